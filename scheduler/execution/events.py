@@ -1,0 +1,79 @@
+"""What an executor may say, and what it may be told."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+
+from scheduler.cluster import Allocation
+from scheduler.records import Outcome
+
+
+@dataclass(frozen=True)
+class Observation:
+    """What was measured of one attempt: seconds, bytes, mean cores; None where not measured."""
+
+    outcome: Outcome
+    duration: float | None = None
+    peak_memory: float | None = None
+    cpu: float | None = None
+    exit_code: int | None = None
+    message: str = ""
+    measured: Mapping[str, float] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class AttemptStarted:
+    """An attempt has begun. `at` is seconds since the run began, `time` the clock's time (UTC)."""
+
+    task: str
+    attempt: int
+    worker: str
+    at: float
+    time: datetime
+    allocation: Allocation
+
+
+@dataclass(frozen=True)
+class AttemptEnded:
+    """An attempt is over, well or not."""
+
+    task: str
+    attempt: int
+    worker: str
+    at: float
+    time: datetime
+    observation: Observation
+
+
+@dataclass(frozen=True)
+class TaskGivenUp:
+    """No attempt is left, or a predecessor was given up: the task will not run."""
+
+    task: str
+    at: float
+    time: datetime
+    reason: str
+
+
+Event = AttemptStarted | AttemptEnded | TaskGivenUp
+
+
+@dataclass(frozen=True)
+class Start:
+    """Begin this attempt now."""
+
+    task: str
+    attempt: int
+    worker: str
+    allocation: Allocation
+
+
+@dataclass(frozen=True)
+class GiveUp:
+    """This task will not run; say so."""
+
+    task: str
+    reason: str
+
+
+Instruction = Start | GiveUp

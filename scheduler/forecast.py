@@ -1,0 +1,85 @@
+"""What is believed before starting: quantiles of each target, for every task on every worker."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+import numpy as np
+from numpy.typing import NDArray
+
+from scheduler.errors import InvalidInput
+
+Array = NDArray[np.float64]
+QUANTILES = (0.1, 0.5, 0.9)
+QUANTITIES = ("duration", "memory", "cpu")
+
+
+@dataclass(frozen=True)
+class Forecast:
+    """Beliefs about `tasks` x `workers`.
+
+    Shape
+    - duration (seconds), memory (bytes), cpu (cores): n tasks x m workers x q quantiles, rising
+    - failure: n x m, the probability that an attempt fails
+    - affinity: n x m, the probability that the worker is the right one, each row summing to one
+    - gates: by target, n x m x experts, the weight of each expert in the prediction (may be empty)
+
+    `source` says who forecasts: `history`, or the ModelVersion. Raises InvalidInput where a shape
+    is wrong, a value is not finite, a quantity is not positive, or quantiles cross.
+    """
+
+    tasks: tuple[str, ...]
+    workers: tuple[str, ...]
+    duration: Array
+    memory: Array
+    cpu: Array
+    failure: Array
+    affinity: Array
+    quantiles: tuple[float, ...] = QUANTILES
+    source: str = "history"
+    gates: Mapping[str, Array] = field(default_factory=dict)
+    experts: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        pairs = (len(self.tasks), len(self.workers))
+        for name in QUANTITIES:
+            _check_quantity(name, getattr(self, name), (*pairs, len(self.quantiles)))
+        for name in ("failure", "affinity"):
+            _check_probability(name, getattr(self, name), pairs)
+
+    def at(self, quantity: str, level: float) -> Array:
+        """One quantity at a quantile level, n x m, interpolated between the levels known.
+
+        Outside the known levels the nearest one is given.
+        """
+        values: Array = getattr(self, quantity)
+        levels = np.asarray(self.quantiles)
+        upper = int(np.clip(np.searchsorted(levels, level), 1, len(levels) - 1))
+        low, high = levels[upper - 1], levels[upper]
+        share = float(np.clip((level - low) / (high - low), 0.0, 1.0))
+        return values[..., upper - 1] * (1 - share) + values[..., upper] * share
+
+
+def uniform_affinity(n: int, m: int) -> Array:
+    """The affinity of somebody who knows nothing: the same for every worker."""
+    return np.full((n, m), 1.0 / m)
+
+
+def _check_quantity(name: str, values: Array, shape: tuple[int, ...]) -> None:
+    if values.shape != shape:
+        raise InvalidInput(f"Forecast: {name} must have the shape {shape}, found {values.shape}.")
+    if not np.isfinite(values).all() or (values <= 0).any():
+        raise InvalidInput(f"Forecast: {name} must be finite and above zero, found {_worst(values)}.")
+    if (np.diff(values, axis=-1) < 0).any():
+        raise InvalidInput(f"Forecast: the quantiles of {name} must not cross.")
+
+
+def _check_probability(name: str, values: Array, shape: tuple[int, ...]) -> None:
+    if values.shape != shape:
+        raise InvalidInput(f"Forecast: {name} must have the shape {shape}, found {values.shape}.")
+    if not np.isfinite(values).all() or (values < 0).any() or (values > 1).any():
+        raise InvalidInput(f"Forecast: {name} must lie in 0..1, found {_worst(values)}.")
+
+
+def _worst(values: Array) -> float:
+    broken = values[~np.isfinite(values)]
+    return float(broken[0]) if broken.size else float(values.min())

@@ -1,0 +1,140 @@
+"""All that a planner may know, as values and as flat arrays."""
+
+from dataclasses import dataclass, field
+from functools import cached_property
+
+import numpy as np
+from numpy.typing import NDArray
+
+from scheduler.cluster import Allocation, Cluster, Worker
+from scheduler.errors import Infeasible, InvalidInput
+from scheduler.forecast import Forecast
+from scheduler.workflow import Task, Workflow
+
+Floats = NDArray[np.float64]
+Ints = NDArray[np.int64]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Objective:
+    """What a good schedule is: the least makespan, with these beliefs.
+
+    `duration_quantile` is the level at which durations are planned. `memory_quantile` is the level
+    of memory that is reserved, times `memory_margin`, where a task's owner has not asked for an
+    amount of memory.
+    """
+
+    duration_quantile: float = 0.5
+    memory_quantile: float = 0.9
+    memory_margin: float = 1.1
+
+    def __post_init__(self) -> None:
+        for name in ("duration_quantile", "memory_quantile"):
+            if not 0 < getattr(self, name) < 1:
+                raise InvalidInput(f"Objective: {name} must lie between 0 and 1, found {getattr(self, name)!r}.")
+        if not self.memory_margin >= 1:
+            raise InvalidInput(f"Objective: memory_margin must be at least 1, found {self.memory_margin!r}.")
+
+
+@dataclass(frozen=True, eq=False)
+class Edges:
+    """One direction of the graph in compressed rows: those of task i lie in start[i]:start[i + 1].
+
+    Shape: start n + 1; task (the index at the other end) and bytes, one each per dependency.
+    """
+
+    start: Ints
+    task: Ints
+    bytes: Floats
+
+
+@dataclass(frozen=True, eq=False)
+class Problem:
+    """A workflow to be placed on a cluster, with what is believed of every task on every worker.
+
+    Raises Infeasible, with a reason per task, when some task has no worker that could take it.
+    """
+
+    workflow: Workflow
+    cluster: Cluster
+    forecast: Forecast
+    objective: Objective = field(default_factory=Objective)
+
+    def __post_init__(self) -> None:
+        tasks, workers = tuple(self.workflow.index), tuple(self.cluster.index)
+        if (self.forecast.tasks, self.forecast.workers) != (tasks, workers):
+            raise InvalidInput(
+                "A problem needs a forecast for exactly the tasks of its workflow and the workers of its cluster, "
+                f"found one for {len(self.forecast.tasks)} tasks and {len(self.forecast.workers)} workers.")
+        stuck = [task for task, able in zip(self.workflow.tasks, self.eligible, strict=True) if not able.any()]
+        if stuck:
+            raise Infeasible([self._why_stuck(task) for task in stuck])
+
+    @cached_property
+    def duration(self) -> Floats:
+        """Seconds of each task on each worker, n x m; infinite where the worker cannot take it."""
+        planned = self.forecast.at("duration", self.objective.duration_quantile)
+        return np.where(self.eligible, planned, np.inf)
+
+    @cached_property
+    def memory(self) -> Floats:
+        """Bytes to reserve for each task on each worker, n x m."""
+        asked = np.array([np.nan if task.memory is None else task.memory for task in self.workflow.tasks])
+        believed = self.forecast.at("memory", self.objective.memory_quantile) * self.objective.memory_margin
+        return np.ceil(np.where(np.isnan(asked)[:, None], believed, asked[:, None]))
+
+    @cached_property
+    def cores(self) -> Floats:
+        """Cores that each task holds while it runs, n."""
+        return np.array([task.cores for task in self.workflow.tasks], dtype=np.float64)
+
+    @cached_property
+    def eligible(self) -> NDArray[np.bool_]:
+        """Whether the worker has the skills, cores and memory for the task, n x m."""
+        workers = self.cluster.workers
+        skilled = np.array([[task.skills <= each.skills for each in workers] for task in self.workflow.tasks])
+        enough_cores = self.cores[:, None] <= np.array([each.cores for each in workers])
+        return skilled & enough_cores & (self.memory <= np.array([each.memory for each in workers]))
+
+    @cached_property
+    def predecessors(self) -> Edges:
+        """What each task waits for."""
+        return self._edges(by_target=True)
+
+    @cached_property
+    def successors(self) -> Edges:
+        """What waits for each task."""
+        return self._edges(by_target=False)
+
+    @cached_property
+    def topological(self) -> Ints:
+        """Task indices, each after its predecessors."""
+        return np.array([self.workflow.index[task] for task in self.workflow.order], dtype=np.int64)
+
+    def allocation(self, task: int, worker: int) -> Allocation:
+        """What is reserved for this task on this worker."""
+        return Allocation(float(self.cores[task]), int(self.memory[task, worker]))
+
+    def _edges(self, *, by_target: bool) -> Edges:
+        index = self.workflow.index
+        source = np.array([index[each.source] for each in self.workflow.dependencies], dtype=np.int64)
+        target = np.array([index[each.target] for each in self.workflow.dependencies], dtype=np.int64)
+        size = np.array([each.bytes for each in self.workflow.dependencies], dtype=np.float64)
+        own, other = (target, source) if by_target else (source, target)
+        rows = np.argsort(own, kind="stable")
+        start = np.zeros(len(index) + 1, dtype=np.int64)
+        np.cumsum(np.bincount(own, minlength=len(index)), out=start[1:])
+        return Edges(start, other[rows], size[rows])
+
+    def _why_stuck(self, task: Task) -> str:
+        row = self.workflow.index[task.id]
+        whys = [_why_not(task, worker, self.memory[row, column]) for column, worker in enumerate(self.cluster.workers)]
+        return f"Task {task.id!r} has no worker that could take it: {', '.join(whys)}"
+
+
+def _why_not(task: Task, worker: Worker, memory: float) -> str:
+    if missing := sorted(task.skills - worker.skills):
+        return f"{worker.name!r} lacks the skill {', '.join(map(repr, missing))}"
+    if task.cores > worker.cores:
+        return f"{worker.name!r} has {worker.cores:g} cores, the task needs {task.cores:g}"
+    return f"{worker.name!r} has {worker.memory / 1e9:.3g} GB, the task needs {memory / 1e9:.3g} GB"
