@@ -1,0 +1,133 @@
+"""Observed attempts, refused lines, and the files that they came from."""
+
+import hashlib
+from collections.abc import Iterator, Mapping, Sequence
+from datetime import datetime
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy.dialects import postgresql, sqlite
+from sqlmodel import SQLModel
+
+from scheduler.logs.base import Refused
+from scheduler.records import Outcome, TaskRecord
+from scheduler.store.base import Part
+from scheduler.store.tables import IngestRow, QuarantineRow, RecordRow
+from scheduler.store.values import Ingest, KindSummary, Quarantined
+
+RECORD = SQLModel.metadata.tables["record"]
+QUARANTINE = SQLModel.metadata.tables["quarantine"]
+INGEST = SQLModel.metadata.tables["ingest"]
+_FIELDS = tuple(
+    name for name in RecordRow.model_fields if name not in ("id", "key", "source")
+)
+
+
+class RecordRows(Part):
+    """The part of the store that keeps what logs said."""
+
+    def add_records(self, keyed: Sequence[tuple[str, TaskRecord]], source: str) -> int:
+        """Keeps records under their content keys; returns how many were new."""
+        rows = [{"key": key, "source": source, **_as_row(record)} for key, record in keyed]
+        return self._insert_new(RECORD, rows)
+
+    def quarantine(self, refused: Sequence[Refused], source: str, *, at: datetime) -> int:
+        """Keeps refused lines; returns how many were new. The same line is kept once."""
+        rows = [
+            {"key": _line_key(source, each), "at": at, "file": each.file, "line": each.line, "field": each.field,
+             "rule": each.rule, "value": each.value, "raw": each.raw}
+            for each in refused
+        ]
+        return self._insert_new(QUARANTINE, rows)
+
+    def note_ingest(
+        self, *, file: str, format: str, read: int, accepted: int, duplicates: int, quarantined: int, at: datetime
+    ) -> None:
+        """Notes what became of the lines of one file."""
+        row = {"file": file, "format": format, "read": read, "accepted": accepted,
+               "duplicates": duplicates, "quarantined": quarantined, "at": at}
+        with self._writing() as connection:
+            connection.execute(INGEST.insert(), row)
+
+    def records(self, *, kind: str | None = None, run: str | None = None) -> Iterator[TaskRecord]:
+        """Every record, oldest first; those without a time come in the order they arrived."""
+        query = sa.select(RECORD).order_by(sa.func.coalesce(RECORD.c.ended, RECORD.c.started), RECORD.c.id)
+        if kind is not None:
+            query = query.where(RECORD.c.kind == kind)
+        if run is not None:
+            query = query.where(RECORD.c.run == run)
+        with self._reading() as connection:
+            for row in connection.execution_options(yield_per=5000).execute(query).mappings():
+                yield _from_row(row)
+
+    def record_count(self) -> int:
+        """How many attempts are known."""
+        with self._reading() as connection:
+            return connection.execute(sa.select(sa.func.count()).select_from(RECORD)).scalar_one()
+
+    def kinds(self) -> tuple[KindSummary, ...]:
+        """Each kind on each worker, summed up by the database."""
+        good = sa.case((RECORD.c.outcome == Outcome.SUCCEEDED.value, 1), else_=0)
+
+        def mean(column: Any) -> Any:
+            return sa.func.avg(sa.case((good == 1, column)))
+
+        query = (
+            sa.select(RECORD.c.kind, RECORD.c.worker, sa.func.count(), sa.func.sum(good),
+                      mean(RECORD.c.duration), mean(RECORD.c.peak_memory), mean(RECORD.c.cpu))
+            .group_by(RECORD.c.kind, RECORD.c.worker).order_by(RECORD.c.kind, RECORD.c.worker)
+        )
+        with self._reading() as connection:
+            return tuple(KindSummary(*row) for row in connection.execute(query))
+
+    def quarantined(self, *, limit: int = 1000, offset: int = 0) -> tuple[Quarantined, ...]:
+        """Refused lines, newest first."""
+        query = sa.select(QUARANTINE).order_by(QUARANTINE.c.id.desc()).limit(limit).offset(offset)
+        with self._reading() as connection:
+            return tuple(_quarantined(row) for row in connection.execute(query).mappings())
+
+    def quarantine_count(self) -> int:
+        """How many refused lines are kept."""
+        with self._reading() as connection:
+            return connection.execute(sa.select(sa.func.count()).select_from(QUARANTINE)).scalar_one()
+
+    def ingests(self, *, limit: int = 200) -> tuple[Ingest, ...]:
+        """The files that were read, newest first."""
+        names = [name for name in IngestRow.model_fields if name != "id"]
+        query = sa.select(*(INGEST.c[name] for name in names)).order_by(INGEST.c.id.desc()).limit(limit)
+        with self._reading() as connection:
+            return tuple(Ingest(*row) for row in connection.execute(query))
+
+    def _insert_new(self, table: sa.Table, rows: Sequence[Mapping[str, Any]]) -> int:
+        if not rows:
+            return 0
+        dialect = postgresql if self._engine.dialect.name == "postgresql" else sqlite
+        with self._writing() as connection:
+            before = connection.execute(sa.select(sa.func.count()).select_from(table)).scalar_one()
+            connection.execute(dialect.insert(table).on_conflict_do_nothing(), list(rows))
+            after = connection.execute(sa.select(sa.func.count()).select_from(table)).scalar_one()
+        return int(after - before)
+
+
+def _as_row(record: TaskRecord) -> dict[str, Any]:
+    row = {name: getattr(record, name) for name in _FIELDS}
+    return row | {"outcome": record.outcome.value, "sizes": dict(record.sizes),
+                  "measured": dict(record.measured), "predecessors": list(record.predecessors)}
+
+
+def _from_row(row: Mapping[str, Any]) -> TaskRecord:
+    values = {name: row[name] for name in _FIELDS}
+    values |= {"outcome": Outcome(row["outcome"]), "predecessors": tuple(row["predecessors"])}
+    return TaskRecord(**values)
+
+
+def _quarantined(row: Mapping[str, Any]) -> Quarantined:
+    refused = Refused(row["file"], row["line"], row["field"], row["rule"], row["value"], row["raw"])
+    return Quarantined(row["id"], refused, row["at"])
+
+
+def _line_key(source: str, refused: Refused) -> str:
+    text = "\n".join((source, refused.file, str(refused.line), refused.field, refused.rule, refused.raw))
+    return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()
+
+

@@ -1,0 +1,180 @@
+"""Runs: what was planned with which beliefs, and what the executor said."""
+
+import io
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
+from datetime import datetime
+from typing import Any
+
+import numpy as np
+import sqlalchemy as sa
+from sqlmodel import SQLModel
+
+import scheduler.store.tables  # noqa: F401  fills the metadata
+
+from scheduler.cluster import Allocation
+from scheduler.errors import NotFound
+from scheduler.execution.events import AttemptEnded, AttemptStarted, Event, Observation, TaskGivenUp
+from scheduler.forecast import Forecast
+from scheduler.planning.schedule import Placement, Schedule
+from scheduler.records import Outcome
+from scheduler.store.base import Part, state_now
+from scheduler.store.values import Attempt, RunSummary
+
+RUN = SQLModel.metadata.tables["run"]
+PLACEMENT = SQLModel.metadata.tables["placement"]
+EVENT = SQLModel.metadata.tables["event"]
+_SUMMARY = ("id", "workflow", "label", "state", "planner", "executor", "predictor", "tasks", "planned_makespan",
+            "lower_bound", "makespan", "started", "ended", "message")
+
+
+class RunRows(Part):
+    """The part of the store that keeps runs."""
+
+    def begin_run(
+        self, *, workflow: Mapping[str, Any], cluster: Mapping[str, Any], objective: Mapping[str, Any],
+        forecast: Forecast, schedule: Schedule, executor: str, label: str, at: datetime,
+    ) -> int:
+        """Notes a run before anything of it starts; `workflow` and `cluster` are documents."""
+        row = {
+            "workflow": workflow["name"], "label": label, "state": "running", "planner": schedule.planner,
+            "executor": executor, "predictor": forecast.source, "tasks": len(schedule.placements),
+            "planned_makespan": schedule.makespan, "lower_bound": schedule.lower_bound, "started": at,
+            "heartbeat": at, "message": "", "workflow_document": dict(workflow),
+            "cluster_document": dict(cluster), "objective": dict(objective), "forecast": packed(forecast),
+        }
+        with self._writing() as connection:
+            run = int(connection.execute(RUN.insert().returning(RUN.c.id), row).scalar_one())
+            connection.execute(PLACEMENT.insert(), [_placement_row(run, each) for each in schedule.placements])
+        return run
+
+    def append_events(self, run: int, events: Sequence[Event], *, at: datetime) -> None:
+        """Keeps what the executor said; `at` is also the run's heartbeat."""
+        with self._writing() as connection:
+            if events:
+                connection.execute(EVENT.insert(), [_event_row(run, each) for each in events])
+            connection.execute(RUN.update().where(RUN.c.id == run).values(heartbeat=at))
+
+    def end_run(self, run: int, *, state: str, makespan: float | None, message: str, at: datetime) -> None:
+        """Notes how a run ended: succeeded, failed or interrupted."""
+        values = {"state": state, "makespan": makespan, "message": message, "ended": at, "heartbeat": at}
+        with self._writing() as connection:
+            connection.execute(RUN.update().where(RUN.c.id == run).values(values))
+
+    def runs(self, *, now: datetime, limit: int = 200) -> tuple[RunSummary, ...]:
+        """Runs, newest first."""
+        query = sa.select(*(RUN.c[name] for name in _SUMMARY), RUN.c.heartbeat).order_by(RUN.c.id.desc()).limit(limit)
+        with self._reading() as connection:
+            return tuple(_summary(row, now) for row in connection.execute(query).mappings())
+
+    def run(self, run: int, *, now: datetime) -> RunSummary:
+        """One run; NotFound when there is none with this id."""
+        columns = [RUN.c[name] for name in _SUMMARY]
+        return _summary(self._one(run, *columns, RUN.c.heartbeat), now)
+
+    def run_documents(self, run: int) -> tuple[dict[str, Any], dict[str, Any], dict[str, Any]]:
+        """The documents of a run's workflow, cluster and objective."""
+        row = self._one(run, RUN.c.workflow_document, RUN.c.cluster_document, RUN.c.objective)
+        return row["workflow_document"], row["cluster_document"], row["objective"]
+
+    def run_forecast(self, run: int) -> Forecast:
+        """What was believed when the run was planned."""
+        return unpacked(self._one(run, RUN.c.forecast)["forecast"])
+
+    def run_schedule(self, run: int) -> Schedule:
+        """What was planned."""
+        head = self._one(run, RUN.c.planner, RUN.c.lower_bound)
+        query = sa.select(PLACEMENT).where(PLACEMENT.c.run_id == run).order_by(PLACEMENT.c.start, PLACEMENT.c.task)
+        with self._reading() as connection:
+            rows = connection.execute(query).mappings().all()
+        return Schedule(tuple(_placement(row) for row in rows), head["planner"], head["lower_bound"])
+
+    def run_attempts(self, run: int) -> tuple[Attempt, ...]:
+        """Every attempt of a run, in order of its start."""
+        attempts: dict[tuple[str, int], Attempt] = {}
+        for row in self._events(run):
+            where = (row["task"], row["attempt"])
+            if row["type"] == "started":
+                attempts[where] = _started(row)
+            elif row["type"] == "ended":
+                attempts[where] = _ended(attempts[where], row)
+        return tuple(attempts.values())
+
+    def run_given_up(self, run: int) -> dict[str, str]:
+        """The tasks of a run that will not run, with the reasons."""
+        return {row["task"]: row["details"]["reason"] for row in self._events(run) if row["type"] == "given_up"}
+
+    def _events(self, run: int) -> Sequence[Mapping[str, Any]]:
+        query = sa.select(EVENT).where(EVENT.c.run_id == run).order_by(EVENT.c.id)
+        with self._reading() as connection:
+            return connection.execute(query).mappings().all()
+
+    def _one(self, run: int, *columns: Any) -> Mapping[str, Any]:
+        with self._reading() as connection:
+            row = connection.execute(sa.select(*columns).where(RUN.c.id == run)).mappings().one_or_none()
+        if row is None:
+            raise NotFound(f"There is no run {run} in this store.")
+        return row
+
+
+_ARRAYS = ("duration", "memory", "cpu", "failure", "affinity")
+
+
+def packed(forecast: Forecast) -> bytes:
+    """A forecast as bytes: plain compressed arrays, nothing that could run on loading."""
+    arrays: dict[str, Any] = {name: getattr(forecast, name) for name in _ARRAYS}
+    arrays |= {f"gates.{target}": gate for target, gate in forecast.gates.items()}
+    arrays |= {name: np.array(getattr(forecast, name), dtype=str) for name in ("tasks", "workers", "experts")}
+    arrays |= {"quantiles": np.array(forecast.quantiles), "source": np.array(forecast.source)}
+    buffer = io.BytesIO()
+    np.savez_compressed(buffer, **arrays)
+    return buffer.getvalue()
+
+
+def unpacked(data: bytes) -> Forecast:
+    """The forecast that `packed` wrote."""
+    with np.load(io.BytesIO(data), allow_pickle=False) as arrays:
+        return Forecast(
+            **{name: tuple(map(str, arrays[name])) for name in ("tasks", "workers", "experts")},
+            **{name: arrays[name] for name in _ARRAYS},
+            quantiles=tuple(map(float, arrays["quantiles"])), source=str(arrays["source"]),
+            gates={name.removeprefix("gates."): arrays[name] for name in arrays.files if name.startswith("gates.")},
+        )
+
+
+def _summary(row: Mapping[str, Any], now: datetime) -> RunSummary:
+    values = {name: row[name] for name in _SUMMARY}
+    return RunSummary(**values | {"state": state_now(row["state"], row["heartbeat"], now)})
+
+
+def _placement_row(run: int, each: Placement) -> dict[str, Any]:
+    return {"run_id": run, "task": each.task, "worker": each.worker, "start": each.start, "end": each.end,
+            "cores": each.allocation.cores, "memory": each.allocation.memory}
+
+
+def _placement(row: Mapping[str, Any]) -> Placement:
+    return Placement(row["task"], row["worker"], row["start"], row["end"], Allocation(row["cores"], row["memory"]))
+
+
+def _event_row(run: int, event: Event) -> dict[str, Any]:
+    row: dict[str, Any] = {"run_id": run, "task": event.task, "attempt": 0, "worker": "", "at": event.at,
+                           "time": event.time}
+    match event:
+        case AttemptStarted():
+            return row | {"type": "started", "attempt": event.attempt, "worker": event.worker,
+                          "details": asdict(event.allocation)}
+        case AttemptEnded():
+            return row | {"type": "ended", "attempt": event.attempt, "worker": event.worker,
+                          "details": asdict(event.observation)}
+        case TaskGivenUp():
+            return row | {"type": "given_up", "details": {"reason": event.reason}}
+
+
+def _started(row: Mapping[str, Any]) -> Attempt:
+    return Attempt(row["task"], row["attempt"], row["worker"], row["at"], row["time"], Allocation(**row["details"]))
+
+
+def _ended(begun: Attempt, row: Mapping[str, Any]) -> Attempt:
+    details = row["details"] | {"outcome": Outcome(row["details"]["outcome"])}
+    return Attempt(begun.task, begun.attempt, begun.worker, begun.start, begun.started, begun.allocation,
+                   row["at"], Observation(**details))

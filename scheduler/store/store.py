@@ -1,0 +1,49 @@
+"""The store: the only owner of the database."""
+
+from pathlib import Path
+
+from sqlalchemy.engine import Engine
+
+from scheduler.store import migrations
+from scheduler.store.engine import connect, sqlite_file
+from scheduler.store.learning import LearningRows
+from scheduler.store.records import RecordRows
+from scheduler.store.runs import RunRows
+
+
+class Store(RecordRows, RunRows, LearningRows):
+    """Logs, runs, trainings, networks and requests, in SQLite or PostgreSQL."""
+
+    def __init__(self, engine: Engine, folder: Path) -> None:
+        super().__init__(engine)
+        self.folder = folder
+
+    @classmethod
+    def open(cls, url: str, *, folder: Path | None = None) -> "Store":
+        """Opens the store at a database URL, and makes it when the database is empty.
+
+        `folder` is where saved networks lie; beside a SQLite file when not given. Raises
+        StoreError when the database cannot be reached, or belongs to another release of Allot.
+        """
+        file = sqlite_file(url)
+        if file is not None:
+            file.parent.mkdir(parents=True, exist_ok=True)
+        engine = connect(url)
+        migrations.prepare(engine)
+        beside = file.with_suffix("") if file is not None else Path("allot-store")
+        return cls(engine, folder or beside.with_name(f"{beside.name}-models"))
+
+    @property
+    def url(self) -> str:
+        """The database URL, with its password, for processes that open the store themselves."""
+        return self._engine.url.render_as_string(hide_password=False)
+
+    def close(self) -> None:
+        """Gives every connection back."""
+        self._engine.dispose()
+
+    def __enter__(self) -> "Store":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
