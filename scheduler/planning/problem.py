@@ -66,9 +66,9 @@ class Problem:
             raise InvalidInput(
                 "A problem needs a forecast for exactly the tasks of its workflow and the workers of its cluster, "
                 f"found one for {len(self.forecast.tasks)} tasks and {len(self.forecast.workers)} workers.")
-        stuck = [task for task, able in zip(self.workflow.tasks, self.eligible, strict=True) if not able.any()]
-        if stuck:
-            raise Infeasible([self._why_stuck(task) for task in stuck])
+        stuck = np.flatnonzero(~self.eligible.any(axis=1))
+        if stuck.size:
+            raise Infeasible([self._why_stuck(self.workflow.tasks[row]) for row in stuck])
 
     @cached_property
     def duration(self) -> Floats:
@@ -92,9 +92,14 @@ class Problem:
     def eligible(self) -> NDArray[np.bool_]:
         """Whether the worker has the skills, cores and memory for the task, n x m."""
         workers = self.cluster.workers
-        skilled = np.array([[task.skills <= each.skills for each in workers] for task in self.workflow.tasks])
         enough_cores = self.cores[:, None] <= np.array([each.cores for each in workers])
-        return skilled & enough_cores & (self.memory <= np.array([each.memory for each in workers]))
+        return self._skilled & enough_cores & (self.memory <= np.array([each.memory for each in workers]))
+
+    @property
+    def _skilled(self) -> NDArray[np.bool_]:
+        wanted: dict[frozenset[str], int] = {}  # few sets of skills differ, however many tasks there are
+        row = [wanted.setdefault(task.skills, len(wanted)) for task in self.workflow.tasks]
+        return np.array([[each <= worker.skills for worker in self.cluster.workers] for each in wanted])[row]
 
     @cached_property
     def predecessors(self) -> Edges:
@@ -115,11 +120,23 @@ class Problem:
         """What is reserved for this task on this worker."""
         return Allocation(float(self.cores[task]), int(self.memory[task, worker]))
 
+    def refusal(self, task: str, worker: str) -> str | None:
+        """Why the worker cannot take the task; None when it can."""
+        row, column = self.workflow.index[task], self.cluster.index[worker]
+        if self.eligible[row, column]:
+            return None
+        return _why_not(self.workflow.tasks[row], self.cluster.workers[column], self.memory[row, column])
+
+    @cached_property
+    def _ends(self) -> tuple[Ints, Ints, Floats]:
+        index, edges = self.workflow.index, self.workflow.dependencies
+        source = np.array([index[each.source] for each in edges], dtype=np.int64)
+        target = np.array([index[each.target] for each in edges], dtype=np.int64)
+        return source, target, np.array([each.bytes for each in edges], dtype=np.float64)
+
     def _edges(self, *, by_target: bool) -> Edges:
         index = self.workflow.index
-        source = np.array([index[each.source] for each in self.workflow.dependencies], dtype=np.int64)
-        target = np.array([index[each.target] for each in self.workflow.dependencies], dtype=np.int64)
-        size = np.array([each.bytes for each in self.workflow.dependencies], dtype=np.float64)
+        source, target, size = self._ends
         own, other = (target, source) if by_target else (source, target)
         rows = np.argsort(own, kind="stable")
         start = np.zeros(len(index) + 1, dtype=np.int64)
