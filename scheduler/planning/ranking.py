@@ -1,0 +1,113 @@
+"""What is urgent: upward rank and critical path of a problem, slack of a schedule."""
+
+from bisect import bisect_right
+from collections.abc import Mapping
+
+import numpy as np
+
+from scheduler.planning.kernels import longest_after
+from scheduler.planning.problem import Floats, Ints, Problem
+from scheduler.planning.schedule import Placement, Schedule
+
+
+def mean_duration(problem: Problem) -> Floats:
+    """Seconds of each task, averaged over the workers that can take it, n."""
+    able = problem.eligible
+    total = np.where(able, problem.duration, 0.0).sum(axis=1)
+    mean: Floats = total / able.sum(axis=1)
+    return mean
+
+
+def upward_rank(problem: Problem) -> Floats:
+    """The length of the critical path from the start of each task to the end, n.
+
+    With w the mean duration and c the transfer between two different workers (zero where there is
+    but one worker): rank(i) = w(i) + max over successors j of (c(i, j) + rank(j)). Topcuoglu,
+    Hariri and Wu, "Performance-effective and low-complexity task scheduling" (2002), equation 8.
+    """
+    edges = problem.successors
+    return longest_after(
+        problem.topological[::-1].copy(),
+        edges.start,
+        edges.task,
+        transfers(problem, edges.bytes),
+        mean_duration(problem),
+    )
+
+
+def by_upward_rank(problem: Problem) -> Ints:
+    """Task indices from the highest upward rank down, each after its predecessors."""
+    order = problem.topological
+    return order[np.argsort(-upward_rank(problem)[order], kind="stable")]
+
+
+def critical_path(problem: Problem) -> tuple[str, ...]:
+    """The tasks of the longest way through the workflow, by upward rank, first to last."""
+    rank, edges, tasks = upward_rank(problem), problem.successors, problem.workflow.tasks
+    here = int(np.argmax(rank))
+    path = [tasks[here].id]
+    while edges.start[here] < edges.start[here + 1]:
+        row = slice(edges.start[here], edges.start[here + 1])
+        onward = transfers(problem, edges.bytes[row]) + rank[edges.task[row]]
+        here = int(edges.task[row][np.argmax(onward)])
+        path.append(tasks[here].id)
+    return tuple(path)
+
+
+def slack(schedule: Schedule, problem: Problem) -> Mapping[str, float]:
+    """Seconds by which each task could start later without a later end of the whole.
+
+    Workers stay, and of two tasks on one worker the one that ends before the other starts keeps
+    doing so; what follows moves along. All tasks moved to their latest start at once still make a
+    feasible schedule. Near zero is critical. The schedule must be feasible.
+    """
+    placed, begin = schedule.by_task, _begin(schedule, problem)
+    latest: dict[str, float] = {}
+    followers: dict[str, _Followers] = {each.name: _Followers() for each in problem.cluster.workers}
+    for task in sorted(problem.workflow.order, key=begin.__getitem__)[::-1]:
+        each = placed[task]
+        ends = [
+            latest[successor] - _transfer(problem, each, placed[successor])
+            for successor in problem.workflow.successors(task)
+        ]
+        ends += [followers[each.worker].first_start_from(each.end), schedule.makespan]
+        latest[task] = max(each.start, min(ends) - (each.end - each.start))
+        followers[each.worker].add(begin[task], latest[task])
+    return {task: max(0.0, latest[task] - placed[task].start) for task in placed}
+
+
+def transfers(problem: Problem, size: Floats) -> Floats:
+    """Seconds that each of these amounts of bytes takes between two different workers."""
+    if len(problem.cluster) == 1:
+        return np.zeros(len(size))
+    return problem.cluster.latency + size / problem.cluster.bandwidth
+
+
+class _Followers:
+    """The tasks of one worker seen so far, from the last start to the first."""
+
+    def __init__(self) -> None:
+        self.minus_start: list[float] = []  # rising, as bisect wants it
+        self.latest: list[float] = []  # the earliest latest start among those up to here
+
+    def add(self, start: float, latest: float) -> None:
+        self.minus_start.append(-start)
+        self.latest.append(min(latest, self.latest[-1]) if self.latest else latest)
+
+    def first_start_from(self, end: float) -> float:
+        count = bisect_right(self.minus_start, -end + 1e-9 * max(1.0, end))
+        return self.latest[count - 1] if count else np.inf
+
+
+def _begin(schedule: Schedule, problem: Problem) -> dict[str, float]:
+    # The starts, rising along every dependency even where two differ by less than the clock tells.
+    begin: dict[str, float] = {}
+    for task in problem.workflow.order:
+        before = [begin[each] for each in problem.workflow.predecessors(task)]
+        begin[task] = max([schedule.by_task[task].start, *before])
+    return begin
+
+
+def _transfer(problem: Problem, source: Placement, target: Placement) -> float:
+    size: float = problem.workflow.graph.edges[source.task, target.task]["bytes"]
+    return problem.cluster.transfer_seconds(size, source.worker, target.worker)
