@@ -10,6 +10,8 @@ from enum import StrEnum
 from scheduler.errors import InvalidRecord
 
 LONGEST_TEXT = 1000
+LONGEST_KEY = 200
+MOST_ATTEMPTS = 1_000_000
 LARGEST = 1e18  # larger than any byte count or duration that a real log holds
 
 
@@ -67,13 +69,17 @@ class TaskRecord:
             _check_number(name, getattr(self, name))
         for name, mapping in (("sizes", self.sizes), ("measured", self.measured)):
             for key, value in mapping.items():
+                _check_key(name, key)
                 _check_number(f"{name}.{key}", value)
         for name in ("submitted", "started", "ended"):
             _check_time(name, getattr(self, name))
         if self.started and self.ended and self.ended < self.started:
             raise InvalidRecord("ended", "must not be before started", self.ended.isoformat())
-        if self.attempt < 1:
-            raise InvalidRecord("attempt", "must be at least 1", self.attempt)
+        _check_whole("attempt", self.attempt, 1, MOST_ATTEMPTS)
+        if self.exit_code is not None:
+            _check_whole("exit_code", self.exit_code, -(2**63), 2**63 - 1)
+        for each in self.predecessors:
+            _check_name("predecessors", each)
 
     def canonical(self) -> str:
         """The record as one line of JSON with a fixed order: equal records, equal text."""
@@ -127,7 +133,7 @@ def _plain(value: object) -> object:
 
 def _from_plain(name: str, value: object) -> object:
     if name == "outcome":
-        if value not in set(Outcome):
+        if not isinstance(value, str) or value not in set(Outcome):
             raise InvalidRecord(name, f"must be one of {', '.join(Outcome)}", value)
         return Outcome(str(value))
     if name in _TIMES and isinstance(value, str):
@@ -166,6 +172,22 @@ def _check_number(field_name: str, value: object) -> None:
         raise InvalidRecord(field_name, "must not be negative", value)
     if value > LARGEST:
         raise InvalidRecord(field_name, f"must be at most {LARGEST:g}", value)
+
+
+def _check_key(field_name: str, key: object) -> None:
+    plain = isinstance(key, str) and key == key.strip() and key.isprintable()
+    if not plain or not 0 < len(str(key)) <= LONGEST_KEY:
+        rule = f"must have printable names of 1 to {LONGEST_KEY} characters"
+        raise InvalidRecord(field_name, rule, key)
+
+
+def _check_whole(field_name: str, value: object, least: int, most: int) -> None:
+    if isinstance(value, bool) or not isinstance(value, int):
+        raise InvalidRecord(field_name, "must be a whole number", value)
+    if value < least:
+        raise InvalidRecord(field_name, f"must be at least {least}", value)
+    if value > most:
+        raise InvalidRecord(field_name, f"must be at most {most}", value)
 
 
 def _check_time(field_name: str, value: object) -> None:
