@@ -1,0 +1,47 @@
+"""The one command, `allot`: what the scheduler offers, and what the other rooms add.
+
+Exit codes: 0 done, 1 refused or failed, 2 usage, 130 interrupted.
+"""
+
+import json
+import sys
+from typing import cast
+
+import typer
+from rich.console import Console
+from rich.text import Text
+
+from scheduler import commands
+from scheduler.discover import plugged
+from scheduler.errors import AllotError
+
+
+def build() -> typer.Typer:
+    """The whole command line, with the commands that installed rooms add."""
+    app = typer.Typer(
+        name="allot", no_args_is_help=True, add_completion=True, pretty_exceptions_enable=False,
+        context_settings={"help_option_names": ["-h", "--help"]},
+        help="Learns from task logs, plans whole workflows over unlike workers, runs the plan, learns again.",
+    )
+    commands.register(app)
+    for register in plugged("allot.commands").values():
+        cast("commands.Register", register)(app)
+    return app
+
+
+def main() -> None:
+    """Runs the command line; errors of ours become one clear message and exit code 1."""
+    try:
+        build()(standalone_mode=True)
+    except AllotError as error:
+        _refuse(error)
+    except KeyboardInterrupt:
+        Console(stderr=True).print("Interrupted; what was recorded is in the store.")
+        sys.exit(130)
+
+
+def _refuse(error: AllotError) -> None:
+    if "--json" in sys.argv:
+        typer.echo(json.dumps({"error": type(error).__name__, "message": str(error)}, ensure_ascii=False))
+    Console(stderr=True, soft_wrap=True).print(Text(f"{type(error).__name__}: {error}", style="red"))
+    sys.exit(1)

@@ -1,0 +1,15 @@
+"""The scheduler's own commands, a file for each group."""
+
+from collections.abc import Callable
+
+import typer
+
+from scheduler.commands import logs, planning, running, upkeep
+
+Register = Callable[[typer.Typer], None]
+
+
+def register(app: typer.Typer) -> None:
+    """Adds every command of the scheduler to the command line."""
+    for group in (logs, planning, running, upkeep):
+        group.register(app)

@@ -1,0 +1,123 @@
+"""A seeded world on paper: attempts take the time that a truth says, at no time at all."""
+
+import heapq
+from abc import ABC, abstractmethod
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+
+import numpy as np
+
+from scheduler.execution.events import AttemptEnded, Observation, Start
+from scheduler.execution.executors.base import Executor, Session
+from scheduler.forecast import Forecast
+from scheduler.planning.problem import Problem
+from scheduler.records import Outcome
+
+EPOCH = datetime(2000, 1, 1, tzinfo=UTC)
+TIME_TO_DEATH = 0.5  # share of the duration after which an attempt over its memory dies
+
+
+@dataclass(frozen=True)
+class Draw:
+    """What one attempt would need: seconds, bytes, mean cores, and whether it fails by itself."""
+
+    duration: float
+    memory: float
+    cpu: float
+    fails: bool = False
+
+
+class Truth(ABC):
+    """What really happens when a task runs on a worker."""
+
+    @abstractmethod
+    def draw(self, problem: Problem, start: Start, rng: np.random.Generator) -> Draw:
+        """One attempt's needs; the same generator in the same state gives the same answer."""
+
+
+@dataclass(frozen=True)
+class AsForecast(Truth):
+    """A world in which beliefs are right: every attempt is drawn from the problem's own forecast."""
+
+    def draw(self, problem: Problem, start: Start, rng: np.random.Generator) -> Draw:
+        """Durations, memory and cores from the quantiles, by interpolation; failure by its risk."""
+        row, column = problem.workflow.index[start.task], problem.cluster.index[start.worker]
+        level = rng.uniform(size=3)
+        duration, memory, cpu = (
+            _drawn(problem.forecast, name, (row, column), share)
+            for name, share in zip(("duration", "memory", "cpu"), level, strict=True)
+        )
+        return Draw(duration, memory, cpu, bool(rng.uniform() < problem.forecast.failure[row, column]))
+
+
+@dataclass(frozen=True)
+class Simulator(Executor):
+    """Runs schedules in simulated time. `began` is the clock's time at which the run begins."""
+
+    truth: Truth
+    seed: int = 0
+    began: datetime = EPOCH
+
+    @contextmanager
+    def open(self, problem: Problem) -> Iterator["SimulatedSession"]:
+        """A fresh run; equal seeds give equal runs."""
+        yield SimulatedSession(problem, self.truth, np.random.default_rng(self.seed), self.began)
+
+
+class SimulatedSession(Session):
+    """One simulated run: a clock that jumps to the next end of an attempt."""
+
+    def __init__(self, problem: Problem, truth: Truth, rng: np.random.Generator, began: datetime) -> None:
+        self._problem, self._truth, self._rng, self._began = problem, truth, rng, began
+        self._at = 0.0
+        self._running: list[tuple[float, int, Start, Observation]] = []
+        self._count = 0
+
+    def now(self) -> float:
+        """Simulated seconds."""
+        return self._at
+
+    def clock(self) -> datetime:
+        """Simulated clock."""
+        return self._began + timedelta(seconds=self._at)
+
+    def transfer(self, size: float, source: str, target: str) -> float:
+        """Bytes travel as the cluster says."""
+        return self._problem.cluster.transfer_seconds(size, source, target)
+
+    def start(self, instruction: Start) -> None:
+        """Draws what the attempt needs, and when it will end."""
+        limit = self._problem.workflow.task(instruction.task).timeout
+        observed = _outcome(self._truth.draw(self._problem, instruction, self._rng), instruction, limit)
+        end = self._at + (observed.duration or 0.0)
+        self._count += 1
+        heapq.heappush(self._running, (end, self._count, instruction, observed))
+
+    def wait(self, until: float | None) -> Sequence[AttemptEnded]:
+        """Jumps to the next end, or to `until` when that comes first."""
+        if not self._running or (until is not None and until < self._running[0][0]):
+            self._at = max(self._at, until if until is not None else self._at)
+            return ()
+        end, _, start, observed = heapq.heappop(self._running)
+        self._at = end
+        return (AttemptEnded(start.task, start.attempt, start.worker, end, self.clock(), observed),)
+
+
+def _outcome(draw: Draw, start: Start, limit: float | None) -> Observation:
+    allowed = float(start.allocation.memory)
+    if draw.memory > allowed:
+        return Observation(Outcome.OUT_OF_MEMORY, draw.duration * TIME_TO_DEATH, allowed, draw.cpu, 137,
+                           "took more memory than was allocated")
+    if limit is not None and draw.duration > limit:
+        return Observation(Outcome.TIMED_OUT, limit, draw.memory, draw.cpu, 124, "took longer than its time limit")
+    if draw.fails:
+        return Observation(Outcome.FAILED, draw.duration, draw.memory, draw.cpu, 1, "failed")
+    return Observation(Outcome.SUCCEEDED, draw.duration, draw.memory, draw.cpu, 0)
+
+
+def _drawn(forecast: Forecast, quantity: str, where: tuple[int, int], level: float) -> float:
+    values: np.ndarray[tuple[int, ...], np.dtype[np.float64]] = getattr(forecast, quantity)
+    return float(np.exp(np.interp(level, forecast.quantiles, np.log(values[where]))))
+

@@ -1,0 +1,141 @@
+"""A small process that forks one child an attempt, so that each is measured and held alone.
+
+`python -m scheduler.execution.nursery` reads one JSON order a line and answers each with one JSON
+line. Actions are imported here once; a forked child then starts in milliseconds, its peak memory
+and processor time are those the operating system accounts for it, and killing it frees everything.
+"""
+
+import contextlib
+import gc
+import importlib
+import json
+import os
+import resource
+import select
+import signal
+import sys
+import time
+import traceback
+from collections.abc import Callable
+from typing import Any, TextIO
+
+import psutil
+
+from scheduler.execution.place import Place
+
+SAMPLE_SECONDS = 0.005
+LONGEST_MESSAGE = 4000
+_BYTES_PER_MAXRSS = 1 if sys.platform == "darwin" else 1024
+
+
+def serve(orders: TextIO, answers: TextIO) -> None:
+    """Carries out orders until the input ends."""
+    for line in orders:
+        answers.write(json.dumps(carry_out(json.loads(line))) + "\n")
+        answers.flush()
+
+
+def carry_out(order: dict[str, Any]) -> dict[str, Any]:
+    """Runs one action in a child and measures it.
+
+    The order has `action` (module:function), `arguments`, `place`, `timeout` (seconds or null) and
+    `hold` (whether the allocation of memory is enforced). The answer has the fields of an
+    Observation.
+    """
+    try:
+        call = _action(order["action"])
+    except (ImportError, AttributeError, ValueError) as error:
+        return _answer("failed", message=f"The action {order['action']!r} cannot be loaded: {error}")
+    place = Place(**order["place"])
+    reader, writer = os.pipe()
+    gc.freeze()
+    began = time.monotonic()
+    child = os.fork()
+    if child == 0:
+        os.close(reader)
+        _run_and_leave(call, place, order["arguments"], writer)
+    os.close(writer)
+    ended_as, message = _watch(child, reader, place if order["hold"] else None, order["timeout"], began)
+    _, status, usage = os.wait4(child, 0)
+    return _observed(time.monotonic() - began, status, usage, ended_as, message)
+
+
+def _action(name: str) -> Callable[..., object]:
+    module, _, function = name.partition(":")
+    if not module or not function:
+        raise ValueError("an action is written module:function")
+    call: Callable[..., object] = getattr(importlib.import_module(module), function)
+    return call
+
+
+def _run_and_leave(call: Callable[..., object], place: Place, arguments: dict[str, Any], writer: int) -> None:
+    """In the child: never returns, and says on the pipe what went wrong, if anything did."""
+    code = 1
+    try:
+        os.dup2(sys.stderr.fileno(), sys.stdout.fileno())  # answers alone travel on stdout
+        os.environ |= {"ALLOT_WORKER": place.worker, "ALLOT_CORES": f"{place.cores:g}",
+                       "ALLOT_MEMORY_BYTES": str(place.memory)}
+        call(place, **arguments)
+        code = 0
+    except MemoryError:
+        code = 137
+    except BaseException:  # whatever an action raises ends its own process only, and is reported
+        os.write(writer, traceback.format_exc(limit=-5)[-LONGEST_MESSAGE:].encode("utf-8", "replace"))
+    finally:
+        os._exit(code)
+
+
+def _watch(
+    child: int, reader: int, held: Place | None, timeout: float | None, began: float
+) -> tuple[str | None, str]:
+    """Waits for the child to leave; kills it when it goes over its memory or its time."""
+    words = b""
+    process = psutil.Process(child)
+    while True:
+        if select.select([reader], [], [], SAMPLE_SECONDS)[0]:
+            more = os.read(reader, 65536)
+            words += more
+            if not more:
+                os.close(reader)
+                return None, words.decode("utf-8", "replace")
+            continue
+        over = _over(process, held, timeout, time.monotonic() - began)
+        if over is not None:
+            os.kill(child, signal.SIGKILL)
+            os.close(reader)
+            return over
+
+
+def _over(
+    process: psutil.Process, held: Place | None, timeout: float | None, elapsed: float
+) -> tuple[str, str] | None:
+    if timeout is not None and elapsed > timeout:
+        return "timed_out", f"stopped after its time limit of {timeout:g} s"
+    if held is not None:
+        with contextlib.suppress(psutil.NoSuchProcess):
+            used = process.memory_info().rss
+            if used > held.memory:
+                return "out_of_memory", f"stopped at {used / 1e6:.0f} MB, allocated {held.memory / 1e6:.0f} MB"
+    return None
+
+
+def _observed(
+    duration: float, status: int, usage: resource.struct_rusage, ended_as: str | None, message: str
+) -> dict[str, Any]:
+    code = os.waitstatus_to_exitcode(status)
+    by_code = {0: "succeeded", 137: "out_of_memory"}.get(code, "failed")
+    cpu_seconds = usage.ru_utime + usage.ru_stime
+    return _answer(
+        ended_as or by_code, message=message, duration=duration, exit_code=code,
+        peak_memory=float(usage.ru_maxrss * _BYTES_PER_MAXRSS), cpu=cpu_seconds / duration,
+        measured={"cpu_seconds": cpu_seconds, "page_faults": float(usage.ru_minflt),
+                  "context_switches": float(usage.ru_nivcsw)},
+    )
+
+
+def _answer(outcome: str, **values: Any) -> dict[str, Any]:
+    return {"outcome": outcome, **values}
+
+
+if __name__ == "__main__":
+    serve(sys.stdin, sys.stdout)

@@ -1,0 +1,71 @@
+"""What can be set from outside: flag over environment (ALLOT_...) over allot.toml over default.
+
+Read by doors only; everything inside takes its values as arguments.
+"""
+
+import os
+from pathlib import Path
+from zoneinfo import ZoneInfo
+
+from pydantic import ValidationError, field_validator
+from pydantic_settings import (
+    BaseSettings,
+    PydanticBaseSettingsSource,
+    SettingsConfigDict,
+    TomlConfigSettingsSource,
+)
+
+from scheduler.errors import InvalidInput
+
+
+class Settings(BaseSettings):
+    """The settings of one command.
+
+    `store` is the database URL; `timezone` that of log times without a zone; `seed` makes a
+    command repeatable.
+    """
+
+    model_config = SettingsConfigDict(env_prefix="ALLOT_", extra="forbid", frozen=True)
+
+    store: str = "sqlite:///allot.db"
+    timezone: str = "UTC"
+    seed: int = 1
+
+    @field_validator("timezone")
+    @classmethod
+    def _known_zone(cls, name: str) -> str:
+        try:
+            ZoneInfo(name)
+        except (KeyError, ValueError, OSError):
+            raise ValueError("must be a time zone's name such as Europe/Paris") from None
+        return name
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """Flags first, then the environment, then the file that ALLOT_CONFIG names."""
+        file = Path(os.environ.get("ALLOT_CONFIG", "allot.toml"))
+        return init_settings, env_settings, TomlConfigSettingsSource(settings_cls, file)
+
+
+def load(**flags: object) -> Settings:
+    """The settings in force; flags that are None were not given.
+
+    Raises InvalidInput naming the setting, the rule and the value.
+    """
+    given = {name: value for name, value in flags.items() if value is not None}
+    try:
+        return Settings(**given)  # type: ignore[arg-type]
+    except ValidationError as error:
+        first = error.errors()[0]
+        name = ".".join(map(str, first["loc"]))
+        raise InvalidInput(
+            f"Setting {name!r}: {first['msg']}, found {first.get('input')!r}; it comes from a flag, "
+            f"the environment (ALLOT_{name.upper()}) or allot.toml."
+        ) from None

@@ -1,0 +1,103 @@
+"""An office of three unlike agents on one machine, and the nightly workflows that they share.
+
+`arrays` works with numpy, `columns` with Arrow, `plain` with nothing but Python. Each is the best
+at some kinds, `columns` lacks the skill `numeric`, and holds so little memory that the largest
+inputs do not fit there.
+"""
+
+from dataclasses import dataclass
+from math import exp, log
+
+import numpy as np
+
+from scheduler.cluster import Cluster, Worker
+from scheduler.workflow import Dependency, Task, Workflow
+
+MEGABYTE = 10**6
+
+
+@dataclass(frozen=True)
+class Kind:
+    """A kind of work: its one size by name, the least and the most of it, and bytes per unit."""
+
+    name: str
+    size: str
+    least: float
+    most: float
+    bytes: float
+    stage: int
+    skills: frozenset[str] = frozenset()
+
+
+NUMERIC = frozenset({"numeric"})
+KINDS = (
+    Kind("load", "rows", 8e3, 1.5e5, 48, 0),
+    Kind("parse", "rows", 8e3, 1.2e5, 60, 0),
+    Kind("sort", "rows", 6e4, 1.5e6, 8, 1),
+    Kind("aggregate", "rows", 4e4, 8e5, 16, 1),
+    Kind("count_words", "size", 2e5, 5e6, 1, 1),
+    Kind("score", "rows", 2e3, 4e4, 96, 1, NUMERIC),
+    Kind("multiply", "side", 60, 220, 2e3, 1, NUMERIC),
+    Kind("blur", "side", 150, 900, 8e3, 1, NUMERIC),
+    Kind("route", "nodes", 3e3, 5e4, 40, 1, NUMERIC),
+    Kind("compress", "size", 1.5e5, 3e6, 1, 2),
+    Kind("digest", "size", 1e6, 3e7, 1, 2),
+)
+
+
+def agents() -> Cluster:
+    """The three agents, one core each."""
+    def agent(name: str, library: str, memory: float, skills: frozenset[str]) -> Worker:
+        return Worker(name=name, cores=1, memory=int(memory * MEGABYTE), skills=skills, labels={"library": library})
+
+    return Cluster("office", [
+        agent("arrays", "numpy", 1000, NUMERIC),
+        agent("columns", "arrow", 112, frozenset()),
+        agent("plain", "stdlib", 1000, NUMERIC),
+    ], bandwidth=1e9)
+
+
+def night(name: str, tasks: int, rng: np.random.Generator, *, reach: float = 1.0) -> Workflow:
+    """A nightly workflow: inputs are read, worked on, then packed and fingerprinted.
+
+    Sizes are drawn evenly on a log scale; `reach` above one lets them go that much beyond the
+    most that the usual nights see. The same generator gives the same night.
+    """
+    stages = _stages(tasks, rng)
+    made = [[_task(f"{kind.name}-{stage}{i:03d}", kind, rng, reach) for i, kind in enumerate(kinds)]
+            for stage, kinds in enumerate(stages)]
+    dependencies = [
+        dependency for before, after in zip(made, made[1:], strict=False)
+        for dependency in _between(before, after, rng)
+    ]
+    return Workflow(name, [task for stage in made for task in stage], dependencies)
+
+
+def _stages(tasks: int, rng: np.random.Generator) -> list[list[Kind]]:
+    """Kinds by stage: every kind comes about equally often, in drawn order."""
+    drawn = [KINDS[i % len(KINDS)] for i in range(tasks)]
+    rng.shuffle(drawn)  # type: ignore[arg-type]
+    stages = [[kind for kind in drawn if kind.stage == stage] for stage in range(3)]
+    return [stage for stage in stages if stage]
+
+
+def _task(task_id: str, kind: Kind, rng: np.random.Generator, reach: float) -> Task:
+    size = round(exp(rng.uniform(log(kind.least), log(kind.most * reach))))
+    return Task(
+        id=task_id, kind=kind.name, sizes={kind.size: size}, skills=kind.skills,
+        action=f"scheduler.workloads.realwork:{kind.name}",
+        arguments={kind.size: size, "seed": int(rng.integers(2**31))}, timeout=60.0,
+    )
+
+
+def _between(before: list[Task], after: list[Task], rng: np.random.Generator) -> list[Dependency]:
+    found = []
+    for task in after:
+        sources = rng.choice(len(before), size=min(len(before), int(rng.integers(1, 3))), replace=False)
+        found.extend(Dependency(before[i].id, task.id, _output(before[i])) for i in sorted(sources.tolist()))
+    return found
+
+
+def _output(task: Task) -> float:
+    kind = next(each for each in KINDS if each.name == task.kind)
+    return kind.bytes * task.sizes[kind.size]
