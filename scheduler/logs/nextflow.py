@@ -10,13 +10,13 @@ import re
 from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime, timedelta
 from functools import partial
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 from zoneinfo import ZoneInfo
 
 from scheduler.errors import InvalidRecord
 from scheduler.logs.base import LogFormat, Refused, Source
 from scheduler.logs.parsing import number, utc_time, whole_number
-from scheduler.logs.reading import header, table, take
+from scheduler.logs.reading import header, stem, table, take
 from scheduler.records import Outcome, TaskRecord
 
 _NAMES = frozenset({"process", "task", "name"})
@@ -78,7 +78,7 @@ def _record(cells: Mapping[str, str], source: Source) -> TaskRecord:
     _seconds(given, "duration")  # includes the queue, so it is only checked
     return TaskRecord(
         run=source.run,
-        workflow=given.get("workflow", PurePosixPath(source.run).name),
+        workflow=given.get("workflow", stem(source.path)),
         task=_task(given),
         kind=_kind(given),
         worker=given.get("hostname", given.get("machine")),

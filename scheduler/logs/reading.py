@@ -3,6 +3,7 @@
 import codecs
 import csv
 import gzip
+import re
 import zlib
 from collections import Counter, deque
 from collections.abc import Callable, Iterator, Mapping
@@ -24,6 +25,7 @@ LARGEST_DOCUMENT = 256 << 20  # bytes of a file that is read whole
 LARGEST_LOG = 16 << 30  # bytes after decompression
 FREE_BYTES, HIGHEST_RATIO = 64 << 20, 200  # compressed logs reach 50:1, a bomb 1000:1
 _CHUNK = 1 << 20
+_ENDINGS = re.compile(r"(\.(csv|tsv|txt|log|json|jsonl|ndjson))?(\.gz)?$", re.IGNORECASE)
 _Quoting = Literal[0, 1, 2, 3]  # as the csv module counts
 _Line = tuple[int, str]  # its number from 1, and its text
 
@@ -43,6 +45,11 @@ def head(path: Path) -> str:
         start = file.read(HEAD)
     wide = start.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE))
     return start.decode("utf-16" if wide else "utf-8-sig", errors="replace")
+
+
+def stem(path: Path) -> str:
+    """A log's name without folder and endings, in a form that can be stored."""
+    return _storable(_ENDINGS.sub("", path.name) or path.name)
 
 
 def header(text: str) -> tuple[str, ...]:

@@ -15,7 +15,7 @@ from pathlib import Path
 from scheduler.errors import InvalidInput, InvalidRecord, InvalidWorkflow, UnreadableLog
 from scheduler.logs.base import LogFormat, Refused, Source
 from scheduler.logs.parsing import utc_time
-from scheduler.logs.reading import document, refused, take
+from scheduler.logs.reading import document, refused, stem, take
 from scheduler.records import Outcome, TaskRecord
 from scheduler.workflow import Dependency, Task, Workflow
 
@@ -44,7 +44,7 @@ class WfFormat(LogFormat):
     def read(self, source: Source) -> Iterator[TaskRecord | Refused]:
         """Each executed task as a record; its line is its place in the list of executed tasks."""
         try:
-            instance = _instance(document(source.path), source.run.rpartition("/")[2])
+            instance = _instance(document(source.path), stem(source.path))
         except InvalidInput as error:
             if isinstance(error, UnreadableLog):
                 raise

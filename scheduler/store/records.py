@@ -31,6 +31,15 @@ class RecordRows(Part):
         rows = [{"key": key, "source": source, **_as_row(record)} for key, record in keyed]
         return self._insert_new(RECORD, rows)
 
+    def known_keys(self, keys: Sequence[str]) -> frozenset[str]:
+        """Those of the keys under which a record is kept."""
+        found: set[str] = set()
+        with self._reading() as connection:
+            for first in range(0, len(keys), 500):
+                some = RECORD.c.key.in_(keys[first : first + 500])
+                found.update(connection.execute(sa.select(RECORD.c.key).where(some)).scalars())
+        return frozenset(found)
+
     def quarantine(self, refused: Sequence[Refused], source: str, *, at: datetime) -> int:
         """Keeps refused lines; returns how many were new. The same line is kept once."""
         rows = [
