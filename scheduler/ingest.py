@@ -122,9 +122,9 @@ def ingest(
     """Takes the logs at `paths`, files and folders, into the store.
 
     Files tell their format by their beginning; `format` says it for the files given, and takes only
-    files of that format from folders. `timezone` is that of times without a zone. A file that cannot be read is told in the report and costs the
-    others nothing; what has been taken stays taken. Raises NotFound for an unknown format and
-    StoreError where the store cannot be used.
+    files of that format from folders. `timezone` is that of times without a zone. A file that
+    cannot be read is told in the report and costs the others nothing; what has been taken stays
+    taken. Raises NotFound for an unknown format, StoreError where the store cannot be used.
     """
     formats = known_formats()
     if format is not None:
