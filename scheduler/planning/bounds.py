@@ -10,7 +10,7 @@ from collections import Counter
 import numpy as np
 from numpy.typing import NDArray
 
-from scheduler.planning.kernels import earliest_ends, priced_work
+from scheduler.planning.kernels import earliest_ends, most_forced, priced_work
 from scheduler.planning.problem import Edges, Floats, Ints, Problem
 from scheduler.planning.ranking import transfers
 
@@ -19,6 +19,7 @@ Bools = NDArray[np.bool_]
 ROUNDING = 1e-9  # share taken off, so that sums in another order never lift the bound over a plan
 STEPS = 12  # price adjustments; each is a pass over tasks x workers
 SUBSETS = 16  # sets of workers looked at one by one, the busiest first
+LEVELS = 16  # times after a task by which tasks are set apart
 
 
 def lower_bound(problem: Problem) -> float:
@@ -60,16 +61,17 @@ def _work(work: Floats, capacity: Floats, head: Floats, tail: Floats) -> float:
     For any prices y >= 0 of the workers: makespan x sum(y x capacity) >= sum over tasks of the
     least y x work among the workers that can take it (weak duality of the fractional assignment).
     Price 1 everywhere bounds by the whole work; price 0 outside a set of workers bounds by the
-    tasks that only this set can take.
+    tasks that only this set can take. Tasks that all start h or later and leave q or more to do
+    after them have their share of it between h and q before the end.
     """
     usual = _usual_price(work)
     shares = [
         _best_share(work, capacity, np.where(inside, usual, 0.0))
         for inside in _subsets(np.isfinite(work))
     ]
-    orders = [(np.argsort(-head, kind="stable"), head, tail)]
-    orders += [(np.argsort(-tail, kind="stable"), tail, head)]
-    return max(_with_ways(share, *order) for share in shares for order in orders)
+    latest_first = np.argsort(-head, kind="stable")
+    levels = np.unique(np.quantile(tail, np.linspace(0, 1, LEVELS), method="lower"))
+    return max(most_forced(share, latest_first, head, tail, levels) for share in shares)
 
 
 def _best_share(work: Floats, capacity: Floats, price: Floats) -> Floats:
@@ -106,16 +108,3 @@ def _dearer(load: Floats, inside: Bools) -> Floats:
         return np.ones(len(load))
     factor: Floats = np.clip(load / mean, 0.5, 2.0) ** 0.3
     return factor
-
-
-def _with_ways(share: Floats, latest_first: Ints, before: Floats, after: Floats) -> float:
-    """The most that any set of tasks with a late start forces: start + their work + time after.
-
-    Tasks that cannot begin before h need their work between h and the end; the least time after
-    one of them comes on top. Read backwards in time, the same with the time after each task.
-    """
-    rows = latest_first[share[latest_first] > 0]
-    if not rows.size:
-        return 0.0
-    least_after = np.minimum.accumulate(after[rows])
-    return float((before[rows] + np.cumsum(share[rows]) + least_after).max())
