@@ -36,9 +36,13 @@ def upward_rank(problem: Problem) -> Floats:
 
 
 def by_upward_rank(problem: Problem) -> Ints:
-    """Task indices from the highest upward rank down, each after its predecessors."""
-    order = problem.topological
-    return order[np.argsort(-upward_rank(problem)[order], kind="stable")]
+    """Task indices from the highest upward rank down, each after its predecessors.
+
+    Ranks that differ by rounding alone are equal; of equals the first given comes first.
+    """
+    order, rank = problem.topological, upward_rank(problem)
+    steps = np.round(rank / (rank.max() * 1e-12))
+    return order[np.argsort(-steps[order], kind="stable")]
 
 
 def critical_path(problem: Problem) -> tuple[str, ...]:
