@@ -179,8 +179,8 @@ def _over(
     times, total = _sweep(start, end, amount)
     for first, last in _stretches(total > capacity * (1 + RELATIVE)):
         worst = first + int(np.argmax(total[first:last]))
-        together = (start <= times[worst]) & (times[worst] < end) & (amount > 0)
-        tasks = [each.task for each, there in zip(held, together, strict=True) if there]
+        running = (start <= times[worst]) & (times[worst] < end) & (amount > 0)
+        tasks = [held[row].task for row in np.flatnonzero(running).tolist()]
         what = "cores" if rule is Rule.CORES_OVER_CAPACITY else "bytes of memory"
         message = (
             f"Worker {worker.name!r} has {capacity:.9g} {what}, but from {times[first]:.9g} s on "
