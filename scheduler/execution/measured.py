@@ -1,5 +1,6 @@
 """One attempt carried out and measured in a process of its own."""
 
+import contextlib
 import json
 import os
 import subprocess
@@ -23,15 +24,16 @@ class Nursery:
             [sys.executable, "-m", "scheduler.execution.nursery"],
             stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=environment,
         )
+        assert self._process.stdin is not None
+        assert self._process.stdout is not None
+        self._orders, self._answers = self._process.stdin, self._process.stdout
 
     def carry_out(self, order: Mapping[str, Any]) -> Observation:
         """Runs an order to its end; an attempt whose nursery died is lost."""
-        assert self._process.stdin is not None
-        assert self._process.stdout is not None
         try:
-            self._process.stdin.write(json.dumps(order) + "\n")
-            self._process.stdin.flush()
-            line = self._process.stdout.readline()
+            self._orders.write(json.dumps(order) + "\n")
+            self._orders.flush()
+            line = self._answers.readline()
         except BrokenPipeError:
             line = ""
         if not line:
@@ -49,8 +51,8 @@ class Nursery:
         """Ends it, and the child that may still run."""
         self._process.kill()
         self._process.wait()
-        for pipe in (self._process.stdin, self._process.stdout):
-            if pipe is not None:
+        for pipe in (self._orders, self._answers):
+            with contextlib.suppress(BrokenPipeError):  # an order that nobody will read any more
                 pipe.close()
 
     def __enter__(self) -> Self:

@@ -41,6 +41,5 @@ def ray_running(
 def _prepare_environment(*, local: bool) -> None:
     for name, value in ENVIRONMENT.items():
         os.environ.setdefault(name, value)
-    if local:
-        os.environ["RAY_AUTH_MODE"] = "token"
+    if local:  # Ray turns token authentication on by itself, and takes the token it finds
         os.environ.setdefault("RAY_AUTH_TOKEN", secrets.token_hex(32))

@@ -1,0 +1,46 @@
+"""Actions that attempts in the tests run: each does one thing that can be measured."""
+
+import os
+import sys
+import time
+
+from scheduler.execution.place import Place
+
+
+def rest(place: Place, *, seconds: float) -> None:
+    time.sleep(seconds)
+
+
+def spin(place: Place, *, seconds: float) -> None:
+    until = time.process_time() + seconds
+    while time.process_time() < until:
+        pass
+
+
+def fill(place: Place, *, size: int) -> None:
+    data = bytearray(os.urandom(4096)) * (size // 4096)
+    data[-1] = 1
+
+
+def fill_and_rest(place: Place, *, size: int, seconds: float) -> None:
+    data = bytearray(os.urandom(4096)) * (size // 4096)
+    time.sleep(seconds)
+    data[-1] = 1
+
+
+def break_down(place: Place, *, words: str) -> None:
+    raise LookupError(words)
+
+
+def leave(place: Place, *, code: int) -> None:
+    os._exit(code)
+
+
+def speak(place: Place, *, words: str) -> None:
+    sys.stdout.write(words + "\n")
+    sys.stdout.flush()
+
+
+def expect_place(place: Place, *, worker: str, memory_bytes: int) -> None:
+    told = (place.worker, os.environ["ALLOT_WORKER"], place.memory, os.environ["ALLOT_MEMORY_BYTES"])
+    assert told == (worker, worker, memory_bytes, str(memory_bytes))

@@ -1,0 +1,109 @@
+"""The process that runs attempts: what it measures, and what it holds them to."""
+
+import time
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from scheduler.execution.events import Observation
+from scheduler.execution.measured import Nursery
+from scheduler.execution.place import Place
+from scheduler.records import Outcome
+
+MB = 10**6
+HERE = "attempt_actions"
+
+
+@pytest.fixture(scope="module")
+def nursery() -> Iterator[Nursery]:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("PYTHONPATH", "tests")
+        with Nursery(1) as running:
+            yield running
+
+
+def tried(
+    nursery: Nursery, action: str, *, memory: int = 500 * MB, timeout: float | None = None,
+    hold: bool = True, **arguments: Any,
+) -> Observation:
+    place = {"worker": "w", "cores": 1.0, "memory": memory, "labels": {"library": "stdlib"}}
+    return nursery.carry_out({"action": action, "arguments": arguments, "place": place,
+                              "timeout": timeout, "hold": hold})
+
+
+def test_duration_is_the_time_that_the_action_took(nursery: Nursery) -> None:
+    seen = tried(nursery, f"{HERE}:rest", seconds=0.3)
+    assert seen.outcome is Outcome.SUCCEEDED
+    assert seen.duration == pytest.approx(0.3, abs=0.15)
+
+
+def test_a_resting_action_uses_no_cores_and_a_busy_one_uses_one(nursery: Nursery) -> None:
+    resting, busy = (tried(nursery, f"{HERE}:{name}", seconds=0.4) for name in ("rest", "spin"))
+    assert resting.cpu is not None
+    assert busy.measured["cpu_seconds"] == pytest.approx(0.4, abs=0.1)
+    assert resting.cpu < 0.3
+
+
+def test_peak_memory_grows_by_what_the_action_holds(nursery: Nursery) -> None:
+    small, large = (tried(nursery, f"{HERE}:fill", size=size).peak_memory for size in (MB, 101 * MB))
+    assert small is not None
+    assert large is not None
+    assert large - small == pytest.approx(100 * MB, rel=0.1)
+
+
+def test_an_action_over_its_memory_is_stopped(nursery: Nursery) -> None:
+    seen = tried(nursery, f"{HERE}:fill_and_rest", size=300 * MB, seconds=20, memory=200 * MB)
+    assert seen.outcome is Outcome.OUT_OF_MEMORY
+    assert seen.duration is not None
+    assert seen.duration < 10
+
+
+def test_memory_that_is_not_held_does_not_stop_an_action(nursery: Nursery) -> None:
+    seen = tried(nursery, f"{HERE}:fill_and_rest", size=300 * MB, seconds=0.1, memory=200 * MB, hold=False)
+    assert seen.outcome is Outcome.SUCCEEDED
+
+
+def test_an_action_over_its_time_is_stopped(nursery: Nursery) -> None:
+    began = time.monotonic()
+    seen = tried(nursery, f"{HERE}:rest", seconds=60, timeout=0.2)
+    assert seen.outcome is Outcome.TIMED_OUT
+    assert time.monotonic() - began < 10
+
+
+def test_a_failing_action_says_why_and_costs_the_next_one_nothing(nursery: Nursery) -> None:
+    failed = tried(nursery, f"{HERE}:break_down", words="no such customer")
+    assert failed.outcome is Outcome.FAILED
+    assert "no such customer" in failed.message
+    assert tried(nursery, f"{HERE}:rest", seconds=0.0).outcome is Outcome.SUCCEEDED
+
+
+def test_an_action_that_leaves_at_once_fails_with_its_exit_code(nursery: Nursery) -> None:
+    seen = tried(nursery, f"{HERE}:leave", code=7)
+    assert (seen.outcome, seen.exit_code) == (Outcome.FAILED, 7)
+
+
+def test_an_action_that_prints_does_not_disturb_the_answer(nursery: Nursery) -> None:
+    assert tried(nursery, f"{HERE}:speak", words='{"outcome": "failed"}').outcome is Outcome.SUCCEEDED
+
+
+@pytest.mark.parametrize("action", ["nowhere:nothing", f"{HERE}:missing", "without_a_colon"])
+def test_an_action_that_does_not_exist_fails_by_name(nursery: Nursery, action: str) -> None:
+    seen = tried(nursery, action)
+    assert seen.outcome is Outcome.FAILED
+    assert repr(action) in seen.message
+
+
+def test_an_action_is_told_its_place(nursery: Nursery) -> None:
+    assert tried(nursery, f"{HERE}:expect_place", worker="w", memory_bytes=500 * MB).outcome is Outcome.SUCCEEDED
+
+
+def test_an_attempt_whose_nursery_dies_is_lost() -> None:
+    with Nursery(1) as running:
+        running._process.kill()  # noqa: SLF001  the death that is tested
+        running._process.wait()  # noqa: SLF001
+        assert tried(running, f"{HERE}:rest", seconds=0).outcome is Outcome.LOST
+
+
+def test_a_place_is_a_plain_value() -> None:
+    assert Place("w", 1.0, 5) == Place("w", 1.0, 5, {})
