@@ -16,6 +16,8 @@ Every message names the thing, the rule and the value found; the facts are attri
 
 from collections.abc import Sequence
 
+_NAMED = 3  # reasons that a message tells before it counts the rest
+
 
 class AllotError(Exception):
     """The root: whoever runs a command sees its message and exit code 1."""
@@ -57,7 +59,8 @@ class Infeasible(AllotError):
     """No schedule exists; `reasons` names each task that no worker can take, and why."""
 
     def __init__(self, reasons: Sequence[str]) -> None:
-        super().__init__("; ".join(reasons))
+        told = [*reasons[:_NAMED], *([f"and {len(reasons) - _NAMED} more tasks"] if len(reasons) > _NAMED else [])]
+        super().__init__("; ".join(told))
         self.reasons = tuple(reasons)
 
 

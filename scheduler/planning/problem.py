@@ -78,10 +78,24 @@ class Problem:
 
     @cached_property
     def memory(self) -> Floats:
-        """Bytes to reserve for each task on each worker, n x m."""
-        asked = np.array([np.nan if task.memory is None else task.memory for task in self.workflow.tasks])
-        believed = self.forecast.at("memory", self.objective.memory_quantile) * self.objective.memory_margin
-        return np.ceil(np.where(np.isnan(asked)[:, None], believed, asked[:, None]))
+        """Bytes to reserve for each task on each worker, n x m.
+
+        What its owner asked for, else what is believed, at most all that the worker has. A belief
+        alone never leaves a task without a worker: where it usually takes more than any able
+        worker has, the largest of these is given whole.
+        """
+        asked = np.array([task.memory or np.nan for task in self.workflow.tasks], dtype=np.float64)
+        return np.ceil(np.where(np.isnan(asked)[:, None], self._believed_memory, asked[:, None]))
+
+    @property
+    def _believed_memory(self) -> Floats:
+        usual = self.forecast.at("memory", 0.5)
+        believed = self.forecast.at("memory", self.objective.memory_quantile)
+        wanted = np.maximum(usual, believed * self.objective.memory_margin)
+        fits = self._able & (usual <= self._room)
+        largest = np.where(self._able, self._room, 0.0).max(axis=1, keepdims=True)
+        last_resort = ~fits.any(axis=1, keepdims=True) & self._able & (self._room == largest)
+        return np.where(fits | last_resort, np.minimum(wanted, self._room), wanted)
 
     @cached_property
     def cores(self) -> Floats:
@@ -91,9 +105,16 @@ class Problem:
     @cached_property
     def eligible(self) -> NDArray[np.bool_]:
         """Whether the worker has the skills, cores and memory for the task, n x m."""
-        workers = self.cluster.workers
-        enough_cores = self.cores[:, None] <= np.array([each.cores for each in workers])
-        return self._skilled & enough_cores & (self.memory <= np.array([each.memory for each in workers]))
+        return self._able & (self.memory <= self._room)
+
+    @cached_property
+    def _able(self) -> NDArray[np.bool_]:
+        """Whether the worker has the skills and cores for the task, n x m."""
+        return self._skilled & (self.cores[:, None] <= np.array([each.cores for each in self.cluster.workers]))
+
+    @cached_property
+    def _room(self) -> Floats:
+        return np.array([each.memory for each in self.cluster.workers], dtype=np.float64)
 
     @property
     def _skilled(self) -> NDArray[np.bool_]:
