@@ -161,7 +161,7 @@ def test_profile_and_timeline_find_the_same_first_moment(asked, last) -> None:
 
 
 def test_a_worker_packed_without_gaps_keeps_one_row_for_its_past() -> None:
-    profile, rows = np.zeros((8, 3)), 1
+    profile, rows = np.zeros((256, 3)), 1
     profile[0] = 0.0, 1.0, 4.0
     for start in range(100):
         rows = reserve(profile, rows, float(start), start + 1.0, 1.0, 1.0)
