@@ -1,10 +1,13 @@
-"""Random problems for hypothesis: small, of every shape the rules know, always with a schedule."""
+"""Random values for hypothesis: problems that always have a schedule, and records."""
+
+from datetime import UTC, datetime, timedelta
 
 from hypothesis import settings
 from hypothesis import strategies as st
 from worlds import GB, problem_of
 
 from scheduler.planning.problem import Problem
+from scheduler.records import Outcome, TaskRecord
 
 # The first example may compile; no single example has a deadline.
 quick = settings(deadline=None, max_examples=60)
@@ -37,4 +40,31 @@ def problems(draw: st.DrawFn, *, tasks: int = 10, workers: int = 4) -> Problem:
         worker_skills=["gpu licence", *rows(st.sampled_from(["", "gpu", "licence"]), m - 1)],
         bandwidth=draw(st.sampled_from([1.0, 2.0, 4.0])),
         latency=draw(st.sampled_from([0.0, 0.5])),
+    )
+
+
+_names = st.text(
+    st.characters(exclude_categories=("Cs", "Cc")), min_size=1, max_size=30
+).filter(str.strip)
+_amounts = st.none() | st.floats(0, 1e15, allow_nan=False)
+_times = st.none() | st.datetimes(
+    datetime(1990, 1, 1), datetime(2090, 1, 1), timezones=st.just(UTC)
+)
+
+
+@st.composite
+def records(draw: st.DrawFn) -> TaskRecord:
+    """Any record that keeps the rules, names in any script included."""
+    started = draw(_times)
+    ended = started + draw(st.timedeltas(timedelta(0), timedelta(days=9))) if started else None
+    keys = st.text(alphabet="abcxyz_", min_size=1, max_size=8)
+    numbers = st.dictionaries(keys, st.floats(0, 1e15, allow_nan=False), max_size=3)
+    return TaskRecord(
+        run=draw(_names), task=draw(_names), kind=draw(_names),
+        outcome=draw(st.sampled_from(Outcome)), worker=draw(st.none() | _names),
+        attempt=draw(st.integers(1, 9)), started=started, ended=ended,
+        duration=draw(_amounts), peak_memory=draw(_amounts), cpu=draw(_amounts),
+        requested_memory=draw(_amounts), exit_code=draw(st.none() | st.integers(-255, 255)),
+        sizes=draw(numbers), measured=draw(numbers),
+        predecessors=tuple(draw(st.lists(_names, max_size=3))),
     )

@@ -1,12 +1,13 @@
 """The one place where a connection is made, for SQLite and PostgreSQL alike."""
 
+import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import sqlalchemy as sa
-from sqlalchemy.engine import Connection, Engine, make_url
+from sqlalchemy.engine import URL, Connection, Engine, make_url
 from sqlalchemy.exc import ArgumentError, DBAPIError, NoSuchModuleError
 
 from scheduler.errors import StoreError
@@ -21,15 +22,10 @@ def connect(url: str) -> Engine:
     write lock when a writing transaction begins, so that a transaction that read first never fails
     on upgrading its lock. Raises StoreError for a URL that cannot be used.
     """
-    try:
-        parsed = make_url(url)
-    except ArgumentError:
-        raise StoreError(
-            f"The store's address must be a database URL such as sqlite:///allot.db, found {url!r}."
-        ) from None
+    parsed = _parsed(url)
     if parsed.drivername in ("postgresql", "postgres"):
         parsed = parsed.set(drivername="postgresql+psycopg")
-    if parsed.get_backend_name() not in ("sqlite", "postgresql"):
+    if parsed.drivername.partition("+")[0] not in ("sqlite", "postgresql"):
         raise StoreError(f"The store must be SQLite or PostgreSQL, found {parsed.drivername!r}.")
     try:
         engine = sa.create_engine(parsed)
@@ -44,8 +40,8 @@ def connect(url: str) -> Engine:
 
 def sqlite_file(url: str) -> Path | None:
     """The file behind a SQLite URL; None for memory and for other databases."""
-    parsed = make_url(url)
-    if parsed.get_backend_name() != "sqlite" or parsed.database in (None, "", ":memory:"):
+    parsed = _parsed(url)
+    if parsed.drivername.partition("+")[0] != "sqlite" or parsed.database in (None, "", ":memory:"):
         return None
     return Path(str(parsed.database))
 
@@ -64,13 +60,23 @@ def writing(engine: Engine) -> Iterator[Connection]:
         yield connection
 
 
+def _parsed(url: str) -> URL:
+    try:
+        return make_url(url)
+    except ArgumentError:
+        raise StoreError(
+            f"The store's address must be a database URL such as sqlite:///allot.db, found {url!r}."
+        ) from None
+
+
 @contextmanager
 def _told(engine: Engine) -> Iterator[None]:
     try:
         yield
-    except DBAPIError as error:
+    except (DBAPIError, sqlite3.Error) as error:  # SQLite's own where a connection is being made
         where = engine.url.render_as_string(hide_password=True)
-        raise StoreError(f"The store at {where} cannot be used: {error.orig}") from error
+        why = error.orig if isinstance(error, DBAPIError) else error
+        raise StoreError(f"The store at {where} cannot be used: {why}") from error
 
 
 def _tune_sqlite(engine: Engine) -> None:

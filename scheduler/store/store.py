@@ -29,7 +29,11 @@ class Store(RecordRows, RunRows, LearningRows):
         if file is not None:
             file.parent.mkdir(parents=True, exist_ok=True)
         engine = connect(url)
-        migrations.prepare(engine)
+        try:
+            migrations.prepare(engine)
+        except BaseException:
+            engine.dispose()
+            raise
         beside = file.with_suffix("") if file is not None else Path("allot-store")
         return cls(engine, folder or beside.with_name(f"{beside.name}-models"))
 

