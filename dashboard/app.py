@@ -1,0 +1,27 @@
+"""The dashboard's frame: the sidebar, and one screen at a time."""
+
+import streamlit as st
+
+from dashboard import session
+from dashboard.navigation import SECTIONS, screens
+
+
+def main() -> None:
+    """Draws the sidebar and the screen that the address names."""
+    st.set_page_config(page_title="Allot", page_icon=":material/account_tree:", layout="wide")
+    sections = {
+        section: [
+            st.Page(each.path, title=each.title, icon=each.icon, default=each is screens()[0])
+            for each in screens()
+            if each.section == section
+        ]
+        for section in SECTIONS
+    }
+    page = st.navigation(sections)
+    st.title(page.title, anchor=False)
+    with session.told():
+        session.store()
+        page.run()
+
+
+main()

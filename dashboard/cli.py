@@ -1,0 +1,128 @@
+"""The dashboard's part of the command line. Streamlit is imported inside the command only."""
+
+import contextlib
+import os
+import socket
+import sys
+import threading
+import time
+import urllib.request
+import webbrowser
+from collections.abc import Callable
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from scheduler.door import Door, Json, StoreUrl
+from scheduler.errors import InvalidInput
+
+APP = Path(__file__).with_name("app.py")
+LOOPBACK = "127.0.0.1"
+FIRST_PORT, PORTS_TRIED = 8501, 50
+
+Port = Annotated[
+    int | None,
+    typer.Option(min=1, max=65535, help="Port [default: the first free one from 8501].", show_default=False),
+]  # fmt: skip
+Host = Annotated[str, typer.Option(help="Address to listen on; others than loopback have no login.")]
+Browser = Annotated[bool, typer.Option("--browser/--no-browser", help="Open a browser.")]
+
+
+def register(app: typer.Typer) -> None:
+    """Adds `allot dashboard`."""
+    app.command("dashboard")(dashboard)
+
+
+def dashboard(
+    *, store: StoreUrl = None, port: Port = None, host: Host = LOOPBACK, browser: Browser = True,
+    json: Json = False,
+) -> None:  # fmt: skip
+    """Show the store in a browser: runs, plans, decisions, trainings and logs. Ctrl-C ends it."""
+    door = Door.open(json=json, store=store)
+    found = free_port(host, port)
+    url = f"http://{f'[{host}]' if ':' in host else host}:{found}"
+    if not _is_loopback(host):
+        door.say(f"{host} can be reached by others, and the dashboard asks nobody who they are.")
+
+    def ready() -> None:
+        door.say(f"The dashboard is at {url} (Ctrl-C ends it).")
+        if json:
+            door.answer({"url": url, "store": _shown(door.settings.store)})
+            sys.stdout.flush()
+        if browser:
+            webbrowser.open(url)
+
+    threading.Thread(target=_when_ready, args=(_health(host, found), ready), daemon=True).start()
+    serve(host, found, store=door.settings.store)
+
+
+def serve(host: str, port: int, *, store: str) -> None:
+    """Serves the dashboard on a store until it is told to end."""
+    from streamlit.web import cli as streamlit  # noqa: PLC0415  a slow import that only this needs
+
+    from dashboard import theme  # noqa: PLC0415
+
+    os.environ["ALLOT_STORE"] = store
+    known = [f"--server.address={host}", f"--server.port={port}", *theme.flags()]
+    if _is_loopback(host):
+        known += [f"--server.allowedHosts={each}" for each in (host, "localhost", LOOPBACK)]
+    with contextlib.redirect_stdout(sys.stderr):  # stdout is for the one JSON document
+        streamlit.main(["run", str(APP), *known], standalone_mode=False)
+
+
+def free_port(host: str, port: int | None) -> int:
+    """The port to listen on: the one that is asked for, else the first free one from 8501.
+
+    Raises InvalidInput when it is taken, or the address is not one of this machine.
+    """
+    if port is not None:
+        if why := _why_not(host, port):
+            raise InvalidInput(
+                f"Port {port} on {host} cannot be used: {why}. Name another with --port, or leave "
+                "--port out to take the first free one."
+            )
+        return port
+    ports = range(FIRST_PORT, FIRST_PORT + PORTS_TRIED)
+    for each in ports:
+        why = _why_not(host, each)
+        if why is None:
+            return each
+    raise InvalidInput(f"No port from {ports[0]} to {ports[-1]} on {host} can be used: {why}.")
+
+
+def _why_not(host: str, port: int) -> str | None:
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    with socket.socket(family, socket.SOCK_STREAM) as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((host, port))
+        except OSError as error:
+            return (error.strerror or str(error)).lower()
+    return None
+
+
+def _when_ready(health: str, ready: Callable[[], None], *, patience: float = 60.0) -> None:
+    deadline = time.monotonic() + patience
+    while time.monotonic() < deadline:
+        try:
+            with urllib.request.urlopen(health, timeout=2):
+                ready()
+                return
+        except OSError:
+            time.sleep(0.1)
+
+
+def _health(host: str, port: int) -> str:
+    reached = LOOPBACK if host in ("0.0.0.0", "") else "[::1]" if host == "::" else host
+    return f"http://{f'[{reached}]' if reached.count(':') > 1 and '[' not in reached else reached}:{port}/_stcore/health"
+
+
+def _is_loopback(host: str) -> bool:
+    return host in (LOOPBACK, "localhost", "::1")
+
+
+def _shown(store: str) -> str:
+    from sqlalchemy.engine import make_url  # noqa: PLC0415
+
+    return make_url(store).render_as_string(hide_password=True)

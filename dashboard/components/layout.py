@@ -1,0 +1,135 @@
+"""Where the tasks of a graph stand: pure.
+
+Layers by longest path, then barycentre sweeps against crossings: Sugiyama, Tagawa and Toda, "Methods
+for visual understanding of hierarchical system structures" (1981).
+"""
+
+from collections.abc import Hashable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import TypeVar
+
+import networkx as nx
+
+from dashboard.components.packing import by_frequency
+from scheduler.workflow import Workflow
+
+MOST_DRAWN = 300
+_SWEEPS = 12
+Node = TypeVar("Node", bound=Hashable)
+Point = tuple[float, float]
+
+
+@dataclass(frozen=True)
+class Layout:
+    """Each node's column and row, and the bends of each edge that passes other columns."""
+
+    at: Mapping[str, Point]
+    bends: Mapping[tuple[str, str], tuple[Point, ...]]
+
+
+def columns(graph: "nx.DiGraph[Node]") -> dict[Node, int]:
+    """The longest way from a source to each node, in edges: always above its predecessors'."""
+    column: dict[Node, int] = {}
+    for node in nx.topological_sort(graph):
+        column[node] = max((column[each] + 1 for each in graph.pred[node]), default=0)
+    return column
+
+
+def layered(graph: "nx.DiGraph[str]") -> Layout:
+    """A place for each node, left to right, with few crossings; edges bend between nodes."""
+    column = columns(graph)
+    whole: nx.DiGraph[Hashable] = nx.DiGraph()
+    whole.add_nodes_from(graph)
+    chains = {(a, b): _chain(a, b, column) for a, b in graph.edges}
+    for chain in chains.values():
+        nx.add_path(whole, chain)
+    places = _rows(whole, _place_of(column, chains))
+    return Layout(
+        at={each: places[each] for each in graph},
+        bends={edge: tuple(places[each] for each in chain[1:-1]) for edge, chain in chains.items()},
+    )
+
+
+def grouped(workflow: Workflow) -> dict[str, tuple[str, ...]]:
+    """The tasks of a large workflow in groups that form a graph without cycles.
+
+    By kind where kinds do not wait for each other in a circle; else by kind and column; else the
+    kinds that do wait in a circle become one group.
+    """
+    kind = {task.id: task.kind for task in workflow.tasks}
+    by_kind = _gather(workflow, kind)
+    if nx.is_directed_acyclic_graph(quotient(workflow, by_kind)):
+        return by_kind
+    column = columns(workflow.graph)
+    by_column = _gather(workflow, {task: f"{kind[task]} · {column[task]}" for task in kind})
+    if len(by_column) <= MOST_DRAWN:
+        return by_column
+    circles = list(nx.strongly_connected_components(quotient(workflow, by_kind)))
+    name = {each: " + ".join(sorted(circle)) for circle in circles for each in circle}
+    return _gather(workflow, {task: name[kind[task]] for task in kind})
+
+
+def quotient(workflow: Workflow, groups: Mapping[str, Sequence[str]]) -> "nx.DiGraph[str]":
+    """The graph of the groups: an edge where some task of one waits for some task of the other."""
+    group = {task: name for name, tasks in groups.items() for task in tasks}
+    graph: nx.DiGraph[str] = nx.DiGraph()
+    graph.add_nodes_from(groups)
+    ends = ((group[each.source], group[each.target]) for each in workflow.dependencies)
+    graph.add_edges_from((a, b) for a, b in ends if a != b)
+    return graph
+
+
+def neighbourhood(workflow: Workflow, task: str, *, reach: int = 2) -> "nx.DiGraph[str]":
+    """The tasks at most `reach` dependencies before or after one task, with what joins them.
+
+    At most MOST_DRAWN tasks: the nearest.
+    """
+    near = {task}
+    for graph in (workflow.graph, workflow.graph.reverse(copy=False)):
+        found = nx.single_source_shortest_path_length(graph, task, cutoff=reach)
+        near.update(sorted(found, key=lambda each: found[each])[: MOST_DRAWN // 2])
+    return nx.DiGraph(workflow.graph.subgraph(near))
+
+
+def _gather(workflow: Workflow, name: Mapping[str, str]) -> dict[str, tuple[str, ...]]:
+    groups: dict[str, list[str]] = {each: [] for each in by_frequency(name.values())}
+    for task in workflow.index:
+        groups[name[task]].append(task)
+    return {group: tuple(tasks) for group, tasks in groups.items()}
+
+
+def _chain(source: str, target: str, column: Mapping[str, int]) -> list[Hashable]:
+    bends = range(column[source] + 1, column[target])
+    return [source, *((source, target, each) for each in bends), target]
+
+
+def _place_of(
+    column: Mapping[str, int], chains: Mapping[tuple[str, str], list[Hashable]]
+) -> dict[Hashable, int]:
+    place: dict[Hashable, int] = dict(column)
+    for (source, _), chain in chains.items():
+        place.update({bend: column[source] + 1 + i for i, bend in enumerate(chain[1:-1])})
+    return place
+
+
+def _rows(graph: "nx.DiGraph[Hashable]", column: Mapping[Hashable, int]) -> dict[Hashable, Point]:
+    """Barycentre sweeps: forwards by the rows of predecessors, backwards by those of successors."""
+    order: dict[int, list[Hashable]] = {}
+    for node in nx.lexicographical_topological_sort(graph, key=_steady(graph)):
+        order.setdefault(column[node], []).append(node)
+    row = {node: i - len(each) / 2 for each in order.values() for i, node in enumerate(each)}
+    for sweep in range(_SWEEPS):
+        near = graph.succ if sweep % 2 else graph.pred
+        for here in sorted(order, reverse=bool(sweep % 2)):
+            centre = {node: _mean([row[each] for each in near[node]], row[node]) for node in order[here]}
+            order[here].sort(key=centre.__getitem__)
+            row.update({node: i - len(order[here]) / 2 for i, node in enumerate(order[here])})
+    return {node: (float(column[node]), row[node]) for node in graph}
+
+
+def _steady(graph: "nx.DiGraph[Hashable]") -> Mapping[Hashable, int] | object:
+    return {node: i for i, node in enumerate(graph)}.__getitem__
+
+
+def _mean(values: Sequence[float], otherwise: float) -> float:
+    return sum(values) / len(values) if values else otherwise

@@ -1,0 +1,99 @@
+"""One run as the screens need it, read from the store; no streamlit here."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property
+
+from scheduler.cluster import Cluster
+from scheduler.documents import cluster_from, workflow_from
+from scheduler.errors import AllotError
+from scheduler.forecast import Forecast
+from scheduler.planning.feasibility import Violation, violations
+from scheduler.planning.problem import Objective, Problem
+from scheduler.planning.ranking import critical_path
+from scheduler.planning.schedule import Schedule
+from scheduler.store import Store
+from scheduler.store.values import Attempt, RunSummary
+from scheduler.workflow import Workflow
+
+
+@dataclass(frozen=True, eq=False)
+class Plan:
+    """What a run was planned from, and the plan: it never changes once the run exists."""
+
+    workflow: Workflow
+    cluster: Cluster
+    objective: Objective
+    forecast: Forecast
+    schedule: Schedule
+
+    @cached_property
+    def problem(self) -> Problem:
+        """The problem that was planned.
+
+        Raises InvalidInput or Infeasible when the store's documents do not make one.
+        """
+        return Problem(self.workflow, self.cluster, self.forecast, self.objective)
+
+    @cached_property
+    def violations(self) -> tuple[Violation, ...] | None:
+        """The rules that the plan breaks; None when its problem cannot be rebuilt."""
+        try:
+            return violations(self.schedule, self.problem)
+        except AllotError:
+            return None
+
+    @cached_property
+    def critical(self) -> tuple[str, ...]:
+        """The longest way through the workflow, first to last; empty without a problem."""
+        try:
+            return critical_path(self.problem)
+        except AllotError:
+            return ()
+
+
+@dataclass(frozen=True, eq=False)
+class RunView:
+    """A run: its plan, and what happened so far."""
+
+    summary: RunSummary
+    plan: Plan
+    attempts: tuple[Attempt, ...]
+    given_up: Mapping[str, str]
+
+    @property
+    def running(self) -> bool:
+        """Whether more may happen."""
+        return self.summary.state == "running"
+
+    @cached_property
+    def tries(self) -> Mapping[str, tuple[Attempt, ...]]:
+        """The attempts of each task, first to last; tasks that never started are left out."""
+        tries: dict[str, list[Attempt]] = {}
+        for each in self.attempts:
+            tries.setdefault(each.task, []).append(each)
+        return {task: tuple(sorted(all_, key=_number)) for task, all_ in tries.items()}
+
+
+def read_plan(store: Store, run: int) -> Plan:
+    """Reads what a run was planned from.
+
+    Raises NotFound when it is gone, and InvalidInput when its documents cannot be understood.
+    """
+    workflow, cluster, objective = store.run_documents(run)
+    return Plan(
+        workflow_from(workflow),
+        cluster_from(cluster),
+        Objective(**objective),
+        store.run_forecast(run),
+        store.run_schedule(run),
+    )
+
+
+def read_run(store: Store, run: RunSummary, plan: Plan) -> RunView:
+    """Reads what happened in a run so far."""
+    return RunView(run, plan, store.run_attempts(run.id), store.run_given_up(run.id))
+
+
+def _number(attempt: Attempt) -> int:
+    return attempt.attempt

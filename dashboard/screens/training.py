@@ -1,0 +1,176 @@
+"""Training: what the networks learn, how well, and which of them is in use."""
+
+from collections.abc import Sequence
+
+import pandas as pd
+import streamlit as st
+
+from dashboard import charts, frames, session, tables
+from dashboard.words import NOTHING, ago, plain, seconds, when
+from scheduler.store import Store
+from scheduler.store.values import Training
+
+TITLE, ICON, SECTION, PLACE = "Training", ":material/model_training:", "Learn", 1
+
+GROUPS = (
+    ("Loss", ("train_loss", "loss"), False),
+    ("Error on later data, beside the naive baseline", ("error", "baseline_error"), False),
+    ("Coverage of the forecast band", ("coverage",), True),
+    ("Entropy of the gates", ("gate_entropy",), False),
+)
+LOAD = "expert_load"
+RETRAIN = "retrain"
+
+
+def draw() -> None:
+    """Networks in use, then one training in detail."""
+    store = session.store()
+    trainings = store.trainings(now=session.now())
+    if not trainings and not store.versions():
+        session.nothing_yet(
+            "Nothing has been trained yet.",
+            "A training learns from the records in the store and reports here while it runs.",
+            ("allot train",),
+        )
+        _ask(store)
+        return
+    _versions(store)
+    if trainings:
+        st.subheader("Trainings", anchor=False)
+        _training(store, trainings)
+    _ask(store)
+
+
+def _versions(store: Store) -> None:
+    aliases, versions = store.aliases(), {each.id: each for each in store.versions()}
+    tiles = st.columns(4)
+    for tile, alias in zip(tiles, ("champion", "challenger", "previous"), strict=False):
+        found = versions.get(aliases.get(alias, ""))
+        value = found.id if found else "none"
+        with tile, st.container(border=True):
+            st.metric(alias.capitalize(), plain(value))
+            detail = f"{found.sharing} · saved {ago(found.created, session.now())}" if found else NOTHING
+            st.caption(plain(detail))
+    with tiles[3], st.container(border=True):
+        st.metric("Saved networks", len(versions))
+        st.caption(plain("allot models lists them"))
+    named = {alias: versions[aliases[alias]] for alias in ("champion", "challenger", "previous") if alias in aliases}
+    compare, saved, changes = st.tabs(["Champion and challenger", "Saved networks", "Promotions"])
+    with compare:
+        _compare(frames.comparison(named) if named else pd.DataFrame())
+    with saved:
+        if versions:
+            tables.show(frames.versions(tuple(versions.values()), aliases), key="versions")
+        else:
+            st.write("No network has been saved yet.")
+    with changes:
+        promotions = store.promotions()
+        if promotions:
+            tables.show(frames.promotions(promotions), key="promotions")
+        else:
+            st.write("No network has been promoted yet. `allot promote VERSION --reason WHY` promotes one.")
+
+
+def _compare(frame: pd.DataFrame) -> None:
+    if frame.empty:
+        st.write("There is no champion yet, so there is nothing to compare.")
+        return
+    config = {
+        column: st.column_config.NumberColumn(column.capitalize(), format="%.4g")
+        for column in frame.columns
+        if column != "number"
+    }
+    config["number"] = st.column_config.TextColumn("Number")
+    st.dataframe(frame, key="comparison", hide_index=True, column_config=config, alt="Versions compared")
+    st.caption("Errors and losses: less is better. A difference is the challenger's minus the champion's.")
+
+
+def _training(store: Store, trainings: Sequence[Training]) -> None:
+    known = {str(each.id): each for each in trainings}
+    moment = session.now()
+    found = session.pick(
+        "Training", list(known), "training", shown=lambda each: _line(known[each], ago(known[each].started, moment))
+    )
+    running = known[found].state == "running"
+
+    def details() -> None:
+        newest = {str(each.id): each for each in store.trainings(now=session.now())}
+        _details(store, newest[found])
+
+    session.live(details, every=2.0 if running else None)
+    with st.expander("All trainings"):
+        tables.show(frames.trainings(trainings), key="trainings", alt="All trainings")
+
+
+def _line(each: Training, age: str) -> str:
+    return f"#{each.id} · {each.sharing} · {each.state} · {age}"
+
+
+def _details(store: Store, training: Training) -> None:
+    metrics = frames.metrics(store.training_metrics(training.id))
+    ended = training.ended or session.now()
+    tiles = st.columns(5)
+    tiles[0].metric("State", training.state, border=True)
+    tiles[1].metric("Sharing", plain(training.sharing), border=True)
+    tiles[2].metric("Workers", training.workers, border=True)
+    tiles[3].metric("Took", seconds((ended - training.started).total_seconds()), border=True)
+    epochs = metrics["epoch"].nunique()
+    tiles[4].metric("Epochs", epochs, border=True)
+    st.caption(f"Started {when(training.started)} · saved as {plain(training.version or NOTHING)}")
+    if training.message:
+        st.text(training.message)
+    if metrics.empty:
+        st.info("No epoch has been reported yet.", icon=":material/hourglass_empty:")
+        return
+    _curves(metrics)
+    with st.expander("Settings and every number"):
+        left, right = st.columns((1, 2))
+        left.json(dict(training.settings))
+        with right:
+            tables.show(metrics, key="metrics", height=360, alt="Every number of the training")
+
+
+def _curves(metrics: pd.DataFrame) -> None:
+    colours, names = session.colours(), set(metrics["name"])
+    drawn: set[str] = set()
+    for title, wanted, percent in GROUPS:
+        found = [each for each in wanted if each in names]
+        drawn |= set(found)
+        if found:
+            st.markdown(f"**{title}**")
+            _chart(charts.curves(metrics, found, colours, percent=percent), wanted[0])
+    if any(each.startswith(f"{LOAD}.") for each in names):
+        st.markdown("**Load of the experts**")
+        _chart(charts.stacked(metrics, LOAD, colours), LOAD)
+    rest = sorted(each for each in names - drawn if not each.startswith(f"{LOAD}."))
+    if rest:
+        st.markdown("**Other numbers**")
+        _chart(charts.curves(metrics, rest, colours), "other")
+
+
+def _chart(figure: "charts.go.Figure", key: str) -> None:
+    st.plotly_chart(
+        figure, key=f"curve-{key}", theme=None, config={"displayModeBar": False},
+        alt="Every number stands in the table below.",
+    )  # fmt: skip
+
+
+def _ask(store: Store) -> None:
+    st.subheader("Ask for a retraining", anchor=False)
+    waiting = [each for each in store.requests(state="open") if each.kind == RETRAIN]
+    with st.form("retrain", border=True):
+        reason = st.text_input("Why", placeholder="New machines since Monday", max_chars=200)
+        asked = st.form_submit_button("Ask for a retraining", type="primary", disabled=bool(waiting))
+    if asked:
+        store.ask(RETRAIN, {"reason": reason.strip()}, by="dashboard", at=session.now())
+        st.rerun()
+    if waiting:
+        st.info(
+            f"A retraining was asked for {ago(waiting[0].at, session.now())}; the learning loop takes it up.",
+            icon=":material/schedule:",
+        )
+    if requests := store.requests():
+        tables.show(frames.requests(requests), key="requests", alt="What was asked for")
+
+
+draw()

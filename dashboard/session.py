@@ -1,0 +1,193 @@
+"""What a screen asks of its viewer's session: the store, the clock, the selection, and errors told.
+
+The selection (`run`, `task`, `training`, ...) lives in the address, so that a link shows the same;
+the session remembers it from screen to screen.
+"""
+
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from typing import cast
+
+import streamlit as st
+from sqlalchemy.engine import make_url
+
+from dashboard.reading import Plan, RunView, read_plan, read_run
+from dashboard.theme import Palette, palette
+from dashboard.words import ago, clipped
+from scheduler import settings
+from scheduler.errors import AllotError, StoreError
+from scheduler.store import Store
+from scheduler.store.values import RunSummary
+
+
+def now() -> datetime:
+    """The clock, read at the edge."""
+    return datetime.now(UTC)
+
+
+def colours() -> Palette:
+    """The colours of the appearance that the viewer's browser shows."""
+    return palette(st.context.theme.type)
+
+
+def store() -> Store:
+    """The store that the settings name, opened once for all viewers.
+
+    Raises StoreError when it cannot be used.
+    """
+    return cast("Store", _opened(settings.load().store))
+
+
+def address() -> str:
+    """The store's URL as it may be shown: without a password."""
+    return make_url(settings.load().store).render_as_string(hide_password=True)
+
+
+@contextmanager
+def told() -> Iterator[None]:
+    """Turns errors of ours into a sentence on the screen, with the next step."""
+    try:
+        yield
+    except StoreError as error:
+        _opened.clear()
+        st.error("The store cannot be used.", icon=":material/database_off:")
+        st.text(str(error))
+        st.text(
+            "Check the address given with --store (or ALLOT_STORE), then reload this page. "
+            "`allot doctor` tests the store."
+        )
+    except AllotError as error:
+        st.error("This cannot be shown.", icon=":material/error:")
+        st.text(str(error))
+        st.text("Reload the page, or choose something else in the sidebar.")
+
+
+def live(draw: Callable[[], None], *, every: float | None) -> None:
+    """Draws a part that redraws itself every so many seconds, alone; None draws it once."""
+
+    def part() -> None:
+        with told():
+            draw()
+
+    st.fragment(part, run_every=every)()
+
+
+def chosen(name: str) -> str | None:
+    """What is selected under this name: as the address says, else as remembered."""
+    return st.query_params.get(name) or st.session_state.get(_memory(name))
+
+
+def choose(name: str, value: str | None) -> None:
+    """Selects something, in the address and in memory; None deselects."""
+    st.session_state[_memory(name)] = value
+    if value is None:
+        st.query_params.pop(name, None)
+    else:
+        st.query_params[name] = value
+
+
+def pick(
+    label: str,
+    options: Sequence[str],
+    name: str,
+    *,
+    shown: Callable[[str], str] = str,
+    default: str | None = None,
+) -> str:
+    """A select box whose choice is the selection `name`; there must be options."""
+    wanted, key = chosen(name), f"pick.{name}"
+    if wanted is not None and wanted not in options:
+        st.caption(f"What the address names as {name} is not here; this is another one.")
+    first = default if default in options else options[0]
+    value = wanted if wanted in options else first
+    st.session_state[key] = value
+    choose(name, value)
+    st.selectbox(label, options, key=key, format_func=shown, on_change=_took, args=(name, key))
+    return str(value)
+
+
+def choose_one(
+    label: str, options: Sequence[str], name: str, *, shown: Callable[[str], str] = str
+) -> str:
+    """A row of buttons whose choice is the selection `name`; there must be options."""
+    wanted, key = chosen(name), f"one.{name}"
+    value = wanted if wanted in options else options[0]
+    st.session_state[key] = value
+    st.segmented_control(
+        label, options, key=key, format_func=shown, required=True, label_visibility="collapsed",
+        on_change=_took, args=(name, key),
+    )  # fmt: skip
+    return str(value)
+
+
+def pick_run(opened: Store) -> RunView | None:
+    """A select box of the runs, and the chosen one read; None, with advice, when there is none."""
+    runs = {str(each.id): each for each in opened.runs(now=now())}
+    if not runs:
+        nothing_yet(
+            "No workflow has been run yet.",
+            "A run appears here as soon as it is planned, before its first task starts.",
+            ("allot demo", "allot run WORKFLOW --cluster CLUSTER"),
+        )
+        return None
+    moment = now()
+    found = pick("Run", list(runs), "run", shown=lambda each: run_line(runs[each], moment))
+    return view(opened, runs[found])
+
+
+def again(opened: Store, shown: RunView) -> RunSummary:
+    """The newest state of a run that is shown."""
+    return shown.summary if not shown.running else opened.run(shown.summary.id, now=now())
+
+
+def view(opened: Store, run: RunSummary) -> RunView:
+    """Everything of a run; what cannot change any more is read once and kept."""
+    if run.ended is not None:
+        return cast("RunView", _kept_view(opened, run))
+    return read_run(opened, run, _kept_plan(opened, run.id, run.started))
+
+
+def run_line(run: RunSummary, moment: datetime) -> str:
+    """A run in one line of plain text."""
+    said = f"#{run.id} · {clipped(run.workflow, 40)} · {run.planner}"
+    label = f" ({clipped(run.label, 24)})" if run.label else ""
+    return f"{said}{label} · {run.state} · {ago(run.started, moment)}"
+
+
+def nothing_yet(title: str, text: str, commands: Sequence[str]) -> None:
+    """What an empty screen says: what is missing, and the commands that change it."""
+    with st.container(border=True):
+        st.subheader(title, anchor=False)
+        st.write(text)
+        for each in commands:
+            st.code(each, language="bash")
+
+
+def _memory(name: str) -> str:
+    return f"selected.{name}"
+
+
+def _took(name: str, key: str) -> None:
+    choose(name, cast("str", st.session_state[key]))
+
+
+def _url(opened: Store) -> str:
+    return opened.url
+
+
+@st.cache_resource(show_spinner="Opening the store", max_entries=4)
+def _opened(url: str) -> Store:
+    return Store.open(url)
+
+
+@st.cache_resource(show_spinner=False, max_entries=16, hash_funcs={Store: _url})
+def _kept_plan(opened: Store, run: int, started: datetime) -> Plan:  # noqa: ARG001  part of the key
+    return read_plan(opened, run)
+
+
+@st.cache_resource(
+    show_spinner=False, max_entries=16, hash_funcs={Store: _url, RunSummary: repr}
+)
+def _kept_view(opened: Store, run: RunSummary) -> RunView:
+    return read_run(opened, run, _kept_plan(opened, run.id, run.started))

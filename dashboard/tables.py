@@ -1,0 +1,101 @@
+"""Frames on the screen: SI columns in units that people read, the same unit down a column."""
+
+from collections.abc import Callable, Mapping, Sequence
+from datetime import datetime
+from typing import Any
+
+import pandas as pd
+import streamlit as st
+
+from dashboard.charts import unit
+
+SECONDS = frozenset(
+    {"planned", "realised", "bound", "planned start", "start", "planned end", "end", "late", "took",
+     "planned duration", "duration", "lower bound"}
+)  # fmt: skip
+BYTES = frozenset({"memory", "peak memory", "reserved memory"})
+SHARES = frozenset({"over plan", "share", "busy", "planned busy", "failure", "affinity", "difference"})
+TIMES = frozenset({"at", "started", "created"})
+LONG = frozenset({"message", "reason", "raw", "rule", "file", "asked", "answer"})
+
+
+def show(
+    frame: pd.DataFrame,
+    *,
+    key: str,
+    columns: Sequence[str] | None = None,
+    height: int | None = None,
+    units: Mapping[str, str] | None = None,
+    on_row: Callable[[int], None] | None = None,
+    alt: str | None = None,
+) -> None:
+    """A table with humanised units; `on_row` is called with the place of the row that is selected.
+
+    `units` says what a column holds where its name does not: duration, memory, cpu or share.
+    """
+    shown = frame[list(columns)] if columns is not None else frame
+    values, config = humanised(shown, units or {})
+    options: dict[str, Any] = {"hide_index": True, "column_config": config, "alt": alt}
+    if height is not None:
+        options["height"] = height
+    if on_row is None:
+        st.dataframe(values, key=key, **options)
+        return
+
+    def selected() -> None:
+        if rows := st.session_state[key]["selection"]["rows"]:
+            on_row(rows[0])
+
+    st.dataframe(values, key=key, on_select=selected, selection_mode="single-row", **options)
+
+
+def humanised(
+    frame: pd.DataFrame, units: Mapping[str, str]
+) -> tuple[pd.DataFrame, dict[str, Any]]:
+    """The frame with SI columns rescaled to one readable unit each, and how to show them."""
+    values, config = frame.copy(), {}
+    for column in frame.columns:
+        what = units.get(column) or _what(column)
+        title = column[:1].upper() + column[1:]
+        if what in ("duration", "memory", "cpu"):
+            numbers = pd.to_numeric(frame[column], errors="coerce")
+            name, one = unit(what, float(numbers.abs().max() or 0))
+            values[column] = numbers / one
+            config[column] = _number(title, f"%.{_digits(numbers / one)}f {name}")
+        elif what == "share":
+            values[column] = pd.to_numeric(frame[column], errors="coerce") * 100
+            config[column] = _number(title, "%.1f %%")
+        elif what == "time":
+            values[column] = [_naive(each) for each in frame[column]]
+            config[column] = st.column_config.DatetimeColumn(f"{title} (UTC)", format="YYYY-MM-DD HH:mm:ss")
+        elif what == "long":
+            config[column] = st.column_config.TextColumn(title, width="medium")
+        else:
+            config[column] = st.column_config.Column(title)
+    return values, config
+
+
+def _what(column: str) -> str:
+    quantity, _, level = column.partition(" P")
+    if level.isdigit():
+        return quantity
+    for names, what in (
+        (SECONDS, "duration"), (BYTES, "memory"), (SHARES, "share"), (TIMES, "time"), (LONG, "long"),
+        (frozenset({"cpu"}), "cpu"),
+    ):  # fmt: skip
+        if column in names:
+            return what
+    return "text"
+
+
+def _number(title: str, form: str) -> Any:
+    return st.column_config.NumberColumn(title, format=form)
+
+
+def _digits(numbers: pd.Series) -> int:
+    largest = numbers.abs().max()
+    return 2 if pd.isna(largest) or largest < 10 else 1 if largest < 1000 else 0
+
+
+def _naive(moment: datetime | None) -> datetime | None:
+    return None if moment is None else moment.replace(tzinfo=None)

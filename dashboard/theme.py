@@ -1,0 +1,109 @@
+"""Colours, and the settings that Streamlit is started with. Contrast is checked by a test."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+# Kinds: after Okabe and Ito (2008), distinguishable with any colour vision; red is for failures.
+KINDS_LIGHT = (
+    "#0072B2", "#E69F00", "#009E73", "#CC79A7", "#56B4E9", "#8A7A00", "#6A51A3", "#7F8C9A", "#1B4965", "#A6761D",
+)  # fmt: skip
+KINDS_DARK = (
+    "#4BA3DC", "#E8B04A", "#2CB88F", "#DB93BB", "#9AD4F2", "#C2B54A", "#A691DB", "#A9B6C4", "#6F8FD6", "#C99A5B",
+)  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Palette:
+    """The colours of one appearance. `kinds` are cycled; states by name."""
+
+    background: str
+    panel: str
+    text: str
+    muted: str
+    line: str
+    primary: str
+    failed: str
+    kinds: tuple[str, ...]
+    states: Mapping[str, str]
+    scale: tuple[str, ...]
+
+    @property
+    def series(self) -> tuple[str, ...]:
+        """Colours for lines and bars of a chart."""
+        return self.kinds
+
+
+LIGHT = Palette(
+    background="#FFFFFF", panel="#F3F6F9", text="#17212E", muted="#566475", line="#D9E0E8",
+    primary="#0B6785", failed="#C4314B", kinds=KINDS_LIGHT,
+    states={
+        "succeeded": "#1E8A5F", "running": "#0B6785", "failed": "#C4314B", "given up": "#7A3E9D",
+        "waiting": "#8593A3", "retrying": "#B26A00", "interrupted": "#B26A00", "lost": "#B26A00",
+    },
+    scale=("#F3F6F9", "#C9DEE8", "#92C0D2", "#5A9FB8", "#2C7F9D", "#0B6785", "#07485E"),
+)  # fmt: skip
+DARK = Palette(
+    background="#10161E", panel="#18212C", text="#E4EAF1", muted="#9AA8B8", line="#2B3846",
+    primary="#4FB3D1", failed="#FF6B7F", kinds=KINDS_DARK,
+    states={
+        "succeeded": "#43C08D", "running": "#4FB3D1", "failed": "#FF6B7F", "given up": "#C08BE0",
+        "waiting": "#7F8FA1", "retrying": "#F0A63A", "interrupted": "#F0A63A", "lost": "#F0A63A",
+    },
+    scale=("#18212C", "#16394A", "#175268", "#1D6E89", "#2F8DAB", "#4FB3D1", "#A6E0F0"),
+)  # fmt: skip
+
+
+def palette(appearance: str | None) -> Palette:
+    """The colours of an appearance as the browser names it; light when it does not say."""
+    return DARK if appearance == "dark" else LIGHT
+
+
+def options() -> dict[str, object]:
+    """What Streamlit is started with, by option name."""
+    return {
+        "server.headless": True,
+        "server.fileWatcherType": "none",
+        "server.runOnSave": False,
+        "browser.gatherUsageStats": False,
+        "client.toolbarMode": "minimal",
+        "client.showErrorDetails": "none",
+        "logger.hideWelcomeMessage": True,
+        "theme.baseFontSize": 15,
+        "theme.baseRadius": "6px",
+        "theme.metricValueFontSize": "1.5rem",
+        "theme.headingFontSizes": ["1.7rem", "1.3rem", "1.1rem", "1rem", "0.95rem", "0.9rem"],
+        "theme.showWidgetBorder": True,
+        "theme.showSidebarBorder": True,
+        **_coloured("light", LIGHT),
+        **_coloured("dark", DARK),
+    }
+
+
+def flags() -> list[str]:
+    """The same as command line arguments; a list becomes one flag for each entry."""
+    named = [(name, value) for name, value in options().items()]
+    return [f"--{name}={_text(each)}" for name, value in named for each in _each(value)]
+
+
+def _coloured(appearance: str, colours: Palette) -> dict[str, object]:
+    return {
+        f"theme.{appearance}.primaryColor": colours.primary,
+        f"theme.{appearance}.backgroundColor": colours.background,
+        f"theme.{appearance}.secondaryBackgroundColor": colours.panel,
+        f"theme.{appearance}.textColor": colours.text,
+        f"theme.{appearance}.linkColor": colours.primary,
+        f"theme.{appearance}.borderColor": colours.line,
+        f"theme.{appearance}.redColor": colours.failed,
+        f"theme.{appearance}.greenColor": colours.states["succeeded"],
+        f"theme.{appearance}.orangeColor": colours.states["retrying"],
+        f"theme.{appearance}.blueColor": colours.primary,
+        f"theme.{appearance}.chartCategoricalColors": list(colours.kinds),
+    }
+
+
+def _each(value: object) -> list[object]:
+    return list(value) if isinstance(value, list) else [value]
+
+
+def _text(value: object) -> str:
+    return str(value).lower() if isinstance(value, bool) else str(value)
