@@ -82,8 +82,12 @@ class TaskRecord:
             _check_name("predecessors", each)
 
     def canonical(self) -> str:
-        """The record as one line of JSON with a fixed order: equal records, equal text."""
-        return json.dumps(as_plain(self), sort_keys=True, ensure_ascii=False, separators=(",", ":"))
+        """The record as one line of JSON with a fixed order: equal records, equal text.
+
+        A whole number is written as the float that it equals, as databases give it back.
+        """
+        plain = {name: _as_float(name, value) for name, value in as_plain(self).items()}
+        return json.dumps(plain, sort_keys=True, ensure_ascii=False, separators=(",", ":"))
 
     def key(self, ordinal: int = 0) -> str:
         """The content key: sha256 of the record and of how many equal ones came before it.
@@ -93,8 +97,15 @@ class TaskRecord:
         return hashlib.sha256(f"{ordinal}\n{self.canonical()}".encode()).hexdigest()
 
 
-_NUMBERS = ("duration", "peak_memory", "cpu", "requested_cores", "requested_memory",
-            "allocated_memory", "time_limit")
+_NUMBERS = (
+    "duration",
+    "peak_memory",
+    "cpu",
+    "requested_cores",
+    "requested_memory",
+    "allocated_memory",
+    "time_limit",
+)
 _TIMES = ("submitted", "started", "ended")
 
 
@@ -123,6 +134,12 @@ def from_plain(plain: Mapping[str, object]) -> TaskRecord:
             raise InvalidRecord(name, "must be given", plain.get(name))
     values = {name: _from_plain(name, value) for name, value in plain.items()}
     return TaskRecord(**values)  # type: ignore[arg-type]
+
+
+def _as_float(name: str, value: object) -> object:
+    if isinstance(value, Mapping):
+        return {key: each + 0.0 for key, each in value.items()}
+    return value + 0.0 if name in _NUMBERS and isinstance(value, (int, float)) else value
 
 
 def _plain(value: object) -> object:
@@ -158,7 +175,9 @@ def _check_name(field_name: str, value: object) -> None:
     if len(value) > LONGEST_TEXT:
         raise InvalidRecord(field_name, f"must have at most {LONGEST_TEXT} characters", value)
     if "\x00" in value or any("\ud800" <= letter <= "\udfff" for letter in value):
-        raise InvalidRecord(field_name, "must be text that can be stored (no NUL, no lone surrogate)", value)
+        raise InvalidRecord(
+            field_name, "must be text that can be stored (no NUL, no lone surrogate)", value
+        )
 
 
 def _check_number(field_name: str, value: object) -> None:
