@@ -295,7 +295,7 @@ def _told(place: Sequence[int | str], problem: Mapping[str, Any]) -> str:
     )
     found = repr(problem["input"])
     shown = found if len(found) <= 80 else f"{found[:79]}…"
-    rule = problem["msg"].removeprefix("Value error, ").removeprefix("Input should ")
+    rule = re.sub(r"^(Value error, |\w+ should )", "", problem["msg"])
     if problem["type"] == "missing":
         return f"{path} must be given"
     if problem["type"] == "extra_forbidden":
