@@ -55,8 +55,13 @@ class Agent:
     clock: Callable[[], datetime]
 
     def run(
-        self, workflow: Workflow, cluster: Cluster, *, objective: Objective | None = None,
-        label: str = "planned", watch: Watcher | None = None,
+        self,
+        workflow: Workflow,
+        cluster: Cluster,
+        *,
+        objective: Objective | None = None,
+        label: str = "planned",
+        watch: Watcher | None = None,
     ) -> RunReport:
         """Predicts, plans, runs and records one workflow.
 
@@ -67,12 +72,20 @@ class Agent:
         return self.carry_out(problem, self.planner.plan(problem), label=label, watch=watch)
 
     def carry_out(
-        self, problem: Problem, schedule: Schedule, *, label: str = "planned", watch: Watcher | None = None
+        self,
+        problem: Problem,
+        schedule: Schedule,
+        *,
+        label: str = "planned",
+        watch: Watcher | None = None,
     ) -> RunReport:
         """Runs a given schedule and records it; refuses one that breaks a rule."""
         broken = violations(schedule, problem)
         if broken:
-            raise AllotError(f"The schedule of {schedule.planner} breaks {len(broken)} rules: {broken[0].message}")
+            raise AllotError(
+                f"The schedule of {schedule.planner} breaks {len(broken)} rules: "
+                f"{broken[0].message}"
+            )
         run = self._begin(problem, schedule, label)
         with self._recorded(run, problem):
             for event in self.executor.run(problem, schedule):
@@ -82,7 +95,7 @@ class Agent:
         attempts, given_up = self.store.run_attempts(run), self.store.run_given_up(run)
         makespan = max((each.end for each in attempts if each.end is not None), default=0.0)
         report = RunReport(run, problem.forecast, schedule, attempts, given_up, makespan)
-        why = "; ".join(f"{task}: {reason}" for task, reason in given_up.items())
+        why = "; ".join(f"{task}: {reason}" for task, reason in list(given_up.items())[:3])
         self.store.end_run(run, state=report.state, makespan=makespan, message=why, at=self.clock())
         return report
 
@@ -101,15 +114,21 @@ class Agent:
 
     def _begin(self, problem: Problem, schedule: Schedule, label: str) -> int:
         return self.store.begin_run(
-            workflow=workflow_document(problem.workflow), cluster=cluster_document(problem.cluster),
-            objective=asdict(problem.objective), forecast=problem.forecast, schedule=schedule,
-            executor=type(self.executor).__name__, label=label, at=self.clock(),
+            workflow=workflow_document(problem.workflow),
+            cluster=cluster_document(problem.cluster),
+            objective=asdict(problem.objective),
+            forecast=problem.forecast,
+            schedule=schedule,
+            executor=type(self.executor).__name__,
+            label=label,
+            at=self.clock(),
         )
 
     def _record(self, run: int, problem: Problem) -> None:
         observed = [
             as_record(attempt, problem.workflow, f"{problem.workflow.name} #{run}")
-            for attempt in self.store.run_attempts(run) if attempt.observation is not None
+            for attempt in self.store.run_attempts(run)
+            if attempt.observation is not None
         ]
         self.store.add_records([(each.key(), each) for each in observed], f"run {run}")
 
@@ -119,12 +138,30 @@ def as_record(attempt: Attempt, workflow: Workflow, run: str) -> TaskRecord:
     task, seen = workflow.task(attempt.task), attempt.observation
     assert seen is not None
     succeeded = seen.outcome is Outcome.SUCCEEDED
-    ended = None if attempt.end is None else attempt.started + timedelta(seconds=attempt.end - attempt.start)
+    ended = (
+        None
+        if attempt.end is None
+        else attempt.started + timedelta(seconds=attempt.end - attempt.start)
+    )
     return TaskRecord(
-        run=run, task=task.id, kind=task.kind, outcome=seen.outcome, worker=attempt.worker,
-        workflow=workflow.name, attempt=attempt.attempt, started=attempt.started, ended=ended,
-        duration=seen.duration, peak_memory=seen.peak_memory, cpu=seen.cpu if succeeded else None,
-        requested_cores=task.cores, requested_memory=task.memory, allocated_memory=attempt.allocation.memory,
-        time_limit=task.timeout, exit_code=seen.exit_code, sizes=dict(task.sizes), measured=dict(seen.measured),
+        run=run,
+        task=task.id,
+        kind=task.kind,
+        outcome=seen.outcome,
+        worker=attempt.worker,
+        workflow=workflow.name,
+        attempt=attempt.attempt,
+        started=attempt.started,
+        ended=ended,
+        duration=seen.duration,
+        peak_memory=seen.peak_memory,
+        cpu=seen.cpu if succeeded else None,
+        requested_cores=task.cores,
+        requested_memory=task.memory,
+        allocated_memory=attempt.allocation.memory,
+        time_limit=task.timeout,
+        exit_code=seen.exit_code,
+        sizes=dict(task.sizes),
+        measured=dict(seen.measured),
         predecessors=workflow.predecessors(task.id),
     )

@@ -19,9 +19,12 @@ from scheduler.errors import AllotError
 def build() -> typer.Typer:
     """The whole command line, with the commands that installed rooms add."""
     app = typer.Typer(
-        name="allot", no_args_is_help=True, add_completion=True, pretty_exceptions_enable=False,
+        name="allot",
+        no_args_is_help=True,
+        add_completion=True,
+        pretty_exceptions_enable=False,
         context_settings={"help_option_names": ["-h", "--help"]},
-        help="Learns from task logs, plans whole workflows over unlike workers, runs the plan, learns again.",
+        help="Learns from task logs, plans whole workflows, runs the plan and learns again.",
     )
     commands.register(app)
     for register in plugged("allot.commands").values():
@@ -42,6 +45,10 @@ def main() -> None:
 
 def _refuse(error: AllotError) -> None:
     if "--json" in sys.argv:
-        typer.echo(json.dumps({"error": type(error).__name__, "message": str(error)}, ensure_ascii=False))
-    Console(stderr=True, soft_wrap=True).print(Text(f"{type(error).__name__}: {error}", style="red"))
+        typer.echo(
+            json.dumps({"error": type(error).__name__, "message": str(error)}, ensure_ascii=False)
+        )
+    Console(stderr=True, soft_wrap=True).print(
+        Text(f"{type(error).__name__}: {error}", style="red")
+    )
     sys.exit(1)

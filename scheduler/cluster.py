@@ -54,7 +54,12 @@ class Cluster:
     """
 
     def __init__(
-        self, name: str, workers: Iterable[Worker], *, bandwidth: float = 125e6, latency: float = 0.0
+        self,
+        name: str,
+        workers: Iterable[Worker],
+        *,
+        bandwidth: float = 125e6,
+        latency: float = 0.0,
     ) -> None:
         def refuse(message: str) -> InvalidCluster:
             return InvalidCluster(f"Cluster {name!r}: {message}")
@@ -65,9 +70,14 @@ class Cluster:
         if not self.workers:
             raise refuse("there are no workers; a cluster needs at least one.")
         if len(self.index) < len(self.workers):
-            twice = sorted({each.name for i, each in enumerate(self.workers) if self.index[each.name] != i})
+            twice = sorted(
+                {each.name for i, each in enumerate(self.workers) if self.index[each.name] != i}
+            )
             raise InvalidCluster(
-                f"Cluster {name!r}: each worker's name must be unique, found twice: {', '.join(twice)}.", twice)
+                f"Cluster {name!r}: each worker's name must be unique, "
+                f"found twice: {', '.join(twice)}.",
+                twice,
+            )
         positive(bandwidth, "bandwidth", refuse)
         not_negative(latency, "latency", refuse)
 
@@ -86,7 +96,11 @@ class Cluster:
         if not isinstance(other, Cluster):
             return NotImplemented
         return (self.name, self.workers, self.bandwidth, self.latency) == (
-            other.name, other.workers, other.bandwidth, other.latency)
+            other.name,
+            other.workers,
+            other.bandwidth,
+            other.latency,
+        )
 
     def __hash__(self) -> int:
         return hash((self.name, tuple(self.index)))

@@ -24,9 +24,15 @@ from scheduler.settings import Settings
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON document on stdout.")]
 StoreUrl = Annotated[
     str | None,
-    typer.Option("--store", help="Database URL of the store [default: sqlite:///allot.db].", show_default=False),
+    typer.Option(
+        "--store",
+        help="Database URL of the store [default: sqlite:///allot.db].",
+        show_default=False,
+    ),
 ]
-Seed = Annotated[int | None, typer.Option("--seed", help="Makes the command repeatable.", show_default=False)]
+Seed = Annotated[
+    int | None, typer.Option("--seed", help="Makes the command repeatable.", show_default=False)
+]
 
 
 @dataclass(frozen=True)
@@ -45,7 +51,7 @@ class Door:
     @contextmanager
     def store(self) -> Iterator[Any]:
         """The store that the settings name, open for the length of the block."""
-        from scheduler.store import Store  # noqa: PLC0415  slow to import; --help needs none
+        from scheduler.store import Store
 
         with Store.open(self.settings.store) as store:
             yield store
@@ -53,7 +59,9 @@ class Door:
     def answer(self, document: Mapping[str, Any], shown: RenderableType | None = None) -> None:
         """The command's result on stdout: the document with --json, else what a person reads."""
         if self.json:
-            typer.echo(json.dumps(document, indent=2, ensure_ascii=False, allow_nan=False, default=str))
+            typer.echo(
+                json.dumps(document, indent=2, ensure_ascii=False, allow_nan=False, default=str)
+            )
         else:
             Console().print(shown if shown is not None else dict(document))
 
@@ -64,8 +72,13 @@ class Door:
     def progress(self) -> Progress:
         """A progress display on stderr; it stays silent where stderr is not a terminal."""
         return Progress(
-            SpinnerColumn(), TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(),
-            TimeElapsedColumn(), console=self.words, disable=not self.words.is_terminal,
+            SpinnerColumn(),
+            TextColumn("{task.description}"),
+            BarColumn(),
+            MofNCompleteColumn(),
+            TimeElapsedColumn(),
+            console=self.words,
+            disable=not self.words.is_terminal,
         )
 
     def now(self) -> datetime:

@@ -59,7 +59,10 @@ class Infeasible(AllotError):
     """No schedule exists; `reasons` names each task that no worker can take, and why."""
 
     def __init__(self, reasons: Sequence[str]) -> None:
-        told = [*reasons[:_NAMED], *([f"and {len(reasons) - _NAMED} more tasks"] if len(reasons) > _NAMED else [])]
+        told = [
+            *reasons[:_NAMED],
+            *([f"and {len(reasons) - _NAMED} more tasks"] if len(reasons) > _NAMED else []),
+        ]
         super().__init__("; ".join(told))
         self.reasons = tuple(reasons)
 

@@ -68,7 +68,9 @@ def _check_quantity(name: str, values: Array, shape: tuple[int, ...]) -> None:
     if values.shape != shape:
         raise InvalidInput(f"Forecast: {name} must have the shape {shape}, found {values.shape}.")
     if not np.isfinite(values).all() or (values <= 0).any():
-        raise InvalidInput(f"Forecast: {name} must be finite and above zero, found {_worst(values)}.")
+        raise InvalidInput(
+            f"Forecast: {name} must be finite and above zero, found {_worst(values)}."
+        )
     if (np.diff(values, axis=-1) < 0).any():
         raise InvalidInput(f"Forecast: the quantiles of {name} must not cross.")
 

@@ -46,8 +46,8 @@ class Settings(BaseSettings):
         settings_cls: type[BaseSettings],
         init_settings: PydanticBaseSettingsSource,
         env_settings: PydanticBaseSettingsSource,
-        dotenv_settings: PydanticBaseSettingsSource,
-        file_secret_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,  # noqa: ARG003  called by name
+        file_secret_settings: PydanticBaseSettingsSource,  # noqa: ARG003
     ) -> tuple[PydanticBaseSettingsSource, ...]:
         """Flags first, then the environment, then the file that ALLOT_CONFIG names."""
         file = Path(os.environ.get("ALLOT_CONFIG", "allot.toml"))
@@ -66,6 +66,6 @@ def load(**flags: object) -> Settings:
         first = error.errors()[0]
         name = ".".join(map(str, first["loc"]))
         raise InvalidInput(
-            f"Setting {name!r}: {first['msg']}, found {first.get('input')!r}; it comes from a flag, "
-            f"the environment (ALLOT_{name.upper()}) or allot.toml."
+            f"Setting {name!r}: {first['msg']}, found {first.get('input')!r}; it comes from a "
+            f"flag, the environment (ALLOT_{name.upper()}) or allot.toml."
         ) from None

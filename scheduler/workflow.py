@@ -37,7 +37,9 @@ class Task:
     def __post_init__(self) -> None:
         refuse = _refuse(self.id)
         if not self.id or not self.kind:
-            raise InvalidWorkflow(f"A task needs an id and a kind, found {self.id!r}, {self.kind!r}.")
+            raise InvalidWorkflow(
+                f"A task needs an id and a kind, found {self.id!r}, {self.kind!r}."
+            )
         positive(self.cores, "cores", refuse)
         for name, size in self.sizes.items():
             not_negative(size, f"size {name!r}", refuse)
@@ -58,7 +60,11 @@ class Dependency:
     bytes: float = 0.0
 
     def __post_init__(self) -> None:
-        not_negative(self.bytes, f"bytes of the dependency {self.source} -> {self.target}", _refuse(self.target))
+        not_negative(
+            self.bytes,
+            f"bytes of the dependency {self.source} -> {self.target}",
+            _refuse(self.target),
+        )
 
 
 class Workflow:
@@ -68,7 +74,9 @@ class Workflow:
     duplicate id, a dependency on an unknown task, one stated twice, or a cycle.
     """
 
-    def __init__(self, name: str, tasks: Iterable[Task], dependencies: Iterable[Dependency] = ()) -> None:
+    def __init__(
+        self, name: str, tasks: Iterable[Task], dependencies: Iterable[Dependency] = ()
+    ) -> None:
         self.name = name
         self.tasks = tuple(tasks)
         self.dependencies = tuple(dependencies)
@@ -82,8 +90,11 @@ class Workflow:
         """The graph with task ids as nodes and `bytes` on the edges, frozen."""
         graph: nx.DiGraph[str] = nx.DiGraph()
         graph.add_nodes_from(self.index)
-        graph.add_edges_from((each.source, each.target, {"bytes": each.bytes}) for each in self.dependencies)
-        return nx.freeze(graph)
+        graph.add_edges_from(
+            (each.source, each.target, {"bytes": each.bytes}) for each in self.dependencies
+        )
+        nx.freeze(graph)
+        return graph
 
     @cached_property
     def order(self) -> tuple[str, ...]:
@@ -115,7 +126,8 @@ class Workflow:
         return hash((self.name, tuple(self.index)))
 
     def __repr__(self) -> str:
-        return f"Workflow({self.name!r}, {len(self.tasks)} tasks, {len(self.dependencies)} dependencies)"
+        counts = f"{len(self.tasks)} tasks, {len(self.dependencies)} dependencies"
+        return f"Workflow({self.name!r}, {counts})"
 
 
 def _refuse(task_id: str) -> Any:
@@ -130,7 +142,10 @@ def _check_ids(name: str, tasks: tuple[Task, ...], index: Mapping[str, int]) -> 
         raise InvalidWorkflow(f"Workflow {name!r} has no tasks; a workflow needs at least one.")
     if len(index) < len(tasks):
         twice = sorted({task.id for i, task in enumerate(tasks) if index[task.id] != i})
-        raise InvalidWorkflow(f"Workflow {name!r}: each task id must be unique, found twice: {', '.join(twice)}.", twice)
+        raise InvalidWorkflow(
+            f"Workflow {name!r}: each task id must be unique, found twice: {', '.join(twice)}.",
+            twice,
+        )
 
 
 def _check_ends(name: str, dependencies: tuple[Dependency, ...], index: Mapping[str, int]) -> None:
@@ -139,12 +154,16 @@ def _check_ends(name: str, dependencies: tuple[Dependency, ...], index: Mapping[
         for end in (each.source, each.target):
             if end not in index:
                 raise InvalidWorkflow(
-                    f"Workflow {name!r}: the dependency {each.source} -> {each.target} names {end!r}, "
-                    f"which is not one of its {len(index)} tasks.", [end])
+                    f"Workflow {name!r}: the dependency {each.source} -> {each.target} names "
+                    f"{end!r}, which is not one of its {len(index)} tasks.",
+                    [end],
+                )
         if (each.source, each.target) in seen:
             raise InvalidWorkflow(
-                f"Workflow {name!r}: the dependency {each.source} -> {each.target} is stated twice; "
-                "state it once with the sum of the bytes.", [each.source, each.target])
+                f"Workflow {name!r}: the dependency {each.source} -> {each.target} is stated "
+                "twice; state it once with the sum of the bytes.",
+                [each.source, each.target],
+            )
         seen.add((each.source, each.target))
 
 
@@ -154,4 +173,6 @@ def _check_acyclic(name: str, graph: "nx.DiGraph[str]") -> None:
     cycle = [source for source, _ in nx.find_cycle(graph)]
     raise InvalidWorkflow(
         f"Workflow {name!r}: tasks must not wait for each other in a circle, found "
-        f"{' -> '.join([*cycle, cycle[0]])}.", cycle)
+        f"{' -> '.join([*cycle, cycle[0]])}.",
+        cycle,
+    )

@@ -42,5 +42,10 @@ def speak(place: Place, *, words: str) -> None:
 
 
 def expect_place(place: Place, *, worker: str, memory_bytes: int) -> None:
-    told = (place.worker, os.environ["ALLOT_WORKER"], place.memory, os.environ["ALLOT_MEMORY_BYTES"])
+    told = (
+        place.worker,
+        os.environ["ALLOT_WORKER"],
+        place.memory,
+        os.environ["ALLOT_MEMORY_BYTES"],
+    )
     assert told == (worker, worker, memory_bytes, str(memory_bytes))

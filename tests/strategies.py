@@ -43,9 +43,9 @@ def problems(draw: st.DrawFn, *, tasks: int = 10, workers: int = 4) -> Problem:
     )
 
 
-_names = st.text(
-    st.characters(exclude_categories=("Cs", "Cc")), min_size=1, max_size=30
-).filter(str.strip)
+_names = st.text(st.characters(exclude_categories=("Cs", "Cc")), min_size=1, max_size=30).filter(
+    str.strip
+)
 _amounts = st.none() | st.floats(0, 1e15, allow_nan=False)
 _times = st.none() | st.datetimes(
     datetime(1990, 1, 1), datetime(2090, 1, 1), timezones=st.just(UTC)
@@ -60,11 +60,20 @@ def records(draw: st.DrawFn) -> TaskRecord:
     keys = st.text(alphabet="abcxyz_", min_size=1, max_size=8)
     numbers = st.dictionaries(keys, st.floats(0, 1e15, allow_nan=False), max_size=3)
     return TaskRecord(
-        run=draw(_names), task=draw(_names), kind=draw(_names),
-        outcome=draw(st.sampled_from(Outcome)), worker=draw(st.none() | _names),
-        attempt=draw(st.integers(1, 9)), started=started, ended=ended,
-        duration=draw(_amounts), peak_memory=draw(_amounts), cpu=draw(_amounts),
-        requested_memory=draw(_amounts), exit_code=draw(st.none() | st.integers(-255, 255)),
-        sizes=draw(numbers), measured=draw(numbers),
+        run=draw(_names),
+        task=draw(_names),
+        kind=draw(_names),
+        outcome=draw(st.sampled_from(Outcome)),
+        worker=draw(st.none() | _names),
+        attempt=draw(st.integers(1, 9)),
+        started=started,
+        ended=ended,
+        duration=draw(_amounts),
+        peak_memory=draw(_amounts),
+        cpu=draw(_amounts),
+        requested_memory=draw(_amounts),
+        exit_code=draw(st.none() | st.integers(-255, 255)),
+        sizes=draw(numbers),
+        measured=draw(numbers),
         predecessors=tuple(draw(st.lists(_names, max_size=3))),
     )

@@ -1,5 +1,6 @@
 """Names given at the doors become objects here: planners, executors, files."""
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated
 
@@ -10,19 +11,25 @@ from scheduler.execution.executors.base import Executor
 from scheduler.planning.planners.base import Planner
 from scheduler.planning.problem import Objective
 
-WorkflowFile = Annotated[Path, typer.Argument(metavar="WORKFLOW", help="Allot's own JSON, or WfFormat JSON.")]
+WorkflowFile = Annotated[
+    Path, typer.Argument(metavar="WORKFLOW", help="Allot's own JSON, or WfFormat JSON.")
+]
 ClusterFile = Annotated[Path, typer.Option("--cluster", help="The cluster, as Allot's own JSON.")]
 PlannerName = Annotated[str, typer.Option("--planner", help="Who plans: heft, fifo, ...")]
 PredictorName = Annotated[
     str | None,
-    typer.Option("--predictor", help="Who forecasts: history, network [default: the champion, else history]."),
+    typer.Option(
+        "--predictor", help="Who forecasts: history, network [default: the champion, else history]."
+    ),
 ]
-Quantile = Annotated[float, typer.Option("--quantile", help="Level at which durations are planned.")]
+Quantile = Annotated[
+    float, typer.Option("--quantile", help="Level at which durations are planned.")
+]
 
 
 def planner(name: str) -> Planner:
     """The planner of that name; NotFound lists those that there are."""
-    from scheduler.planning import planners  # noqa: PLC0415  compiles its kernels
+    from scheduler.planning import planners
 
     return named(name, implementations(planners, Planner), "planner")()  # type: ignore[type-abstract]
 
@@ -34,14 +41,14 @@ def objective(quantile: float) -> Objective:
 
 def executor(name: str, *, address: str, seed: int) -> Executor:
     """The executor of that name: `ray`, or `simulator`, whose world is the forecast itself."""
-    from scheduler.execution.executors import ray_cluster, simulator  # noqa: PLC0415  imports ray
+    from scheduler.execution.executors import ray_cluster, simulator
 
-    made = {
+    made: dict[str, Callable[[], Executor]] = {
         "ray": lambda: ray_cluster.RayCluster(address=address),
         "simulator": lambda: simulator.Simulator(simulator.AsForecast(), seed=seed),
     }
     if name not in made:
-        from scheduler.errors import NotFound  # noqa: PLC0415
+        from scheduler.errors import NotFound
 
         raise NotFound(f"There is no executor named {name!r}; known: {', '.join(made)}.")
     return made[name]()

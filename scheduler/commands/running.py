@@ -27,22 +27,34 @@ def register(app: typer.Typer) -> None:
 
 
 def run(
-    workflow: WorkflowFile, cluster: ClusterFile, planner_name: PlannerName = "heft",
-    executor_name: Annotated[str, typer.Option("--executor", help="Who carries it out: ray, simulator.")] = "ray",
+    workflow: WorkflowFile,
+    cluster: ClusterFile,
+    planner_name: PlannerName = "heft",
+    executor_name: Annotated[
+        str, typer.Option("--executor", help="Who carries it out: ray, simulator.")
+    ] = "ray",
     address: Annotated[str, typer.Option(help="Ray's address: local, auto, ray://...")] = "local",
-    predictor: PredictorName = None, quantile: Quantile = 0.5, seed: Seed = None,
-    store: StoreUrl = None, json: Json = False,
+    predictor: PredictorName = None,
+    quantile: Quantile = 0.5,
+    seed: Seed = None,
+    store: StoreUrl = None,
+    json: Json = False,
 ) -> None:
     """Forecast, plan and run a workflow, and record what happened."""
-    from scheduler.agent import Agent  # noqa: PLC0415
-    from scheduler.documents import read_cluster, read_workflow  # noqa: PLC0415
-    from scheduler.predictors.choice import choose  # noqa: PLC0415
+    from scheduler.agent import Agent
+    from scheduler.documents import read_cluster, read_workflow
+    from scheduler.predictors.choice import choose
 
     door = Door.open(json=json, store=store, seed=seed)
     tasks, workers = read_workflow(workflow), read_cluster(cluster)
     with door.store() as opened, door.progress() as progress:
-        agent = Agent(choose(opened, predictor), planner(planner_name),
-                      executor(executor_name, address=address, seed=door.settings.seed), opened, door.now)
+        agent = Agent(
+            choose(opened, predictor),
+            planner(planner_name),
+            executor(executor_name, address=address, seed=door.settings.seed),
+            opened,
+            door.now,
+        )
         bar = progress.add_task("running", total=len(tasks))
 
         def watch(event: Event) -> None:
@@ -50,12 +62,23 @@ def run(
                 progress.advance(bar)
 
         report = agent.run(tasks, workers, objective=objective(quantile), watch=watch)
-    states = {each.task: str(each.observation.outcome) for each in report.attempts if each.observation}
-    document = {"run": report.run, "state": report.state, "makespan": report.makespan,
-                "planned_makespan": report.schedule.makespan, "lower_bound": report.schedule.lower_bound,
-                "tasks": states | dict.fromkeys(report.given_up, "given_up"), "given_up": dict(report.given_up)}
-    door.answer(document, f"Run {report.run} {report.state}: {report.makespan:.2f} s, "
-                          f"planned {report.schedule.makespan:.2f} s.")
+    states = {
+        each.task: str(each.observation.outcome) for each in report.attempts if each.observation
+    }
+    document = {
+        "run": report.run,
+        "state": report.state,
+        "makespan": report.makespan,
+        "planned_makespan": report.schedule.makespan,
+        "lower_bound": report.schedule.lower_bound,
+        "tasks": states | dict.fromkeys(report.given_up, "given_up"),
+        "given_up": dict(report.given_up),
+    }
+    door.answer(
+        document,
+        f"Run {report.run} {report.state}: {report.makespan:.2f} s, "
+        f"planned {report.schedule.makespan:.2f} s.",
+    )
     if report.given_up:
         raise typer.Exit(1)
 
@@ -65,9 +88,30 @@ def status(store: StoreUrl = None, json: Json = False) -> None:
     door = Door.open(json=json, store=store)
     with door.store() as opened:
         runs = opened.runs(now=door.now(), limit=20)
-    table = Table("run", "workflow", "label", "state", "planner", "tasks", "planned", "realised", "started (UTC)")
+    table = Table(
+        "run",
+        "workflow",
+        "label",
+        "state",
+        "planner",
+        "tasks",
+        "planned",
+        "realised",
+        "started (UTC)",
+    )
     for each in runs:
         realised = "" if each.makespan is None else f"{each.makespan:.2f} s"
-        table.add_row(str(each.id), each.workflow, each.label, each.state, each.planner, str(each.tasks),
-                      f"{each.planned_makespan:.2f} s", realised, f"{each.started:%Y-%m-%d %H:%M:%S}")
-    door.answer({"runs": [asdict(each) for each in runs]}, table if runs else "No run yet; try: allot demo")
+        table.add_row(
+            str(each.id),
+            each.workflow,
+            each.label,
+            each.state,
+            each.planner,
+            str(each.tasks),
+            f"{each.planned_makespan:.2f} s",
+            realised,
+            f"{each.started:%Y-%m-%d %H:%M:%S}",
+        )
+    door.answer(
+        {"runs": [asdict(each) for each in runs]}, table if runs else "No run yet; try: allot demo"
+    )

@@ -27,8 +27,8 @@ def register(app: typer.Typer) -> None:
 
 def upgrade(store: StoreUrl = None, json: Json = False) -> None:
     """Bring a store of an older release to this one's schema."""
-    from scheduler.store import migrations  # noqa: PLC0415
-    from scheduler.store.engine import connect  # noqa: PLC0415
+    from scheduler.store import migrations
+    from scheduler.store.engine import connect
 
     door = Door.open(json=json, store=store)
     engine = connect(door.settings.store)
@@ -36,24 +36,31 @@ def upgrade(store: StoreUrl = None, json: Json = False) -> None:
     if before is not None and before not in migrations.known_revisions():
         migrations.prepare(engine)
     migrations.upgrade(engine)
-    door.answer({"from": before, "to": migrations.HEAD}, f"The store is at revision {migrations.HEAD}.")
+    door.answer(
+        {"from": before, "to": migrations.HEAD}, f"The store is at revision {migrations.HEAD}."
+    )
 
 
 def check(store: StoreUrl = None, json: Json = False) -> None:
     """Open the store and count what it holds."""
     door = Door.open(json=json, store=store)
     with door.store() as opened:
-        found = {"records": opened.record_count(), "quarantined": opened.quarantine_count(),
-                 "runs": len(opened.runs(now=door.now(), limit=10**6)), "versions": len(opened.versions())}
+        found = {
+            "records": opened.record_count(),
+            "quarantined": opened.quarantine_count(),
+            "runs": len(opened.runs(now=door.now(), limit=10**6)),
+            "versions": len(opened.versions()),
+        }
     door.answer(found)
 
 
 def backup(
     target: Annotated[Path, typer.Argument(help="A folder that does not exist yet.")],
-    store: StoreUrl = None, json: Json = False,
+    store: StoreUrl = None,
+    json: Json = False,
 ) -> None:
     """Copy a SQLite store and its saved networks, also while it is in use."""
-    from scheduler.store.engine import sqlite_file  # noqa: PLC0415
+    from scheduler.store.engine import sqlite_file
 
     door = Door.open(json=json, store=store)
     source = sqlite_file(door.settings.store)
@@ -61,7 +68,10 @@ def backup(
         raise StoreError("`allot store backup` copies SQLite stores; for PostgreSQL use pg_dump.")
     with door.store() as opened:
         target.mkdir(parents=True)
-        with closing(sqlite3.connect(source)) as here, closing(sqlite3.connect(target / source.name)) as there:
+        with (
+            closing(sqlite3.connect(source)) as here,
+            closing(sqlite3.connect(target / source.name)) as there,
+        ):
             here.backup(there)
         if opened.folder.exists():
             shutil.copytree(opened.folder, target / opened.folder.name)
@@ -72,7 +82,7 @@ def schema(
     name: Annotated[str, typer.Argument(help="workflow, cluster or schedule")],
 ) -> None:
     """Print the JSON Schema of one of Allot's own documents."""
-    from scheduler.documents import json_schema  # noqa: PLC0415
+    from scheduler.documents import json_schema
 
     Door.open(json=True).answer(json_schema(name))
 
@@ -81,9 +91,12 @@ def doctor(store: StoreUrl = None, json: Json = False) -> None:
     """Show what is installed, and whether the store answers."""
     door = Door.open(json=json, store=store)
     packages = ("torch", "ray", "streamlit", "networkx", "sqlmodel", "numba", "numpy")
-    found = {"allot": version("allot"), "python": platform.python_version(),
-             "packages": {name: version(name) for name in packages},
-             "store": settings.load(store=store).store.split("@")[-1]}
+    found = {
+        "allot": version("allot"),
+        "python": platform.python_version(),
+        "packages": {name: version(name) for name in packages},
+        "store": settings.load(store=store).store.split("@")[-1],
+    }
     with door.store() as opened:
         found |= {"records": opened.record_count(), "champion": opened.aliases().get("champion")}
     door.answer(found)

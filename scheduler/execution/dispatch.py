@@ -53,7 +53,9 @@ class Dispatch:
             each.task: _Task(each.worker, each.allocation, each.start, graph.in_degree(each.task))
             for each in schedule.placements
         }
-        self._workers = {each.name: _Worker(each.cores, each.memory) for each in problem.cluster.workers}
+        self._workers = {
+            each.name: _Worker(each.cores, each.memory) for each in problem.cluster.workers
+        }
         for name, task in self._tasks.items():
             if task.waits_for == 0:
                 self._queue(name)
@@ -64,10 +66,11 @@ class Dispatch:
         return all(task.over for task in self._tasks.values())
 
     def wake_at(self, now: float) -> float | None:
-        """When to ask again though nothing happened: the next arrival of bytes; None without one."""
+        """When to ask again though nothing happened: the next arrival of bytes, or None."""
         later = (
             self._tasks[name].arrival
-            for worker in self._workers.values() for name in worker.ready
+            for worker in self._workers.values()
+            for name in worker.ready
             if self._tasks[name].arrival > now
         )
         return min(later, default=None)
@@ -75,7 +78,9 @@ class Dispatch:
     def due(self, now: float) -> tuple[Instruction, ...]:
         """What can start at this moment (seconds since the run began)."""
         return tuple(
-            start for name, worker in self._workers.items() for start in self._starts(name, worker, now)
+            start
+            for name, worker in self._workers.items()
+            for start in self._starts(name, worker, now)
         )
 
     def handle(self, event: Event) -> tuple[Instruction, ...]:
@@ -124,7 +129,10 @@ class Dispatch:
             return self._give_up(event.task, f"attempt {task.attempt} of {most} ended: {outcome}")
         if outcome is Outcome.OUT_OF_MEMORY and not self._grow(event.task, task):
             held = task.allocation.memory / 1e9
-            return self._give_up(event.task, f"needs more than {held:.3g} GB, and no worker that can take it has more")
+            return self._give_up(
+                event.task,
+                f"needs more than {held:.3g} GB, and no worker that can take it has more",
+            )
         self._queue(event.task)
         return ()
 
@@ -133,7 +141,12 @@ class Dispatch:
         row = self._problem.workflow.index[task_id]
         wanted = math.ceil(task.allocation.memory * GROWTH)
         larger = [
-            (worker.memory < wanted, worker.name != task.worker, self._problem.duration[row, column], worker)
+            (
+                worker.memory < wanted,
+                worker.name != task.worker,
+                self._problem.duration[row, column],
+                worker,
+            )
             for column, worker in enumerate(self._problem.cluster.workers)
             if self._problem.eligible[row, column] and worker.memory > task.allocation.memory
         ]

@@ -11,8 +11,13 @@ from typing import Any, Self
 from scheduler.execution.events import Observation
 from scheduler.records import Outcome
 
-_THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMEXPR_NUM_THREADS",
-            "ARROW_NUM_THREADS")
+_THREADS = (
+    "OMP_NUM_THREADS",
+    "OPENBLAS_NUM_THREADS",
+    "MKL_NUM_THREADS",
+    "NUMEXPR_NUM_THREADS",
+    "ARROW_NUM_THREADS",
+)
 
 
 class Nursery:
@@ -22,7 +27,10 @@ class Nursery:
         environment = os.environ | dict.fromkeys(_THREADS, str(threads))
         self._process = subprocess.Popen(
             [sys.executable, "-m", "scheduler.execution.nursery"],
-            stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=environment,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+            env=environment,
         )
         assert self._process.stdin is not None
         assert self._process.stdout is not None
@@ -38,7 +46,9 @@ class Nursery:
             line = ""
         if not line:
             code = self._process.wait()
-            return Observation(Outcome.LOST, message=f"the process that ran the attempt ended with code {code}")
+            return Observation(
+                Outcome.LOST, message=f"the process that ran the attempt ended with code {code}"
+            )
         answer = json.loads(line)
         return Observation(**answer | {"outcome": Outcome(answer["outcome"])})
 

@@ -45,7 +45,9 @@ def carry_out(order: dict[str, Any]) -> dict[str, Any]:
     try:
         call = _action(order["action"])
     except (ImportError, AttributeError, ValueError) as error:
-        return _answer("failed", message=f"The action {order['action']!r} cannot be loaded: {error}")
+        return _answer(
+            "failed", message=f"The action {order['action']!r} cannot be loaded: {error}"
+        )
     place = Place(**order["place"])
     reader, writer = os.pipe()
     gc.freeze()
@@ -55,7 +57,9 @@ def carry_out(order: dict[str, Any]) -> dict[str, Any]:
         os.close(reader)
         _run_and_leave(call, place, order["arguments"], writer)
     os.close(writer)
-    ended_as, message = _watch(child, reader, place if order["hold"] else None, order["timeout"], began)
+    ended_as, message = _watch(
+        child, reader, place if order["hold"] else None, order["timeout"], began
+    )
     _, status, usage = os.wait4(child, 0)
     return _observed(time.monotonic() - began, status, usage, ended_as, message)
 
@@ -68,19 +72,26 @@ def _action(name: str) -> Callable[..., object]:
     return call
 
 
-def _run_and_leave(call: Callable[..., object], place: Place, arguments: dict[str, Any], writer: int) -> None:
+def _run_and_leave(
+    call: Callable[..., object], place: Place, arguments: dict[str, Any], writer: int
+) -> None:
     """In the child: never returns, and says on the pipe what went wrong, if anything did."""
     code = 1
     try:
         os.dup2(sys.stderr.fileno(), sys.stdout.fileno())  # answers alone travel on stdout
-        os.environ |= {"ALLOT_WORKER": place.worker, "ALLOT_CORES": f"{place.cores:g}",
-                       "ALLOT_MEMORY_BYTES": str(place.memory)}
+        os.environ |= {
+            "ALLOT_WORKER": place.worker,
+            "ALLOT_CORES": f"{place.cores:g}",
+            "ALLOT_MEMORY_BYTES": str(place.memory),
+        }
         call(place, **arguments)
         code = 0
     except MemoryError:
         code = 137
     except BaseException:  # whatever an action raises ends its own process only, and is reported
-        os.write(writer, traceback.format_exc(limit=-5)[-LONGEST_MESSAGE:].encode("utf-8", "replace"))
+        os.write(
+            writer, traceback.format_exc(limit=-5)[-LONGEST_MESSAGE:].encode("utf-8", "replace")
+        )
     finally:
         os._exit(code)
 
@@ -115,7 +126,10 @@ def _over(
         with contextlib.suppress(psutil.NoSuchProcess):
             used = process.memory_info().rss
             if used > held.memory:
-                return "out_of_memory", f"stopped at {used / 1e6:.0f} MB, allocated {held.memory / 1e6:.0f} MB"
+                return (
+                    "out_of_memory",
+                    f"stopped at {used / 1e6:.0f} MB, allocated {held.memory / 1e6:.0f} MB",
+                )
     return None
 
 
@@ -126,10 +140,17 @@ def _observed(
     by_code = {0: "succeeded", 137: "out_of_memory"}.get(code, "failed")
     cpu_seconds = usage.ru_utime + usage.ru_stime
     return _answer(
-        ended_as or by_code, message=message, duration=duration, exit_code=code,
-        peak_memory=float(usage.ru_maxrss * _BYTES_PER_MAXRSS), cpu=cpu_seconds / duration,
-        measured={"cpu_seconds": cpu_seconds, "page_faults": float(usage.ru_minflt),
-                  "context_switches": float(usage.ru_nivcsw)},
+        ended_as or by_code,
+        message=message,
+        duration=duration,
+        exit_code=code,
+        peak_memory=float(usage.ru_maxrss * _BYTES_PER_MAXRSS),
+        cpu=cpu_seconds / duration,
+        measured={
+            "cpu_seconds": cpu_seconds,
+            "page_faults": float(usage.ru_minflt),
+            "context_switches": float(usage.ru_nivcsw),
+        },
     )
 
 

@@ -31,9 +31,13 @@ class Objective:
     def __post_init__(self) -> None:
         for name in ("duration_quantile", "memory_quantile"):
             if not 0 < getattr(self, name) < 1:
-                raise InvalidInput(f"Objective: {name} must lie between 0 and 1, found {getattr(self, name)!r}.")
+                raise InvalidInput(
+                    f"Objective: {name} must lie between 0 and 1, found {getattr(self, name)!r}."
+                )
         if not self.memory_margin >= 1:
-            raise InvalidInput(f"Objective: memory_margin must be at least 1, found {self.memory_margin!r}.")
+            raise InvalidInput(
+                f"Objective: memory_margin must be at least 1, found {self.memory_margin!r}."
+            )
 
 
 @dataclass(frozen=True, eq=False)
@@ -64,8 +68,10 @@ class Problem:
         tasks, workers = tuple(self.workflow.index), tuple(self.cluster.index)
         if (self.forecast.tasks, self.forecast.workers) != (tasks, workers):
             raise InvalidInput(
-                "A problem needs a forecast for exactly the tasks of its workflow and the workers of its cluster, "
-                f"found one for {len(self.forecast.tasks)} tasks and {len(self.forecast.workers)} workers.")
+                "A problem needs a forecast for exactly the tasks of its workflow and the workers "
+                f"of its cluster, found one for {len(self.forecast.tasks)} tasks and "
+                f"{len(self.forecast.workers)} workers."
+            )
         stuck = np.flatnonzero(~self.eligible.any(axis=1))
         if stuck.size:
             raise Infeasible([self._why_stuck(self.workflow.tasks[row]) for row in stuck])
@@ -110,7 +116,9 @@ class Problem:
     @cached_property
     def _able(self) -> NDArray[np.bool_]:
         """Whether the worker has the skills and cores for the task, n x m."""
-        return self._skilled & (self.cores[:, None] <= np.array([each.cores for each in self.cluster.workers]))
+        return self._skilled & (
+            self.cores[:, None] <= np.array([each.cores for each in self.cluster.workers])
+        )
 
     @cached_property
     def _room(self) -> Floats:
@@ -118,9 +126,13 @@ class Problem:
 
     @property
     def _skilled(self) -> NDArray[np.bool_]:
-        wanted: dict[frozenset[str], int] = {}  # few sets of skills differ, however many tasks there are
+        wanted: dict[
+            frozenset[str], int
+        ] = {}  # few sets of skills differ, however many tasks there are
         row = [wanted.setdefault(task.skills, len(wanted)) for task in self.workflow.tasks]
-        return np.array([[each <= worker.skills for worker in self.cluster.workers] for each in wanted])[row]
+        return np.array(
+            [[each <= worker.skills for worker in self.cluster.workers] for each in wanted]
+        )[row]
 
     @cached_property
     def predecessors(self) -> Edges:
@@ -146,7 +158,9 @@ class Problem:
         row, column = self.workflow.index[task], self.cluster.index[worker]
         if self.eligible[row, column]:
             return None
-        return _why_not(self.workflow.tasks[row], self.cluster.workers[column], self.memory[row, column])
+        return _why_not(
+            self.workflow.tasks[row], self.cluster.workers[column], self.memory[row, column]
+        )
 
     @cached_property
     def _ends(self) -> tuple[Ints, Ints, Floats]:
@@ -166,7 +180,10 @@ class Problem:
 
     def _why_stuck(self, task: Task) -> str:
         row = self.workflow.index[task.id]
-        whys = [_why_not(task, worker, self.memory[row, column]) for column, worker in enumerate(self.cluster.workers)]
+        whys = [
+            _why_not(task, worker, self.memory[row, column])
+            for column, worker in enumerate(self.cluster.workers)
+        ]
         return f"Task {task.id!r} has no worker that could take it: {', '.join(whys)}"
 
 

@@ -32,7 +32,7 @@ class Schedule:
 
     @cached_property
     def makespan(self) -> float:
-        """Seconds from the start of the run to the end of the last task; zero without placements."""
+        """Seconds from the start of the run to the end of the last task; zero without any."""
         return max((each.end for each in self.placements), default=0.0)
 
     @cached_property

@@ -23,7 +23,9 @@ def choose(store: Store, name: str | None = None) -> Predictor:
         return HistoryPredictor.learn(store.records())
     offers = {each: cast("Offer", offer) for each, offer in plugged(GROUP).items()}
     if name is not None and name not in offers:
-        raise NotFound(f"There is no predictor named {name!r}; known: history, {', '.join(offers)}.")
+        raise NotFound(
+            f"There is no predictor named {name!r}; known: history, {', '.join(offers)}."
+        )
     for each, offer in offers.items():
         if name in (None, each) and (predictor := offer(store)) is not None:
             return predictor

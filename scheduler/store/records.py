@@ -7,20 +7,19 @@ from typing import Any
 
 import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.engine import RowMapping
 from sqlmodel import SQLModel
 
 from scheduler.logs.base import Refused
 from scheduler.records import Outcome, TaskRecord
 from scheduler.store.base import Part
-from scheduler.store.tables import IngestRow, QuarantineRow, RecordRow
+from scheduler.store.tables import IngestRow, RecordRow
 from scheduler.store.values import Ingest, KindSummary, Quarantined
 
 RECORD = SQLModel.metadata.tables["record"]
 QUARANTINE = SQLModel.metadata.tables["quarantine"]
 INGEST = SQLModel.metadata.tables["ingest"]
-_FIELDS = tuple(
-    name for name in RecordRow.model_fields if name not in ("id", "key", "source")
-)
+_FIELDS = tuple(name for name in RecordRow.model_fields if name not in ("id", "key", "source"))
 
 
 class RecordRows(Part):
@@ -43,24 +42,49 @@ class RecordRows(Part):
     def quarantine(self, refused: Sequence[Refused], source: str, *, at: datetime) -> int:
         """Keeps refused lines; returns how many were new. The same line is kept once."""
         rows = [
-            {"key": _line_key(source, each), "at": at, "file": each.file, "line": each.line, "field": each.field,
-             "rule": each.rule, "value": each.value, "raw": each.raw}
+            {
+                "key": _line_key(source, each),
+                "at": at,
+                "file": each.file,
+                "line": each.line,
+                "field": each.field,
+                "rule": each.rule,
+                "value": each.value,
+                "raw": each.raw,
+            }
             for each in refused
         ]
         return self._insert_new(QUARANTINE, rows)
 
     def note_ingest(
-        self, *, file: str, format: str, read: int, accepted: int, duplicates: int, quarantined: int, at: datetime
+        self,
+        *,
+        file: str,
+        format: str,
+        read: int,
+        accepted: int,
+        duplicates: int,
+        quarantined: int,
+        at: datetime,
     ) -> None:
         """Notes what became of the lines of one file."""
-        row = {"file": file, "format": format, "read": read, "accepted": accepted,
-               "duplicates": duplicates, "quarantined": quarantined, "at": at}
+        row = {
+            "file": file,
+            "format": format,
+            "read": read,
+            "accepted": accepted,
+            "duplicates": duplicates,
+            "quarantined": quarantined,
+            "at": at,
+        }
         with self._writing() as connection:
             connection.execute(INGEST.insert(), row)
 
     def records(self, *, kind: str | None = None, run: str | None = None) -> Iterator[TaskRecord]:
         """Every record, oldest first; those without a time come in the order they arrived."""
-        query = sa.select(RECORD).order_by(sa.func.coalesce(RECORD.c.ended, RECORD.c.started), RECORD.c.id)
+        query = sa.select(RECORD).order_by(
+            sa.func.coalesce(RECORD.c.ended, RECORD.c.started), RECORD.c.id
+        )
         if kind is not None:
             query = query.where(RECORD.c.kind == kind)
         if run is not None:
@@ -82,9 +106,17 @@ class RecordRows(Part):
             return sa.func.avg(sa.case((good == 1, column)))
 
         query = (
-            sa.select(RECORD.c.kind, RECORD.c.worker, sa.func.count(), sa.func.sum(good),
-                      mean(RECORD.c.duration), mean(RECORD.c.peak_memory), mean(RECORD.c.cpu))
-            .group_by(RECORD.c.kind, RECORD.c.worker).order_by(RECORD.c.kind, RECORD.c.worker)
+            sa.select(
+                RECORD.c.kind,
+                RECORD.c.worker,
+                sa.func.count(),
+                sa.func.sum(good),
+                mean(RECORD.c.duration),
+                mean(RECORD.c.peak_memory),
+                mean(RECORD.c.cpu),
+            )
+            .group_by(RECORD.c.kind, RECORD.c.worker)
+            .order_by(RECORD.c.kind, RECORD.c.worker)
         )
         with self._reading() as connection:
             return tuple(KindSummary(*row) for row in connection.execute(query))
@@ -98,12 +130,16 @@ class RecordRows(Part):
     def quarantine_count(self) -> int:
         """How many refused lines are kept."""
         with self._reading() as connection:
-            return connection.execute(sa.select(sa.func.count()).select_from(QUARANTINE)).scalar_one()
+            return connection.execute(
+                sa.select(sa.func.count()).select_from(QUARANTINE)
+            ).scalar_one()
 
     def ingests(self, *, limit: int = 200) -> tuple[Ingest, ...]:
         """The files that were read, newest first."""
         names = [name for name in IngestRow.model_fields if name != "id"]
-        query = sa.select(*(INGEST.c[name] for name in names)).order_by(INGEST.c.id.desc()).limit(limit)
+        query = (
+            sa.select(*(INGEST.c[name] for name in names)).order_by(INGEST.c.id.desc()).limit(limit)
+        )
         with self._reading() as connection:
             return tuple(Ingest(*row) for row in connection.execute(query))
 
@@ -120,23 +156,27 @@ class RecordRows(Part):
 
 def _as_row(record: TaskRecord) -> dict[str, Any]:
     row = {name: getattr(record, name) for name in _FIELDS}
-    return row | {"outcome": record.outcome.value, "sizes": dict(record.sizes),
-                  "measured": dict(record.measured), "predecessors": list(record.predecessors)}
+    return row | {
+        "outcome": record.outcome.value,
+        "sizes": dict(record.sizes),
+        "measured": dict(record.measured),
+        "predecessors": list(record.predecessors),
+    }
 
 
-def _from_row(row: Mapping[str, Any]) -> TaskRecord:
+def _from_row(row: RowMapping) -> TaskRecord:
     values = {name: row[name] for name in _FIELDS}
     values |= {"outcome": Outcome(row["outcome"]), "predecessors": tuple(row["predecessors"])}
     return TaskRecord(**values)
 
 
-def _quarantined(row: Mapping[str, Any]) -> Quarantined:
+def _quarantined(row: RowMapping) -> Quarantined:
     refused = Refused(row["file"], row["line"], row["field"], row["rule"], row["value"], row["raw"])
     return Quarantined(row["id"], refused, row["at"])
 
 
 def _line_key(source: str, refused: Refused) -> str:
-    text = "\n".join((source, refused.file, str(refused.line), refused.field, refused.rule, refused.raw))
+    text = "\n".join(
+        (source, refused.file, str(refused.line), refused.field, refused.rule, refused.raw)
+    )
     return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()
-
-

@@ -8,10 +8,10 @@ from typing import Any
 
 import numpy as np
 import sqlalchemy as sa
+from sqlalchemy.engine import RowMapping
 from sqlmodel import SQLModel
 
 import scheduler.store.tables  # noqa: F401  fills the metadata
-
 from scheduler.cluster import Allocation
 from scheduler.errors import NotFound
 from scheduler.execution.events import AttemptEnded, AttemptStarted, Event, Observation, TaskGivenUp
@@ -24,28 +24,63 @@ from scheduler.store.values import Attempt, RunSummary
 RUN = SQLModel.metadata.tables["run"]
 PLACEMENT = SQLModel.metadata.tables["placement"]
 EVENT = SQLModel.metadata.tables["event"]
-_SUMMARY = ("id", "workflow", "label", "state", "planner", "executor", "predictor", "tasks", "planned_makespan",
-            "lower_bound", "makespan", "started", "ended", "message")
+_SUMMARY = (
+    "id",
+    "workflow",
+    "label",
+    "state",
+    "planner",
+    "executor",
+    "predictor",
+    "tasks",
+    "planned_makespan",
+    "lower_bound",
+    "makespan",
+    "started",
+    "ended",
+    "message",
+)
 
 
 class RunRows(Part):
     """The part of the store that keeps runs."""
 
     def begin_run(
-        self, *, workflow: Mapping[str, Any], cluster: Mapping[str, Any], objective: Mapping[str, Any],
-        forecast: Forecast, schedule: Schedule, executor: str, label: str, at: datetime,
+        self,
+        *,
+        workflow: Mapping[str, Any],
+        cluster: Mapping[str, Any],
+        objective: Mapping[str, Any],
+        forecast: Forecast,
+        schedule: Schedule,
+        executor: str,
+        label: str,
+        at: datetime,
     ) -> int:
         """Notes a run before anything of it starts; `workflow` and `cluster` are documents."""
         row = {
-            "workflow": workflow["name"], "label": label, "state": "running", "planner": schedule.planner,
-            "executor": executor, "predictor": forecast.source, "tasks": len(schedule.placements),
-            "planned_makespan": schedule.makespan, "lower_bound": schedule.lower_bound, "started": at,
-            "heartbeat": at, "message": "", "workflow_document": dict(workflow),
-            "cluster_document": dict(cluster), "objective": dict(objective), "forecast": packed(forecast),
+            "workflow": workflow["name"],
+            "label": label,
+            "state": "running",
+            "planner": schedule.planner,
+            "executor": executor,
+            "predictor": forecast.source,
+            "tasks": len(schedule.placements),
+            "planned_makespan": schedule.makespan,
+            "lower_bound": schedule.lower_bound,
+            "started": at,
+            "heartbeat": at,
+            "message": "",
+            "workflow_document": dict(workflow),
+            "cluster_document": dict(cluster),
+            "objective": dict(objective),
+            "forecast": packed(forecast),
         }
         with self._writing() as connection:
             run = int(connection.execute(RUN.insert().returning(RUN.c.id), row).scalar_one())
-            connection.execute(PLACEMENT.insert(), [_placement_row(run, each) for each in schedule.placements])
+            connection.execute(
+                PLACEMENT.insert(), [_placement_row(run, each) for each in schedule.placements]
+            )
         return run
 
     def append_events(self, run: int, events: Sequence[Event], *, at: datetime) -> None:
@@ -55,15 +90,27 @@ class RunRows(Part):
                 connection.execute(EVENT.insert(), [_event_row(run, each) for each in events])
             connection.execute(RUN.update().where(RUN.c.id == run).values(heartbeat=at))
 
-    def end_run(self, run: int, *, state: str, makespan: float | None, message: str, at: datetime) -> None:
+    def end_run(
+        self, run: int, *, state: str, makespan: float | None, message: str, at: datetime
+    ) -> None:
         """Notes how a run ended: succeeded, failed or interrupted."""
-        values = {"state": state, "makespan": makespan, "message": message, "ended": at, "heartbeat": at}
+        values = {
+            "state": state,
+            "makespan": makespan,
+            "message": message,
+            "ended": at,
+            "heartbeat": at,
+        }
         with self._writing() as connection:
             connection.execute(RUN.update().where(RUN.c.id == run).values(values))
 
     def runs(self, *, now: datetime, limit: int = 200) -> tuple[RunSummary, ...]:
         """Runs, newest first."""
-        query = sa.select(*(RUN.c[name] for name in _SUMMARY), RUN.c.heartbeat).order_by(RUN.c.id.desc()).limit(limit)
+        query = (
+            sa.select(*(RUN.c[name] for name in _SUMMARY), RUN.c.heartbeat)
+            .order_by(RUN.c.id.desc())
+            .limit(limit)
+        )
         with self._reading() as connection:
             return tuple(_summary(row, now) for row in connection.execute(query).mappings())
 
@@ -84,10 +131,16 @@ class RunRows(Part):
     def run_schedule(self, run: int) -> Schedule:
         """What was planned."""
         head = self._one(run, RUN.c.planner, RUN.c.lower_bound)
-        query = sa.select(PLACEMENT).where(PLACEMENT.c.run_id == run).order_by(PLACEMENT.c.start, PLACEMENT.c.task)
+        query = (
+            sa.select(PLACEMENT)
+            .where(PLACEMENT.c.run_id == run)
+            .order_by(PLACEMENT.c.start, PLACEMENT.c.task)
+        )
         with self._reading() as connection:
             rows = connection.execute(query).mappings().all()
-        return Schedule(tuple(_placement(row) for row in rows), head["planner"], head["lower_bound"])
+        return Schedule(
+            tuple(_placement(row) for row in rows), head["planner"], head["lower_bound"]
+        )
 
     def run_attempts(self, run: int) -> tuple[Attempt, ...]:
         """Every attempt of a run, in order of its start."""
@@ -102,16 +155,24 @@ class RunRows(Part):
 
     def run_given_up(self, run: int) -> dict[str, str]:
         """The tasks of a run that will not run, with the reasons."""
-        return {row["task"]: row["details"]["reason"] for row in self._events(run) if row["type"] == "given_up"}
+        return {
+            row["task"]: row["details"]["reason"]
+            for row in self._events(run)
+            if row["type"] == "given_up"
+        }
 
-    def _events(self, run: int) -> Sequence[Mapping[str, Any]]:
+    def _events(self, run: int) -> Sequence[RowMapping]:
         query = sa.select(EVENT).where(EVENT.c.run_id == run).order_by(EVENT.c.id)
         with self._reading() as connection:
             return connection.execute(query).mappings().all()
 
-    def _one(self, run: int, *columns: Any) -> Mapping[str, Any]:
+    def _one(self, run: int, *columns: Any) -> RowMapping:
         with self._reading() as connection:
-            row = connection.execute(sa.select(*columns).where(RUN.c.id == run)).mappings().one_or_none()
+            row = (
+                connection.execute(sa.select(*columns).where(RUN.c.id == run))
+                .mappings()
+                .one_or_none()
+            )
         if row is None:
             raise NotFound(f"There is no run {run} in this store.")
         return row
@@ -124,7 +185,10 @@ def packed(forecast: Forecast) -> bytes:
     """A forecast as bytes: plain compressed arrays, nothing that could run on loading."""
     arrays: dict[str, Any] = {name: getattr(forecast, name) for name in _ARRAYS}
     arrays |= {f"gates.{target}": gate for target, gate in forecast.gates.items()}
-    arrays |= {name: np.array(getattr(forecast, name), dtype=str) for name in ("tasks", "workers", "experts")}
+    arrays |= {
+        name: np.array(getattr(forecast, name), dtype=str)
+        for name in ("tasks", "workers", "experts")
+    }
     arrays |= {"quantiles": np.array(forecast.quantiles), "source": np.array(forecast.source)}
     buffer = io.BytesIO()
     np.savez_compressed(buffer, **arrays)
@@ -134,47 +198,97 @@ def packed(forecast: Forecast) -> bytes:
 def unpacked(data: bytes) -> Forecast:
     """The forecast that `packed` wrote."""
     with np.load(io.BytesIO(data), allow_pickle=False) as arrays:
+        names = {name: tuple(map(str, arrays[name])) for name in ("tasks", "workers", "experts")}
         return Forecast(
-            **{name: tuple(map(str, arrays[name])) for name in ("tasks", "workers", "experts")},
+            tasks=names["tasks"],
+            workers=names["workers"],
+            experts=names["experts"],
             **{name: arrays[name] for name in _ARRAYS},
-            quantiles=tuple(map(float, arrays["quantiles"])), source=str(arrays["source"]),
-            gates={name.removeprefix("gates."): arrays[name] for name in arrays.files if name.startswith("gates.")},
+            quantiles=tuple(map(float, arrays["quantiles"])),
+            source=str(arrays["source"]),
+            gates={
+                name.removeprefix("gates."): arrays[name]
+                for name in arrays.files
+                if name.startswith("gates.")
+            },
         )
 
 
-def _summary(row: Mapping[str, Any], now: datetime) -> RunSummary:
+def _summary(row: RowMapping, now: datetime) -> RunSummary:
     values = {name: row[name] for name in _SUMMARY}
     return RunSummary(**values | {"state": state_now(row["state"], row["heartbeat"], now)})
 
 
 def _placement_row(run: int, each: Placement) -> dict[str, Any]:
-    return {"run_id": run, "task": each.task, "worker": each.worker, "start": each.start, "end": each.end,
-            "cores": each.allocation.cores, "memory": each.allocation.memory}
+    return {
+        "run_id": run,
+        "task": each.task,
+        "worker": each.worker,
+        "start": each.start,
+        "end": each.end,
+        "cores": each.allocation.cores,
+        "memory": each.allocation.memory,
+    }
 
 
-def _placement(row: Mapping[str, Any]) -> Placement:
-    return Placement(row["task"], row["worker"], row["start"], row["end"], Allocation(row["cores"], row["memory"]))
+def _placement(row: RowMapping) -> Placement:
+    return Placement(
+        row["task"],
+        row["worker"],
+        row["start"],
+        row["end"],
+        Allocation(row["cores"], row["memory"]),
+    )
 
 
 def _event_row(run: int, event: Event) -> dict[str, Any]:
-    row: dict[str, Any] = {"run_id": run, "task": event.task, "attempt": 0, "worker": "", "at": event.at,
-                           "time": event.time}
+    row: dict[str, Any] = {
+        "run_id": run,
+        "task": event.task,
+        "attempt": 0,
+        "worker": "",
+        "at": event.at,
+        "time": event.time,
+    }
     match event:
         case AttemptStarted():
-            return row | {"type": "started", "attempt": event.attempt, "worker": event.worker,
-                          "details": asdict(event.allocation)}
+            return row | {
+                "type": "started",
+                "attempt": event.attempt,
+                "worker": event.worker,
+                "details": asdict(event.allocation),
+            }
         case AttemptEnded():
-            return row | {"type": "ended", "attempt": event.attempt, "worker": event.worker,
-                          "details": asdict(event.observation)}
+            return row | {
+                "type": "ended",
+                "attempt": event.attempt,
+                "worker": event.worker,
+                "details": asdict(event.observation),
+            }
         case TaskGivenUp():
             return row | {"type": "given_up", "details": {"reason": event.reason}}
 
 
-def _started(row: Mapping[str, Any]) -> Attempt:
-    return Attempt(row["task"], row["attempt"], row["worker"], row["at"], row["time"], Allocation(**row["details"]))
+def _started(row: RowMapping) -> Attempt:
+    return Attempt(
+        row["task"],
+        row["attempt"],
+        row["worker"],
+        row["at"],
+        row["time"],
+        Allocation(**row["details"]),
+    )
 
 
-def _ended(begun: Attempt, row: Mapping[str, Any]) -> Attempt:
+def _ended(begun: Attempt, row: RowMapping) -> Attempt:
     details = row["details"] | {"outcome": Outcome(row["details"]["outcome"])}
-    return Attempt(begun.task, begun.attempt, begun.worker, begun.start, begun.started, begun.allocation,
-                   row["at"], Observation(**details))
+    return Attempt(
+        begun.task,
+        begun.attempt,
+        begun.worker,
+        begun.start,
+        begun.started,
+        begun.allocation,
+        row["at"],
+        Observation(**details),
+    )

@@ -1,6 +1,7 @@
 """The store: the only owner of the database."""
 
 from pathlib import Path
+from typing import Self
 
 from sqlalchemy.engine import Engine
 
@@ -46,7 +47,7 @@ class Store(RecordRows, RunRows, LearningRows):
         """Gives every connection back."""
         self._engine.dispose()
 
-    def __enter__(self) -> "Store":
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *_: object) -> None:

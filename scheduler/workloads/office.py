@@ -6,6 +6,7 @@ inputs do not fit there.
 """
 
 from dataclasses import dataclass
+from itertools import pairwise
 from math import exp, log
 
 import numpy as np
@@ -47,14 +48,25 @@ KINDS = (
 
 def agents() -> Cluster:
     """The three agents, one core each."""
-    def agent(name: str, library: str, memory: float, skills: frozenset[str]) -> Worker:
-        return Worker(name=name, cores=1, memory=int(memory * MEGABYTE), skills=skills, labels={"library": library})
 
-    return Cluster("office", [
-        agent("arrays", "numpy", 1000, NUMERIC),
-        agent("columns", "arrow", 112, frozenset()),
-        agent("plain", "stdlib", 1000, NUMERIC),
-    ], bandwidth=1e9)
+    def agent(name: str, library: str, memory: float, skills: frozenset[str]) -> Worker:
+        return Worker(
+            name=name,
+            cores=1,
+            memory=int(memory * MEGABYTE),
+            skills=skills,
+            labels={"library": library},
+        )
+
+    return Cluster(
+        "office",
+        [
+            agent("arrays", "numpy", 1000, NUMERIC),
+            agent("columns", "arrow", 112, frozenset()),
+            agent("plain", "stdlib", 1000, NUMERIC),
+        ],
+        bandwidth=1e9,
+    )
 
 
 def night(name: str, tasks: int, rng: np.random.Generator, *, reach: float = 1.0) -> Workflow:
@@ -64,10 +76,13 @@ def night(name: str, tasks: int, rng: np.random.Generator, *, reach: float = 1.0
     most that the usual nights see. The same generator gives the same night.
     """
     stages = _stages(tasks, rng)
-    made = [[_task(f"{kind.name}-{stage}{i:03d}", kind, rng, reach) for i, kind in enumerate(kinds)]
-            for stage, kinds in enumerate(stages)]
+    made = [
+        [_task(f"{kind.name}-{stage}{i:03d}", kind, rng, reach) for i, kind in enumerate(kinds)]
+        for stage, kinds in enumerate(stages)
+    ]
     dependencies = [
-        dependency for before, after in zip(made, made[1:], strict=False)
+        dependency
+        for before, after in pairwise(made)
         for dependency in _between(before, after, rng)
     ]
     return Workflow(name, [task for stage in made for task in stage], dependencies)
@@ -76,7 +91,7 @@ def night(name: str, tasks: int, rng: np.random.Generator, *, reach: float = 1.0
 def _stages(tasks: int, rng: np.random.Generator) -> list[list[Kind]]:
     """Kinds by stage: every kind comes about equally often, in drawn order."""
     drawn = [KINDS[i % len(KINDS)] for i in range(tasks)]
-    rng.shuffle(drawn)  # type: ignore[arg-type]
+    rng.shuffle(drawn)
     stages = [[kind for kind in drawn if kind.stage == stage] for stage in range(3)]
     return [stage for stage in stages if stage]
 
@@ -84,17 +99,25 @@ def _stages(tasks: int, rng: np.random.Generator) -> list[list[Kind]]:
 def _task(task_id: str, kind: Kind, rng: np.random.Generator, reach: float) -> Task:
     size = round(exp(rng.uniform(log(kind.least), log(kind.most * reach))))
     return Task(
-        id=task_id, kind=kind.name, sizes={kind.size: size}, skills=kind.skills,
+        id=task_id,
+        kind=kind.name,
+        sizes={kind.size: size},
+        skills=kind.skills,
         action=f"scheduler.workloads.realwork:{kind.name}",
-        arguments={kind.size: size, "seed": int(rng.integers(2**31))}, timeout=60.0,
+        arguments={kind.size: size, "seed": int(rng.integers(2**31))},
+        timeout=60.0,
     )
 
 
 def _between(before: list[Task], after: list[Task], rng: np.random.Generator) -> list[Dependency]:
-    found = []
+    found: list[Dependency] = []
     for task in after:
-        sources = rng.choice(len(before), size=min(len(before), int(rng.integers(1, 3))), replace=False)
-        found.extend(Dependency(before[i].id, task.id, _output(before[i])) for i in sorted(sources.tolist()))
+        sources = rng.choice(
+            len(before), size=min(len(before), int(rng.integers(1, 3))), replace=False
+        )
+        found.extend(
+            Dependency(before[i].id, task.id, _output(before[i])) for i in sorted(sources.tolist())
+        )
     return found
 
 

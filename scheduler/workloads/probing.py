@@ -14,8 +14,14 @@ def nothing_known(workflow: Workflow, cluster: Cluster) -> Forecast:
     pairs = (len(workflow), len(cluster))
     same = np.ones((*pairs, len(QUANTILES)))
     return Forecast(
-        tuple(workflow.index), tuple(cluster.index), duration=same, memory=same, cpu=same,
-        failure=np.zeros(pairs), affinity=uniform_affinity(*pairs), source="nothing",
+        tuple(workflow.index),
+        tuple(cluster.index),
+        duration=same,
+        memory=same,
+        cpu=same,
+        failure=np.zeros(pairs),
+        affinity=uniform_affinity(*pairs),
+        source="nothing",
     )
 
 
@@ -34,12 +40,18 @@ def probe(problem: Problem, turn: int) -> Schedule:
         worker, task = problem.cluster.workers[column], problem.workflow.tasks[row]
         start = max(free[worker.name], _inputs_there(problem, task.id, worker.name, placed))
         end = free[worker.name] = start + float(problem.duration[row, column])
-        placed[task.id] = Placement(task.id, worker.name, start, end, Allocation(task.cores, worker.memory))
+        placed[task.id] = Placement(
+            task.id, worker.name, start, end, Allocation(task.cores, worker.memory)
+        )
     return Schedule(tuple(placed.values()), planner="probe")
 
 
 def _inputs_there(problem: Problem, task: str, worker: str, placed: dict[str, Placement]) -> float:
-    return max((
-        placed[source].end + problem.cluster.transfer_seconds(edge["bytes"], placed[source].worker, worker)
-        for source, edge in problem.workflow.graph.pred[task].items()
-    ), default=0.0)
+    return max(
+        (
+            placed[source].end
+            + problem.cluster.transfer_seconds(edge["bytes"], placed[source].worker, worker)
+            for source, edge in problem.workflow.graph.pred[task].items()
+        ),
+        default=0.0,
+    )

@@ -29,119 +29,171 @@ from scheduler.execution.place import Place
 
 Ways = Mapping[str, Callable[..., object]]
 
-WORDS = tuple("".join(pair) for pair in zip("abcdefghij" * 30, "klmnopqrstuvwxyz" * 20, strict=False))
+WORDS = tuple(
+    "".join(pair) for pair in zip("abcdefghij" * 30, "klmnopqrstuvwxyz" * 20, strict=False)
+)
 
 
 def sort(place: Place, *, rows: int, seed: int) -> None:
     """Puts numbers in order."""
     numbers = np.random.default_rng(seed).random(rows)
-    _done_by(place, {
-        "numpy": lambda: np.sort(numbers),
-        "arrow": lambda: pa.array(numbers).take(pc.sort_indices(pa.array(numbers))),
-        "stdlib": lambda: sorted(numbers.tolist()),
-    })
+    _done_by(
+        place,
+        {
+            "numpy": lambda: np.sort(numbers),
+            "arrow": lambda: pa.array(numbers).take(pc.sort_indices(pa.array(numbers))),
+            "stdlib": lambda: sorted(numbers.tolist()),
+        },
+    )
 
 
 def compress(place: Place, *, size: int, seed: int) -> None:
     """Packs bytes."""
     data = _text(size, seed).encode()
-    _done_by(place, {
-        "numpy": lambda: bz2.compress(data, 5),
-        "arrow": lambda: pa.compress(data, codec="zstd", asbytes=True),
-        "stdlib": lambda: zlib.compress(data, 6),
-    })
+    _done_by(
+        place,
+        {
+            "numpy": lambda: bz2.compress(data, 5),
+            "arrow": lambda: pa.compress(data, codec="zstd", asbytes=True),
+            "stdlib": lambda: zlib.compress(data, 6),
+        },
+    )
 
 
 def digest(place: Place, *, size: int, seed: int) -> None:
     """Takes a fingerprint of every kilobyte."""
     data = np.random.default_rng(seed).bytes(size)
     pages = range(0, size, 1024)
-    _done_by(place, {
-        "numpy": lambda: _polynomial(np.frombuffer(data[: size // 1024 * 1024], dtype=np.uint8)),
-        "arrow": lambda: [hashlib.sha3_512(data[at : at + 1024]).digest() for at in pages],
-        "stdlib": lambda: [hashlib.sha256(data[at : at + 1024]).digest() for at in pages],
-    })
+    _done_by(
+        place,
+        {
+            "numpy": lambda: _polynomial(
+                np.frombuffer(data[: size // 1024 * 1024], dtype=np.uint8)
+            ),
+            "arrow": lambda: [hashlib.sha3_512(data[at : at + 1024]).digest() for at in pages],
+            "stdlib": lambda: [hashlib.sha256(data[at : at + 1024]).digest() for at in pages],
+        },
+    )
 
 
 def multiply(place: Place, *, side: int, seed: int) -> None:
     """Multiplies two square matrices."""
     left, right = np.random.default_rng(seed).random((2, side, side))
-    _done_by(place, {
-        "numpy": lambda: [left @ right for _ in range(40)],
-        "stdlib": lambda: _product(left.tolist(), right.T.tolist()),
-    })
+    _done_by(
+        place,
+        {
+            "numpy": lambda: [left @ right for _ in range(40)],
+            "stdlib": lambda: _product(left.tolist(), right.T.tolist()),
+        },
+    )
 
 
 def aggregate(place: Place, *, rows: int, seed: int) -> None:
     """Sums amounts by customer, as a query would."""
     rng = np.random.default_rng(seed)
     customers, amounts = rng.integers(0, max(1, rows // 50), rows), rng.random(rows)
-    _done_by(place, {
-        "numpy": lambda: _grouped(customers, amounts),
-        "arrow": lambda: pa.table({"c": customers, "a": amounts}).group_by("c").aggregate([("a", "sum")]),
-        "stdlib": lambda: _queried(customers.tolist(), amounts.tolist()),
-    })
+    _done_by(
+        place,
+        {
+            "numpy": lambda: _grouped(customers, amounts),
+            "arrow": lambda: (
+                pa.table({"c": customers, "a": amounts}).group_by("c").aggregate([("a", "sum")])
+            ),
+            "stdlib": lambda: _queried(customers.tolist(), amounts.tolist()),
+        },
+    )
 
 
 def parse(place: Place, *, rows: int, seed: int) -> None:
     """Reads lines of JSON into a table."""
     draw = random.Random(seed)
-    lines = "\n".join(json.dumps({"id": i, "amount": draw.random(), "name": draw.choice(WORDS)}) for i in range(rows))
-    _done_by(place, {
-        "numpy": lambda: np.array([_fields(line) for line in lines.splitlines()]),
-        "arrow": lambda: pa.json.read_json(pa.BufferReader(lines.encode())),
-        "stdlib": lambda: [json.loads(line) for line in lines.splitlines()],
-    })
+    lines = "\n".join(
+        json.dumps({"id": i, "amount": draw.random(), "name": draw.choice(WORDS)})
+        for i in range(rows)
+    )
+    _done_by(
+        place,
+        {
+            "numpy": lambda: np.array([_fields(line) for line in lines.splitlines()]),
+            "arrow": lambda: pa.json.read_json(pa.BufferReader(lines.encode())),
+            "stdlib": lambda: [json.loads(line) for line in lines.splitlines()],
+        },
+    )
 
 
 def load(place: Place, *, rows: int, seed: int) -> None:
     """Reads comma-separated numbers into columns."""
     table = np.random.default_rng(seed).integers(0, 10**6, (rows, 6))
     text = "\n".join(",".join(map(str, row)) for row in table.tolist())
-    _done_by(place, {
-        "numpy": lambda: np.loadtxt(io.StringIO(text), delimiter=","),
-        "arrow": lambda: pa.csv.read_csv(pa.BufferReader(text.encode())),
-        "stdlib": lambda: [[float(cell) for cell in row] for row in csv.reader(io.StringIO(text))],
-    })
+    _done_by(
+        place,
+        {
+            "numpy": lambda: np.loadtxt(io.StringIO(text), delimiter=","),
+            "arrow": lambda: pa.csv.read_csv(pa.BufferReader(text.encode())),
+            "stdlib": lambda: [
+                [float(cell) for cell in row] for row in csv.reader(io.StringIO(text))
+            ],
+        },
+    )
 
 
 def count_words(place: Place, *, size: int, seed: int) -> None:
     """Counts how often each word stands in a text."""
     text = _text(size, seed)
-    _done_by(place, {
-        "numpy": lambda: np.unique(np.array(text.split()), return_counts=True),
-        "arrow": lambda: pc.value_counts(pc.list_flatten(pc.split_pattern(pa.array([text]), " "))),
-        "stdlib": lambda: Counter(re.findall(r"\w+", text)),
-    })
+    _done_by(
+        place,
+        {
+            "numpy": lambda: np.unique(np.array(text.split()), return_counts=True),
+            "arrow": lambda: pc.value_counts(
+                pc.list_flatten(pc.split_pattern(pa.array([text]), " "))
+            ),
+            "stdlib": lambda: Counter(re.findall(r"\w+", text)),
+        },
+    )
 
 
 def blur(place: Place, *, side: int, seed: int) -> None:
     """Softens a square picture."""
     picture = np.random.default_rng(seed).random((side, side))
-    _done_by(place, {
-        "numpy": lambda: _blurred(picture, times=12),
-        "stdlib": lambda: _blurred_slowly(picture.tolist()),
-    })
+    _done_by(
+        place,
+        {
+            "numpy": lambda: _blurred(picture, times=12),
+            "stdlib": lambda: _blurred_slowly(picture.tolist()),
+        },
+    )
 
 
 def score(place: Place, *, rows: int, seed: int) -> None:
     """Scores customers with a small trained network of twelve inputs."""
     rng = np.random.default_rng(seed)
-    customers, first, second = rng.random((rows, 12)), rng.normal(size=(12, 24)), rng.normal(size=24)
-    _done_by(place, {
-        "numpy": lambda: [1 / (1 + np.exp(-np.tanh(customers @ first) @ second)) for _ in range(6)],
-        "stdlib": lambda: _scored(customers.tolist(), first.T.tolist(), second.tolist()),
-    })
+    customers, first, second = (
+        rng.random((rows, 12)),
+        rng.normal(size=(12, 24)),
+        rng.normal(size=24),
+    )
+    _done_by(
+        place,
+        {
+            "numpy": lambda: [
+                1 / (1 + np.exp(-np.tanh(customers @ first) @ second)) for _ in range(6)
+            ],
+            "stdlib": lambda: _scored(customers.tolist(), first.T.tolist(), second.tolist()),
+        },
+    )
 
 
 def route(place: Place, *, nodes: int, seed: int) -> None:
     """Finds the shortest ways from one place of a road network to all others."""
     draw = random.Random(seed)
     roads = [[(draw.randrange(nodes), draw.random()) for _ in range(4)] for _ in range(nodes)]
-    _done_by(place, {
-        "numpy": lambda: _relaxed(roads),
-        "stdlib": lambda: _dijkstra(roads),
-    })
+    _done_by(
+        place,
+        {
+            "numpy": lambda: _relaxed(roads),
+            "stdlib": lambda: _dijkstra(roads),
+        },
+    )
 
 
 def _done_by(place: Place, ways: Ways) -> None:
@@ -194,14 +246,18 @@ def _blurred(picture: np.ndarray, *, times: int) -> np.ndarray:  # type: ignore[
 
 
 def _blurred_slowly(picture: list[list[float]]) -> list[list[float]]:
-    rows = [[(a + b + c) / 3 for a, b, c in zip(row, row[1:], row[2:], strict=False)] for row in picture]
+    rows = [
+        [(a + b + c) / 3 for a, b, c in zip(row, row[1:], row[2:], strict=False)] for row in picture
+    ]
     return [
         [(a + b + c) / 3 for a, b, c in zip(above, here, below, strict=False)]
         for above, here, below in zip(rows, rows[1:], rows[2:], strict=False)
     ]
 
 
-def _scored(customers: list[list[float]], first: list[list[float]], second: list[float]) -> list[float]:
+def _scored(
+    customers: list[list[float]], first: list[list[float]], second: list[float]
+) -> list[float]:
     scores = []
     for customer in customers:
         hidden = [math.tanh(sum(map(float.__mul__, customer, column))) for column in first]

@@ -22,6 +22,7 @@ class AsWorld(Truth):
         where = (start.task, start.worker)
         return Draw(
             duration=self.world.true_duration(*where) * float(np.exp(self.noise * rng.normal())),
-            memory=self.world.true_memory(*where), cpu=self.world.true_cpu(*where),
+            memory=self.world.true_memory(*where),
+            cpu=self.world.true_cpu(*where),
             fails=bool(rng.uniform() < self.world.failure_probability(*where)),
         )

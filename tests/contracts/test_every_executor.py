@@ -3,12 +3,13 @@
 from collections import Counter
 from collections.abc import Iterator, Sequence
 
+import numpy as np
 import pytest
 
 from scheduler.cluster import Cluster, Worker
 from scheduler.discover import implementations
 from scheduler.execution import executors
-from scheduler.execution.events import AttemptEnded, AttemptStarted, Event, TaskGivenUp
+from scheduler.execution.events import AttemptEnded, AttemptStarted, Event, Start, TaskGivenUp
 from scheduler.execution.executors.base import Executor
 from scheduler.execution.executors.ray_cluster import RayCluster, local_ray
 from scheduler.execution.executors.simulator import Draw, Simulator, Truth
@@ -20,20 +21,28 @@ from scheduler.workflow import Dependency, Task, Workflow
 from scheduler.workloads.probing import nothing_known
 
 MB = 10**6
-CLUSTER = Cluster("two", [
-    Worker(name="small", cores=1, memory=150 * MB, labels={"library": "stdlib"}),
-    Worker(name="large", cores=2, memory=1000 * MB, labels={"library": "numpy"}),
-])
+CLUSTER = Cluster(
+    "two",
+    [
+        Worker(name="small", cores=1, memory=150 * MB, labels={"library": "stdlib"}),
+        Worker(name="large", cores=2, memory=1000 * MB, labels={"library": "numpy"}),
+    ],
+)
 WORK = "scheduler.workloads.realwork"
 
 
 class Scripted(Truth):
     """The needs of the actions used here, as the real ones have them."""
 
-    def draw(self, problem: Problem, start, rng) -> Draw:  # type: ignore[no-untyped-def]
+    def draw(self, problem: Problem, start: Start, rng: np.random.Generator) -> Draw:  # noqa: ARG002
         task = problem.workflow.task(start.task)
         memory = 300.0 * MB if task.arguments.get("rows", 0) > 10**6 else 50.0 * MB
-        return Draw(0.2, memory, 1.0, fails=str(task.action).endswith("multiply") and task.sizes["side"] < 0.5)
+        return Draw(
+            0.2,
+            memory,
+            1.0,
+            fails=str(task.action).endswith("multiply") and task.sizes["side"] < 0.5,
+        )
 
 
 @pytest.fixture(scope="module")
@@ -42,9 +51,12 @@ def ray_there() -> Iterator[None]:
         yield
 
 
-@pytest.fixture(params=[
-    pytest.param("simulator"), pytest.param("ray_cluster", marks=pytest.mark.ray),
-])
+@pytest.fixture(
+    params=[
+        pytest.param("simulator"),
+        pytest.param("ray_cluster", marks=pytest.mark.ray),
+    ]
+)
 def executor(request: pytest.FixtureRequest) -> Executor:
     if request.param == "simulator":
         return Simulator(Scripted())
@@ -52,10 +64,20 @@ def executor(request: pytest.FixtureRequest) -> Executor:
     return RayCluster()
 
 
-def task(name: str, kind: str = "sort", *, cores: float = 1.0, memory: int = 120 * MB, **arguments: int) -> Task:
+def task(
+    name: str, kind: str = "sort", *, cores: float = 1.0, memory: int = 120 * MB, **arguments: int
+) -> Task:
     sizes = {key: float(value) for key, value in arguments.items()}
-    return Task(id=name, kind=kind, cores=cores, memory=memory, sizes=sizes, action=f"{WORK}:{kind}",
-                arguments={**arguments, "seed": 1}, max_attempts=3)
+    return Task(
+        id=name,
+        kind=kind,
+        cores=cores,
+        memory=memory,
+        sizes=sizes,
+        action=f"{WORK}:{kind}",
+        arguments={**arguments, "seed": 1},
+        max_attempts=3,
+    )
 
 
 def outcome_of(executor: Executor, workflow: Workflow) -> list[Event]:
@@ -93,7 +115,9 @@ def test_every_task_succeeds_exactly_once(executor: Executor) -> None:
     workflow = Workflow("many", [task(f"t{i}", rows=1000) for i in range(8)])
     ended = ends(outcome_of(executor, workflow))
     successes = Counter(
-        name for name, attempts in ended.items() for each in attempts
+        name
+        for name, attempts in ended.items()
+        for each in attempts
         if each.observation.outcome is Outcome.SUCCEEDED
     )
     assert successes == Counter(dict.fromkeys(workflow.index, 1))
@@ -119,16 +143,30 @@ def test_what_runs_at_one_time_never_exceeds_a_workers_cores_and_memory(executor
 def test_an_attempt_over_its_memory_is_an_event_and_succeeds_with_more(executor: Executor) -> None:
     workflow = Workflow("big", [task("big", rows=6_000_000, memory=80 * MB)])
     attempts = ends(outcome_of(executor, workflow))["big"]
-    assert [each.observation.outcome for each in attempts[:-1]] == [Outcome.OUT_OF_MEMORY] * (len(attempts) - 1)
+    assert [each.observation.outcome for each in attempts[:-1]] == [Outcome.OUT_OF_MEMORY] * (
+        len(attempts) - 1
+    )
     assert len(attempts) > 1
     assert attempts[-1].observation.outcome is Outcome.SUCCEEDED
 
 
-def test_a_task_without_attempts_left_is_given_up_with_all_that_wait_for_it(executor: Executor) -> None:
-    doomed = Task(id="doomed", kind="multiply", memory=120 * MB, sizes={"side": 0.0}, max_attempts=2,
-                  action=f"{WORK}:multiply", arguments={"side": -1, "seed": 1})
-    workflow = Workflow("broken", [doomed, task("after", rows=1000), task("other", rows=1000)],
-                        [Dependency("doomed", "after")])
+def test_a_task_without_attempts_left_is_given_up_with_all_that_wait_for_it(
+    executor: Executor,
+) -> None:
+    doomed = Task(
+        id="doomed",
+        kind="multiply",
+        memory=120 * MB,
+        sizes={"side": 0.0},
+        max_attempts=2,
+        action=f"{WORK}:multiply",
+        arguments={"side": -1, "seed": 1},
+    )
+    workflow = Workflow(
+        "broken",
+        [doomed, task("after", rows=1000), task("other", rows=1000)],
+        [Dependency("doomed", "after")],
+    )
     events = outcome_of(executor, workflow)
     given_up = [each.task for each in events if isinstance(each, TaskGivenUp)]
     assert given_up == ["doomed", "after"]

@@ -6,7 +6,15 @@ from contextlib import AbstractContextManager
 from datetime import datetime
 
 from scheduler.execution.dispatch import Dispatch
-from scheduler.execution.events import AttemptEnded, AttemptStarted, Event, GiveUp, Instruction, Start, TaskGivenUp
+from scheduler.execution.events import (
+    AttemptEnded,
+    AttemptStarted,
+    Event,
+    GiveUp,
+    Instruction,
+    Start,
+    TaskGivenUp,
+)
 from scheduler.planning.problem import Problem
 from scheduler.planning.schedule import Schedule
 
@@ -63,6 +71,8 @@ def _carried_out(session: Session, instructions: Sequence[Instruction]) -> Itera
         match each:
             case Start():
                 session.start(each)
-                yield AttemptStarted(each.task, each.attempt, each.worker, at, time, each.allocation)
+                yield AttemptStarted(
+                    each.task, each.attempt, each.worker, at, time, each.allocation
+                )
             case GiveUp():
                 yield TaskGivenUp(each.task, at, time, each.reason)

@@ -5,6 +5,8 @@ that resource is (or houses) the worker. On one machine the executor makes such 
 """
 
 import atexit
+import json
+import math
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -43,7 +45,9 @@ class RayCluster(Executor):
         if idle:
             raise InvalidWorkflow(
                 f"Task {idle[0]!r} has no action to run ({len(idle)} such tasks); give each one "
-                "an action 'module:function', or use the simulator.", idle)
+                "an action 'module:function', or use the simulator.",
+                idle,
+            )
         with local_ray(problem.cluster, address=self.address):
             _check_workers(problem.cluster)
             session = RaySession(problem, hold_memory=self.hold_memory)
@@ -56,7 +60,7 @@ class RayCluster(Executor):
 def local_ray(cluster: Cluster, *, address: str = "local") -> Any:
     """Ray with one resource per worker of the cluster, for the length of a block."""
     offered = {resource(each.name): each.cores for each in cluster.workers}
-    return ray_running(address=address, cpus=sum(offered.values()), resources=offered)
+    return ray_running(address=address, cpus=math.ceil(sum(offered.values())), resources=offered)
 
 
 def resource(worker: str) -> str:
@@ -86,8 +90,11 @@ class RaySession(Session):
 
     def start(self, instruction: Start) -> None:
         """Submits the attempt to Ray; Ray itself never tries again."""
-        options = {"num_cpus": instruction.allocation.cores, "max_retries": 0,
-                   "resources": {resource(instruction.worker): instruction.allocation.cores}}
+        options = {
+            "num_cpus": instruction.allocation.cores,
+            "max_retries": 0,
+            "resources": {resource(instruction.worker): instruction.allocation.cores},
+        }
         reference = _attempt().options(**options).remote(self._order(instruction))
         self._flying[reference] = instruction
 
@@ -106,17 +113,27 @@ class RaySession(Session):
         start = self._flying.pop(reference)
         try:
             observed = ray.get(reference)
-        except (ray.exceptions.WorkerCrashedError, ray.exceptions.NodeDiedError,
-                ray.exceptions.OutOfMemoryError) as error:
+        except (
+            ray.exceptions.WorkerCrashedError,
+            ray.exceptions.NodeDiedError,
+            ray.exceptions.OutOfMemoryError,
+        ) as error:
             observed = Observation(Outcome.LOST, message=f"{type(error).__name__}: {error}")
-        return AttemptEnded(start.task, start.attempt, start.worker, self.now(), self.clock(), observed)
+        return AttemptEnded(
+            start.task, start.attempt, start.worker, self.now(), self.clock(), observed
+        )
 
     def _order(self, start: Start) -> dict[str, Any]:
         task = self._problem.workflow.task(start.task)
         labels = dict(self._problem.cluster.worker(start.worker).labels)
         place = Place(start.worker, start.allocation.cores, start.allocation.memory, labels)
-        return {"action": task.action, "arguments": dict(task.arguments), "place": asdict(place),
-                "timeout": task.timeout, "hold": self._hold}
+        return {
+            "action": task.action,
+            "arguments": dict(task.arguments),
+            "place": asdict(place),
+            "timeout": task.timeout,
+            "hold": self._hold,
+        }
 
 
 _nurseries: dict[int, Nursery] = {}  # of one Ray worker process, by number of threads
@@ -137,9 +154,13 @@ def _attempt() -> Any:
 
 
 def _check_workers(cluster: Cluster) -> None:
-    offered = ray.cluster_resources()
-    missing = [each.name for each in cluster.workers if offered.get(resource(each.name), 0.0) < each.cores]
+    offered: dict[str, float] = ray.cluster_resources()  # type: ignore[no-untyped-call]
+    missing = [
+        each.name for each in cluster.workers if offered.get(resource(each.name), 0.0) < each.cores
+    ]
     if missing:
+        offer = {resource(name): cluster.worker(name).cores for name in missing}
         raise AllotError(
-            f"Ray offers no place for the workers {', '.join(map(repr, missing))}: start a Ray node with "
-            f"--resources='{{\"{resource(missing[0])}\": {cluster.worker(missing[0]).cores:g}}}'.")
+            f"Ray offers no place for the workers {', '.join(map(repr, missing))}: start a node "
+            f"with --resources='{json.dumps(offer)}'."
+        )

@@ -1,9 +1,11 @@
 """A Ray of our own on this machine, or one that is already there."""
 
+import logging
 import os
 import secrets
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Any
 
 import ray
 
@@ -16,7 +18,10 @@ ENVIRONMENT = {
 
 @contextmanager
 def ray_running(
-    *, address: str = "local", cpus: float | None = None, resources: Mapping[str, float] | None = None
+    *,
+    address: str = "local",
+    cpus: int | None = None,
+    resources: dict[str, float] | None = None,
 ) -> Iterator[None]:
     """Ray for the length of the block; one that is running already is used and left running.
 
@@ -27,11 +32,11 @@ def ray_running(
         yield
         return
     _prepare_environment(local=address == "local")
-    own = {} if address != "local" else {"num_cpus": cpus, "resources": dict(resources or {})}
-    ray.init(
-        address=address, include_dashboard=False if address == "local" else None,
-        log_to_driver=False, logging_level="ERROR", **own,
-    )
+    quiet: dict[str, Any] = {"log_to_driver": False, "logging_level": logging.ERROR}
+    if address == "local":
+        ray.init("local", include_dashboard=False, num_cpus=cpus, resources=resources, **quiet)
+    else:
+        ray.init(address, **quiet)
     try:
         yield
     finally:

@@ -39,7 +39,7 @@ class Truth(ABC):
 
 @dataclass(frozen=True)
 class AsForecast(Truth):
-    """A world in which beliefs are right: every attempt is drawn from the problem's own forecast."""
+    """A world in which beliefs are right: attempts are drawn from the problem's own forecast."""
 
     def draw(self, problem: Problem, start: Start, rng: np.random.Generator) -> Draw:
         """Durations, memory and cores from the quantiles, by interpolation; failure by its risk."""
@@ -49,7 +49,9 @@ class AsForecast(Truth):
             _drawn(problem.forecast, name, (row, column), share)
             for name, share in zip(("duration", "memory", "cpu"), level, strict=True)
         )
-        return Draw(duration, memory, cpu, bool(rng.uniform() < problem.forecast.failure[row, column]))
+        return Draw(
+            duration, memory, cpu, bool(rng.uniform() < problem.forecast.failure[row, column])
+        )
 
 
 @dataclass(frozen=True)
@@ -69,7 +71,9 @@ class Simulator(Executor):
 class SimulatedSession(Session):
     """One simulated run: a clock that jumps to the next end of an attempt."""
 
-    def __init__(self, problem: Problem, truth: Truth, rng: np.random.Generator, began: datetime) -> None:
+    def __init__(
+        self, problem: Problem, truth: Truth, rng: np.random.Generator, began: datetime
+    ) -> None:
         self._problem, self._truth, self._rng, self._began = problem, truth, rng, began
         self._at = 0.0
         self._running: list[tuple[float, int, Start, Observation]] = []
@@ -90,7 +94,9 @@ class SimulatedSession(Session):
     def start(self, instruction: Start) -> None:
         """Draws what the attempt needs, and when it will end."""
         limit = self._problem.workflow.task(instruction.task).timeout
-        observed = _outcome(self._truth.draw(self._problem, instruction, self._rng), instruction, limit)
+        observed = _outcome(
+            self._truth.draw(self._problem, instruction, self._rng), instruction, limit
+        )
         end = self._at + (observed.duration or 0.0)
         self._count += 1
         heapq.heappush(self._running, (end, self._count, instruction, observed))
@@ -108,10 +114,18 @@ class SimulatedSession(Session):
 def _outcome(draw: Draw, start: Start, limit: float | None) -> Observation:
     allowed = float(start.allocation.memory)
     if draw.memory > allowed:
-        return Observation(Outcome.OUT_OF_MEMORY, draw.duration * TIME_TO_DEATH, allowed, draw.cpu, 137,
-                           "took more memory than was allocated")
+        return Observation(
+            Outcome.OUT_OF_MEMORY,
+            draw.duration * TIME_TO_DEATH,
+            allowed,
+            draw.cpu,
+            137,
+            "took more memory than was allocated",
+        )
     if limit is not None and draw.duration > limit:
-        return Observation(Outcome.TIMED_OUT, limit, draw.memory, draw.cpu, 124, "took longer than its time limit")
+        return Observation(
+            Outcome.TIMED_OUT, limit, draw.memory, draw.cpu, 124, "took longer than its time limit"
+        )
     if draw.fails:
         return Observation(Outcome.FAILED, draw.duration, draw.memory, draw.cpu, 1, "failed")
     return Observation(Outcome.SUCCEEDED, draw.duration, draw.memory, draw.cpu, 0)
@@ -120,4 +134,3 @@ def _outcome(draw: Draw, start: Start, limit: float | None) -> Observation:
 def _drawn(forecast: Forecast, quantity: str, where: tuple[int, int], level: float) -> float:
     values: np.ndarray[tuple[int, ...], np.dtype[np.float64]] = getattr(forecast, quantity)
     return float(np.exp(np.interp(level, forecast.quantiles, np.log(values[where]))))
-

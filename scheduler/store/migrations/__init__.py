@@ -1,12 +1,16 @@
 """The history of the schema, and how a database is brought to the newest state."""
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import sqlalchemy as sa
 from sqlalchemy.engine import Engine
 
 from scheduler.errors import StoreError
 from scheduler.store.engine import reading, writing
+
+if TYPE_CHECKING:
+    from alembic.config import Config
 
 HEAD = "0001"  # the newest revision below; a test holds it against the scripts
 
@@ -34,16 +38,18 @@ def prepare(engine: Engine) -> None:
     elif found in known_revisions():
         raise StoreError(
             f"The store at {where} is of an older release (revision {found}, needed {HEAD}); "
-            "back it up and run: allot store upgrade")
+            "back it up and run: allot store upgrade"
+        )
     else:
         raise StoreError(
-            f"The store at {where} was written by a newer release (revision {found}, this one knows "
-            f"up to {HEAD}); install that release. Nothing was changed.")
+            f"The store at {where} was written by a newer release (revision {found}, this one "
+            f"knows up to {HEAD}); install that release. Nothing was changed."
+        )
 
 
 def upgrade(engine: Engine) -> None:
     """Brings a database to the newest revision, in one transaction."""
-    from alembic import command  # a slow import that only this needs  # noqa: PLC0415
+    from alembic import command  # a slow import that only this needs
 
     with writing(engine) as connection:
         config = _config()
@@ -53,13 +59,13 @@ def upgrade(engine: Engine) -> None:
 
 def known_revisions() -> tuple[str, ...]:
     """Every revision this release knows, newest first."""
-    from alembic.script import ScriptDirectory  # noqa: PLC0415
+    from alembic.script import ScriptDirectory
 
     return tuple(each.revision for each in ScriptDirectory.from_config(_config()).walk_revisions())
 
 
-def _config():  # type: ignore[no-untyped-def]
-    from alembic.config import Config  # noqa: PLC0415
+def _config() -> "Config":
+    from alembic.config import Config
 
     config = Config()
     config.set_main_option("script_location", str(Path(__file__).parent))
@@ -72,4 +78,5 @@ def _refuse_foreign(engine: Engine, where: str) -> None:
     if tables:
         raise StoreError(
             f"The database at {where} is not a store of Allot: it already has the table "
-            f"{tables[0]!r}. Name an empty database, or a file that does not exist yet.")
+            f"{tables[0]!r}. Name an empty database, or a file that does not exist yet."
+        )

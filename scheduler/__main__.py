@@ -1,0 +1,5 @@
+"""`python -m scheduler` is `allot`."""
+
+from scheduler.cli import main
+
+main()
