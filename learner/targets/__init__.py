@@ -1,0 +1,18 @@
+"""What is predicted: one file a target, or several that are alike."""
+
+import importlib
+import inspect
+import pkgutil
+
+from learner.targets.base import Target
+
+
+def targets() -> dict[str, Target]:
+    """Every target that the files of this folder define, by name, in the order of names."""
+    found: dict[str, Target] = {}
+    for info in pkgutil.iter_modules(__path__):
+        module = importlib.import_module(f"{__name__}.{info.name}")
+        for part in vars(module).values():
+            if inspect.isclass(part) and issubclass(part, Target) and hasattr(part, "name"):
+                found[part.name] = part()
+    return dict(sorted(found.items()))

@@ -1,0 +1,215 @@
+"""What is known before a task starts, as named columns: the same for training and for forecasts."""
+
+from collections import Counter
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from scheduler.cluster import Cluster
+from scheduler.errors import InvalidInput
+from scheduler.records import TaskRecord
+from scheduler.workflow import Task, Workflow
+
+Floats = NDArray[np.float64]
+Ints = NDArray[np.int64]
+UNKNOWN = 0  # the place of every kind, worker and workflow that training never saw
+MOST_SIZES = 64
+MOST_NAMES = {"kind": 1024, "worker": 256, "workflow": 1024}  # the rarest beyond these are UNKNOWN
+REQUESTS = ("requested_cores", "requested_memory")
+ENTITIES = ("kind", "worker", "workflow")
+
+
+@dataclass(frozen=True)
+class Known:
+    """One task on one worker before it starts."""
+
+    kind: str
+    worker: str | None
+    workflow: str | None
+    numbers: Mapping[str, float]
+
+    @classmethod
+    def of_record(cls, record: TaskRecord) -> "Known":
+        """What was known of an attempt before it started; nothing of what it measured."""
+        asked = zip(REQUESTS, (record.requested_cores, record.requested_memory), strict=True)
+        return cls(record.kind, record.worker, record.workflow, _numbers(record.sizes, asked))
+
+    @classmethod
+    def of_task(cls, task: Task, workflow: str | None, worker: str | None = None) -> "Known":
+        """What is known of a task that waits."""
+        asked = zip(REQUESTS, (task.cores, task.memory), strict=True)
+        return cls(task.kind, worker, workflow, _numbers(task.sizes, asked))
+
+
+@dataclass(frozen=True, eq=False)
+class Inputs:
+    """Rows as a network reads them.
+
+    Shape
+    - kind, worker, workflow: n, places in the vocabularies, 0 for UNKNOWN
+    - numbers: n x columns, log1p standardised, 0 where missing
+    - missing: n x columns, 1 where missing
+    """
+
+    kind: Ints
+    worker: Ints
+    workflow: Ints
+    numbers: Floats
+    missing: Floats
+
+    def __len__(self) -> int:
+        return len(self.kind)
+
+    def take(self, rows: Any) -> "Inputs":
+        """Some of the rows, in the order given."""
+        return Inputs(
+            self.kind[rows],
+            self.worker[rows],
+            self.workflow[rows],
+            self.numbers[rows],
+            self.missing[rows],
+        )
+
+    def on(self, worker: Ints) -> "Inputs":
+        """The same rows on other workers."""
+        return Inputs(self.kind, worker, self.workflow, self.numbers, self.missing)
+
+
+@dataclass(frozen=True)
+class Number:
+    """One numeric column: standardised = (log1p(value) - centre) / scale."""
+
+    name: str
+    centre: float
+    scale: float
+
+
+@dataclass(frozen=True)
+class Columns:
+    """The names behind the columns, learned from training rows only.
+
+    The first place of each vocabulary belongs to UNKNOWN.
+    """
+
+    kinds: tuple[str, ...]
+    workers: tuple[str, ...]
+    workflows: tuple[str, ...]
+    numbers: tuple[Number, ...]
+
+    @classmethod
+    def learn(
+        cls, records: Sequence[TaskRecord], *, known_beforehand: Collection[str] = ()
+    ) -> "Columns":
+        """Names and scales of what these records knew before they started.
+
+        Raises InvalidInput for a size that the same log also calls measured, unless it is declared
+        as known beforehand, and for one that repeats what is to be predicted: both are leaks.
+        """
+        refuse_leaks(records, known_beforehand)
+        rows = [Known.of_record(record) for record in records]
+        counts = Counter(name for row in rows for name in row.numbers)
+        common = [name for name, _ in counts.most_common(MOST_SIZES)]
+        return cls(
+            kinds=_names((row.kind for row in rows), MOST_NAMES["kind"]),
+            workers=_names((row.worker for row in rows), MOST_NAMES["worker"]),
+            workflows=_names((row.workflow for row in rows), MOST_NAMES["workflow"]),
+            numbers=tuple(_number(name, rows) for name in sorted(common)),
+        )
+
+    def encode(self, rows: Sequence[Known]) -> Inputs:
+        """Rows as columns; names never seen become UNKNOWN, numbers not given are missing."""
+        values = np.full((len(rows), len(self.numbers)), np.nan)
+        for j, number in enumerate(self.numbers):
+            values[:, j] = [row.numbers.get(number.name, np.nan) for row in rows]
+        scaled = (np.log1p(values) - self._centres()) / self._scales()
+        missing = np.isnan(values)
+        return Inputs(
+            kind=_places((row.kind for row in rows), self.kinds),
+            worker=_places((row.worker for row in rows), self.workers),
+            workflow=_places((row.workflow for row in rows), self.workflows),
+            numbers=np.where(missing, 0.0, scaled),
+            missing=missing.astype(np.float64),
+        )
+
+    def encode_pairs(self, workflow: Workflow, cluster: Cluster) -> Inputs:
+        """Every task on every worker: row `i * m + j` is task i on worker j."""
+        tasks = self.encode([Known.of_task(task, workflow.name) for task in workflow.tasks])
+        workers = _places((worker.name for worker in cluster.workers), self.workers)
+        spread = tasks.take(np.repeat(np.arange(len(tasks)), len(workers)))
+        return spread.on(np.tile(workers, len(tasks)))
+
+    def as_plain(self) -> dict[str, Any]:
+        """JSON values from which `from_plain` makes the same columns."""
+        numbers = [[each.name, each.centre, each.scale] for each in self.numbers]
+        names = {"kinds": self.kinds, "workers": self.workers, "workflows": self.workflows}
+        return {name: list(each) for name, each in names.items()} | {"numbers": numbers}
+
+    @classmethod
+    def from_plain(cls, plain: Mapping[str, Any]) -> "Columns":
+        """The columns that `as_plain` wrote."""
+        numbers = tuple(Number(*each) for each in plain["numbers"])
+        kinds, workers, workflows = (tuple(plain[f"{name}s"]) for name in ENTITIES)
+        return cls(kinds, workers, workflows, numbers)
+
+    def _centres(self) -> Floats:
+        return np.array([each.centre for each in self.numbers])
+
+    def _scales(self) -> Floats:
+        return np.array([each.scale for each in self.numbers])
+
+
+def refuse_leaks(records: Sequence[TaskRecord], known_beforehand: Collection[str] = ()) -> None:
+    """Raises InvalidInput when a size could only be known after the start."""
+    sizes = {name for record in records for name in record.sizes} - set(known_beforehand)
+    measured = {name for record in records for name in record.measured}
+    for name in sorted(sizes & measured):
+        raise InvalidInput(
+            f"The size {name!r} must be known before a task starts, but these logs also measure it "
+            f"during the run; declare it as known beforehand, or leave it out of the sizes."
+        )
+    for name in sorted(sizes):
+        if (told := _repeats(name, records)) is not None:
+            raise InvalidInput(
+                f"The size {name!r} must be known before a task starts, but it equals the observed "
+                f"{told} of every attempt; leave it out of the sizes."
+            )
+
+
+def _repeats(name: str, records: Sequence[TaskRecord]) -> str | None:
+    for observed in ("duration", "peak_memory", "cpu"):
+        pairs = [
+            (record.sizes[name], value)
+            for record in records
+            if name in record.sizes and (value := getattr(record, observed)) is not None
+        ]
+        varied = len({value for _, value in pairs}) >= 3
+        if varied and all(size == value for size, value in pairs):
+            return observed
+    return None
+
+
+def _numbers(
+    sizes: Mapping[str, float], asked: Iterable[tuple[str, float | None]]
+) -> dict[str, float]:
+    requests = {name: float(value) for name, value in asked if value is not None}
+    return {name: float(size) for name, size in sizes.items()} | requests
+
+
+def _names(values: Iterable[str | None], most: int) -> tuple[str, ...]:
+    counts = Counter(value for value in values if value is not None)
+    return ("", *sorted(name for name, _ in counts.most_common(most)))
+
+
+def _places(values: Iterable[str | None], names: Sequence[str]) -> Ints:
+    places = {name: i for i, name in enumerate(names)} | {"": UNKNOWN}
+    return np.array([places.get(value or "", UNKNOWN) for value in values], dtype=np.int64)
+
+
+def _number(name: str, rows: Iterable[Known]) -> Number:
+    logs = np.log1p([row.numbers[name] for row in rows if name in row.numbers])
+    low, centre, high = np.quantile(logs, (0.25, 0.5, 0.75))
+    scale = max((high - low) / 1.349, float(logs.std()))
+    return Number(name, float(centre), float(scale) if scale > 1e-6 else 1.0)

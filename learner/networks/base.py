@@ -1,0 +1,44 @@
+"""The seam for sharing: which parts of a network the targets have in common."""
+
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from torch import Tensor, nn
+
+
+@dataclass(frozen=True, kw_only=True)
+class Shape:
+    """How large the experts are: `experts` that may be shared, each of `depth` layers of `width`.
+
+    Experts of depth 0 are linear maps.
+    """
+
+    experts: int = 4
+    width: int = 64
+    depth: int = 2
+    dropout: float = 0.05
+
+
+class Sharing(nn.Module, ABC):
+    """Turns embedded rows into one representation for each target.
+
+    `experts` names what a gate weighs, the same for each target.
+    """
+
+    experts: tuple[str, ...]
+
+    def __init__(self, inputs: int, targets: Sequence[str], shape: Shape) -> None:
+        super().__init__()
+        self.inputs, self.targets, self.shape = inputs, tuple(targets), shape
+
+    @abstractmethod
+    def forward(self, rows: Tensor) -> dict[str, Tensor]:
+        """Shape: rows: n x inputs; the answer, by target: n x width."""
+
+    @abstractmethod
+    def gates(self, rows: Tensor) -> dict[str, Tensor]:
+        """The weight of each expert in each target's representation: n x experts, summing to one.
+
+        Where nothing is chosen the only expert has the weight one.
+        """

@@ -1,0 +1,76 @@
+"""Which worker is the right one: learned from what each would have cost, never from who was chosen.
+
+`docs/decisions/assignment-target.md` says how, and why.
+"""
+
+from typing import ClassVar, Literal
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from learner.targets.base import Floats, Scores, Target
+from scheduler.predictors.affinity import TEMPERATURE
+
+
+class Assignment(Target):
+    """A score for each worker that might do a piece of work.
+
+    The truth of a choice is the expected cost on each worker in seconds, NaN where it is unknown.
+    The wanted distribution is proportional to `cost ** (-1 / TEMPERATURE)`; the loss is the
+    Kullback-Leibler divergence from it to the softmax of the scores.
+    """
+
+    name = "assignment"
+    outputs = 1
+    sees: ClassVar[Literal["attempts", "choices"]] = "choices"
+
+    def read(self, raw: Tensor, offset: Tensor) -> Tensor:
+        """Scores: choices x workers."""
+        return raw[..., 0] + offset
+
+    def loss(self, predicted: Tensor, truth: Tensor) -> Tensor:
+        """Nats lost by believing the softmax of the scores; zero for fewer than two known costs."""
+        known = ~torch.isnan(truth) & self.observed(truth)[..., None]
+        wanted = _log_softmax(-torch.log(torch.where(known, truth, 1.0)) / TEMPERATURE, known)
+        told = _log_softmax(predicted, known)
+        parts = torch.where(known, wanted.exp() * (wanted - told), torch.zeros_like(told))
+        return parts.sum(-1)
+
+    def observed(self, truth: Tensor) -> Tensor:
+        """Where at least two workers can be compared."""
+        return (~torch.isnan(truth)).sum(-1) >= 2
+
+    def score(self, predicted: Floats, truth: Floats, baseline: Floats) -> Scores:
+        """Regret in seconds: the chosen worker's cost minus the best one's, among known costs.
+
+        Shape: predicted (scores), truth (costs) and baseline (the naive scores): choices x workers.
+        """
+        compared = (~np.isnan(truth)).sum(1) >= 2
+        if not compared.any():
+            return {"error": None, "baseline_error": None, "regret": None, "rows": 0}
+        cost = truth[compared]
+        mine, naive = (regret(cost, scores[compared]) for scores in (predicted, baseline))
+        anybody = np.nanmean(cost, axis=1) - np.nanmin(cost, axis=1)
+        return {
+            "error": float(mine.mean()),
+            "baseline_error": float(naive.mean()),
+            "regret": float(mine.mean()),
+            "random_regret": float(anybody.mean()),
+            "best_cost": float(np.nanmin(cost, axis=1).mean()),
+            "best_chosen": float((mine <= 0).mean()),
+            "rows": int(compared.sum()),
+        }
+
+
+def regret(cost: Floats, scores: Floats) -> Floats:
+    """The cost of the worker with the highest score minus the least cost, for each choice."""
+    choice = np.where(np.isnan(cost), -np.inf, scores).argmax(axis=1)
+    chosen: Floats = np.take_along_axis(cost, choice[:, None], axis=1)[:, 0]
+    lost: Floats = chosen - np.nanmin(cost, axis=1)
+    return lost
+
+
+def _log_softmax(scores: Tensor, known: Tensor) -> Tensor:
+    shown = scores.masked_fill(~known, -1e9)
+    return torch.log_softmax(shown, dim=-1)

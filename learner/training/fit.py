@@ -1,0 +1,202 @@
+"""The training loop: the same for one process and for many, and it knows nothing of Ray."""
+
+import math
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+
+import torch
+from torch import Tensor, nn
+
+from learner.networks.network import Network, Plan, Rows
+from learner.targets import targets
+from learner.training.lesson import Batch, Lesson
+from learner.training.settings import TrainingSettings
+from learner.weighting.base import Weighting
+from learner.weighting.static import Static
+from scheduler.errors import AllotError
+from scheduler.store.values import Metric
+
+Report = Callable[[Sequence[Metric]], None]
+WARM = 1 / 3  # the share of epochs before which none can be the best
+
+
+@dataclass(frozen=True)
+class Team:
+    """The place of this process among those that train together.
+
+    `together` adds a tensor up over all of them; `wrapped` makes a network average its gradients.
+    """
+
+    rank: int = 0
+    size: int = 1
+    together: Callable[[Tensor], Tensor] = lambda values: values
+    wrapped: Callable[[nn.Module], nn.Module] = lambda network: network
+
+
+@dataclass(frozen=True)
+class Fitted:
+    """The weights of the best epoch, and how the losses went: training and validation by epoch."""
+
+    weights: Mapping[str, Tensor]
+    epoch: int
+    losses: tuple[float, ...]
+    validation: tuple[float, ...]
+
+
+def fit(
+    plan: Plan,
+    lessons: Mapping[str, Lesson],
+    settings: TrainingSettings,
+    *,
+    report: Report = lambda _: None,
+    team: Team | None = None,
+    weighting: Weighting | None = None,
+) -> Fitted:
+    """Trains a network and returns the weights of the epoch with the least validation loss.
+
+    Losses are means over what was observed in the whole batch, so the number of processes that
+    share a batch changes nothing. Raises AllotError when the losses stop being numbers.
+    """
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(settings.seed)
+        return _fit(plan, lessons, settings, report, team or Team(), weighting or Static())
+
+
+def _fit(
+    plan: Plan,
+    lessons: Mapping[str, Lesson],
+    settings: TrainingSettings,
+    report: Report,
+    team: Team,
+    weighting: Weighting,
+) -> Fitted:
+    course = _Course(plan, lessons["train"], settings, team, weighting)
+    whole = lessons["validation"].whole()
+    warm = math.ceil(settings.epochs * WARM) - 1
+    losses: list[float] = []
+    checks: list[float] = []
+    best, weights = 0, course.weights()
+    for epoch in range(settings.epochs):
+        trained, checked = course.learn(epoch), course.check(whole)
+        losses.append(sum(trained.values()))
+        checks.append(sum(checked.values()))
+        if not math.isfinite(losses[-1] + checks[-1]):
+            raise AllotError(
+                f"The training diverged in epoch {epoch}; a smaller rate than "
+                f"{settings.rate:g} may help."
+            )
+        report(_metrics(epoch, trained, checked, course.gate_health(whole.rows)))
+        if epoch <= warm or checks[-1] < checks[best]:
+            best, weights = epoch, course.weights()
+        elif epoch - best >= settings.patience:
+            break
+    return Fitted(weights, best, tuple(losses), tuple(checks))
+
+
+@dataclass(eq=False)
+class _Course:
+    """A network on its way: what changes from step to step."""
+
+    plan: Plan
+    lesson: Lesson
+    settings: TrainingSettings
+    team: Team
+    weighting: Weighting
+    network: Network = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.network = Network(self.plan)
+        self.worker = self.team.wrapped(self.network)
+        self.size = self.settings.batch_of(len(self.lesson))
+        steps = self.settings.epochs * -(-len(self.lesson) // self.size)
+        rate = self.settings.rate
+        self.optimiser = torch.optim.AdamW(
+            self.network.parameters(), lr=rate, weight_decay=self.settings.decay
+        )
+        self.schedule = torch.optim.lr_scheduler.OneCycleLR(
+            self.optimiser, rate, total_steps=steps + 1, pct_start=0.2
+        )
+
+    def learn(self, epoch: int) -> dict[str, float]:
+        """One pass over the training rows; the mean loss of each target."""
+        self.worker.train()
+        sums = dict.fromkeys(self.plan.targets, 0.0)
+        counts = dict.fromkeys(self.plan.targets, 0.0)
+        for batch in self.lesson.batches(
+            self.size,
+            seed=self.settings.seed * 1_000_003 + epoch,
+            forget=self.settings.forget,
+            rank=self.team.rank,
+            world=self.team.size,
+        ):
+            for name, loss in self._step(batch).items():
+                sums[name] += float(loss) * batch.counts[name]
+                counts[name] += batch.counts[name]
+        return {name: sums[name] / max(counts[name], 1.0) for name in sums}
+
+    def check(self, batch: Batch) -> dict[str, float]:
+        """The mean loss of each target on rows that are not learned from."""
+        self.network.eval()
+        with torch.no_grad():
+            return {name: float(loss) for name, loss in losses(self.network, batch).items()}
+
+    def gate_health(self, rows: Rows) -> dict[tuple[str, str], float]:
+        """By target: the normalised entropy of its gate, and the mean weight of each expert."""
+        self.network.eval()
+        with torch.no_grad():
+            return _health(self.network.gates(rows), self.network.sharing.experts)
+
+    def weights(self) -> dict[str, Tensor]:
+        """A copy of the weights as they are."""
+        return {name: each.detach().clone() for name, each in self.network.state_dict().items()}
+
+    def _step(self, batch: Batch) -> dict[str, Tensor]:
+        mine = losses(self.worker, batch)
+        whole = self.team.together(torch.stack([each.detach() for each in mine.values()]))
+        shared = dict(zip(mine, whole, strict=True))
+        weights = self.weighting.weights(shared)
+        total = torch.stack([weights[name] * loss for name, loss in mine.items()]).sum()
+        self.optimiser.zero_grad()
+        (total * self.team.size).backward()  # type: ignore[no-untyped-call]
+        nn.utils.clip_grad_norm_(self.network.parameters(), self.settings.clip)
+        self.optimiser.step()
+        self.schedule.step()
+        return shared
+
+
+def losses(network: nn.Module, batch: Batch) -> dict[str, Tensor]:
+    """Each target's share in the mean loss of the whole batch."""
+    said = network(batch.rows)
+    found = {}
+    for name, target in targets().items():
+        truth, offset = batch.truth[name], batch.offset[name]
+        mine = target.sees == "attempts"
+        raw = said[name][: batch.attempts] if mine else said[name][batch.attempts :]
+        predicted = target.read(raw.view(*truth.shape, -1), offset)
+        cost = target.loss(predicted, truth) * batch.weight[name]
+        found[name] = cost.sum() / max(batch.counts[name], 1e-9)
+    return found
+
+
+def _health(gates: Mapping[str, Tensor], experts: Sequence[str]) -> dict[tuple[str, str], float]:
+    found = {}
+    for target, weights in gates.items():
+        if len(experts) > 1 and len(weights):
+            entropy = -(weights * weights.clamp_min(1e-12).log()).sum(-1).mean()
+            found[target, "gate_entropy"] = float(entropy) / math.log(len(experts))
+            for expert, load in zip(experts, weights.mean(0), strict=True):
+                found[target, f"load {expert}"] = float(load)
+    return found
+
+
+def _metrics(
+    epoch: int,
+    trained: Mapping[str, float],
+    checked: Mapping[str, float],
+    health: Mapping[tuple[str, str], float],
+) -> list[Metric]:
+    told = [Metric(epoch, "all", "loss", sum(trained.values()))]
+    told += [Metric(epoch, "all", "validation_loss", sum(checked.values()))]
+    told += [Metric(epoch, name, "loss", loss) for name, loss in trained.items()]
+    told += [Metric(epoch, name, "validation_loss", loss) for name, loss in checked.items()]
+    return told + [Metric(epoch, target, name, v) for (target, name), v in health.items()]

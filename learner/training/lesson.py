@@ -1,0 +1,169 @@
+"""Examples laid out for learning: tensors, and the batches of each epoch."""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from numpy.random import default_rng
+from numpy.typing import NDArray
+from torch import Tensor
+
+from learner.choices import Choices, choices_of
+from learner.examples import Examples
+from learner.features import UNKNOWN, Inputs
+from learner.networks.network import Rows
+from learner.offsets import Offsets
+from learner.targets import targets
+
+Floats = NDArray[np.float64]
+Ints = NDArray[np.int64]
+FORGETTING = ((False, False), (True, False), (False, True), (True, True))
+
+
+@dataclass(frozen=True, eq=False)
+class Batch:
+    """One step: attempts first, then the pairs of work and worker of the choices.
+
+    `truth`, `offset` and `weight` are by target, in the units of the heads.
+    """
+
+    rows: Rows
+    attempts: int
+    truth: Mapping[str, Tensor]
+    offset: Mapping[str, Tensor]
+    weight: Mapping[str, Tensor]
+    counts: Mapping[str, float]
+
+
+@dataclass(frozen=True, eq=False)
+class Lesson:
+    """One part of the examples, ready for learning.
+
+    Shape
+    - attempts: n rows; pairs: c * w rows, the choices' pairs
+    - truth, weight: by target, n values, or for choices c x w and c
+    - offset: by target, 4 x n, one row for each of FORGETTING; for choices 1 x c x w
+    """
+
+    attempts: Rows
+    pairs: Rows
+    truth: Mapping[str, Tensor]
+    offset: Mapping[str, Tensor]
+    weight: Mapping[str, Tensor]
+
+    @classmethod
+    def of(cls, examples: Examples, rows: Ints, offsets: Offsets, choices: Choices) -> "Lesson":
+        """The lesson of some rows of the examples, and of their choices."""
+        inputs, pairs = examples.inputs.take(rows), choices.pairs()
+        width = choices.cost.shape
+        truth, offset, weight = {}, {}, {}
+        for name, target in targets().items():
+            if target.sees == "choices":
+                truth[name] = choices.cost
+                offset[name] = offsets.under(name, pairs).reshape(1, *width)
+                weight[name] = choices.weight
+            else:
+                truth[name] = examples.truth[name][rows] / offsets.scale(name)
+                offset[name] = np.stack(
+                    [offsets.under(name, forget(inputs, *each)) for each in FORGETTING]
+                )
+                weight[name] = np.ones(len(rows))
+        return cls(
+            Rows.of(inputs), Rows.of(pairs), _tensors(truth), _tensors(offset), _tensors(weight)
+        )
+
+    def __len__(self) -> int:
+        return len(self.attempts.kind)
+
+    @property
+    def choices(self) -> int:
+        """How many choices there are."""
+        return len(self.weight["assignment"])
+
+    def batches(
+        self, size: int, *, seed: int, forget: float, rank: int = 0, world: int = 1
+    ) -> Iterator[Batch]:
+        """The batches of one epoch, in an order drawn from the seed.
+
+        Each training worker gets its share of each batch; what is drawn and counted is the same
+        for all, so that their number changes nothing.
+        """
+        rng = default_rng(seed)
+        order, others = rng.permutation(len(self)), rng.permutation(self.choices)
+        steps = max(-(-len(self) // size), 1)
+        width = max(self.truth["assignment"].shape[-1], 1)
+        most = max(size // (2 * width), 1)  # pairs of work and worker fill half a batch at most
+        for step in range(steps):
+            mine = order[step * size : (step + 1) * size]
+            chosen = others[step * len(others) // steps : (step + 1) * len(others) // steps][:most]
+            forgotten = rng.random((2, len(mine))) < forget
+            yield self.batch(mine, chosen, forgotten=forgotten, rank=rank, world=world)
+
+    def whole(self) -> Batch:
+        """Everything in one batch, nothing forgotten."""
+        rows, choices = np.arange(len(self)), np.arange(self.choices)
+        return self.batch(rows, choices, forgotten=np.zeros((2, len(rows)), dtype=bool))
+
+    def batch(
+        self,
+        rows: Ints,
+        choices: Ints,
+        *,
+        forgotten: NDArray[np.bool_],
+        rank: int = 0,
+        world: int = 1,
+    ) -> Batch:
+        """The share of one training worker in a batch; `counts` are those of the whole batch."""
+        every = {"attempts": torch.from_numpy(rows), "choices": torch.from_numpy(choices)}
+        share = {name: each[rank::world] for name, each in every.items()}
+        lost = torch.from_numpy(forgotten[:, rank::world])
+        variant = lost[0].long() + 2 * lost[1].long()
+        truth, offset, weight, counts = {}, {}, {}, {}
+        for name, target in targets().items():
+            mine, everyone = share[target.sees], every[target.sees]
+            truth[name] = self.truth[name][mine]
+            weight[name] = self.weight[name][mine]
+            forgets = target.sees == "attempts"
+            offset[name] = self.offset[name][variant if forgets else 0, mine]
+            seen = target.observed(self.truth[name][everyone])
+            counts[name] = float((self.weight[name][everyone] * seen).sum())
+        attempts = _forgetting(self.attempts.take(share["attempts"]), lost)
+        width = self.truth["assignment"].shape[-1]
+        pairs = (share["choices"][:, None] * width + torch.arange(width)).flatten()
+        together = zip(attempts, self.pairs.take(pairs), strict=True)
+        rows_of_both = Rows(*(torch.cat(each) for each in together))
+        return Batch(rows_of_both, len(attempts.kind), truth, offset, weight, counts)
+
+
+def lessons_of(examples: Examples, offsets: Offsets, *, seed: int) -> dict[str, Lesson]:
+    """The parts that a training sees: `train` and `validation`."""
+    parts = {"train": examples.split.train, "validation": examples.split.validation}
+    rng = default_rng(seed)
+    return {
+        name: Lesson.of(examples, rows, offsets, choices_of(examples, rows, offsets, rng=rng))
+        for name, rows in parts.items()
+    }
+
+
+def forget(inputs: Inputs, kind: bool, worker: bool) -> Inputs:
+    """The same rows with their kind, or their worker, or both shown as UNKNOWN."""
+    return Inputs(
+        np.full_like(inputs.kind, UNKNOWN) if kind else inputs.kind,
+        np.full_like(inputs.worker, UNKNOWN) if worker else inputs.worker,
+        inputs.workflow,
+        inputs.numbers,
+        inputs.missing,
+    )
+
+
+def _forgetting(rows: Rows, lost: Tensor) -> Rows:
+    kind, worker = (
+        rows.kind.masked_fill(lost[0], UNKNOWN),
+        rows.worker.masked_fill(lost[1], UNKNOWN),
+    )
+    return rows._replace(kind=kind, worker=worker)
+
+
+def _tensors(arrays: Mapping[str, Floats]) -> dict[str, Tensor]:
+    return {name: torch.from_numpy(np.ascontiguousarray(a)).float() for name, a in arrays.items()}
