@@ -161,10 +161,8 @@ def fit_ridge(inputs: Inputs, truth: Floats, target: Quantity, columns: Columns)
 def ridge(x: Floats, y: Floats, penalty: float = 1.0) -> Floats:
     """Intercept (free) and coefficients (penalised) of a ridge regression, in closed form."""
     design = np.hstack([np.ones((len(x), 1)), x])
-    weight = penalty * np.eye(design.shape[1])
-    weight[0, 0] = 0.0
-    solved: Floats = np.linalg.solve(design.T @ design + weight, design.T @ y)
-    return solved
+    weight = np.diag([0.0, *[penalty] * x.shape[1]])
+    return np.asarray(np.linalg.solve(design.T @ design + weight, design.T @ y))
 
 
 def _within(x: Floats, y: Floats, kind: Ints, kinds: int) -> Floats:

@@ -13,7 +13,8 @@ from learner.networks.base import Shape
 class Experts(nn.Module):
     """Networks of equal shape, side by side, as batched matrix products.
 
-    Each layer is linear, layer norm, SiLU and dropout; with depth 0 an expert is a matrix.
+    Each layer is linear, layer norm and SiLU, with dropout after the last; with depth 0 an expert
+    is a matrix.
 
     Shape: n x inputs in; n x experts x width out.
     """
@@ -38,8 +39,9 @@ class Experts(nn.Module):
         for weight, bias, gain, shift in layers:
             hidden = torch.baddbmm(bias, hidden, weight)
             hidden = layer_norm(hidden, hidden.shape[-1:]) * gain + shift
-            hidden = self.dropout(silu(hidden))
-        return hidden.transpose(0, 1)
+            hidden = silu(hidden)
+        dropped: Tensor = self.dropout(hidden.transpose(0, 1))
+        return dropped
 
 
 class Gates(nn.Module):

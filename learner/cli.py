@@ -1,0 +1,180 @@
+"""The learner's commands: train, models, promote, rollback, evaluate."""
+
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+from rich.table import Table
+
+from scheduler.door import Door, Json, Seed, StoreUrl
+
+if TYPE_CHECKING:
+    from learner.training.on_ray import Progress
+    from scheduler.store import Store
+    from scheduler.store.values import ModelVersion
+
+Reason = Annotated[str, typer.Option("--reason", help="Why, for those who ask later.")]
+Version = Annotated[str, typer.Argument(help="A version's id, or challenger, previous.")]
+
+
+def register(app: typer.Typer) -> None:
+    """Adds the commands for learning."""
+    from learner.demo import register as demo
+
+    for command in (train, models, promote, rollback, evaluate):
+        app.command()(command)
+    demo(app)
+
+
+def train(
+    workers: Annotated[
+        int, typer.Option(min=0, help="Processes that train together; 0 trains in this one.")
+    ] = 1,
+    address: Annotated[
+        str, typer.Option(help="Ray: local for one of our own, auto, or ray://host:port.")
+    ] = "local",
+    sharing: Annotated[
+        str, typer.Option(help="What targets share: separate, hard, mmoe or cgc.")
+    ] = "cgc",
+    epochs: Annotated[int, typer.Option(min=1, help="Passes over the records at most.")] = 40,
+    known: Annotated[
+        list[str] | None,
+        typer.Option(help="A size that logs measure but that is known before tasks start."),
+    ] = None,
+    seed: Seed = None,
+    store: StoreUrl = None,
+    json: Json = False,
+) -> None:
+    """Train a network on the store's records, and promote it if it is better."""
+    import time
+
+    from learner.training.on_ray import train as learn
+    from learner.training.settings import TrainingSettings
+
+    door, began = Door.open(json=json, store=store, seed=seed), time.monotonic()
+    settings = TrainingSettings(
+        sharing=sharing,
+        seed=door.settings.seed,
+        epochs=epochs,
+        known_beforehand=tuple(known or ()),
+    )
+    with door.store() as opened, door.progress() as progress:
+        watch = _watch(progress.update, progress.add_task("reading records", total=None))
+        version = learn(
+            opened, settings, workers=workers, address=address, clock=door.now, on_progress=watch
+        )
+        alias = _alias_of(opened, version.id)
+        reason = opened.promotions(limit=1)[0].reason
+    seconds = round(time.monotonic() - began, 1)
+    told = {"workers": workers, "seconds": seconds, "alias": alias, "reason": reason}
+    door.answer(_described(version) | told, _scores(version.id, version.metrics["targets"]))
+    door.say(f"{version.id} is {alias or 'kept'}: {reason}. It took {seconds} s.")
+
+
+def models(store: StoreUrl = None, json: Json = False) -> None:
+    """List saved networks, newest first."""
+    door = Door.open(json=json, store=store)
+    with door.store() as opened:
+        versions, aliases = opened.versions(), opened.aliases()
+    named = {name: aliases.get(name) for name in ("champion", "challenger", "previous")}
+    found = [_described(version) for version in versions]
+    table = Table("version", "alias", "sharing", "created", "attempts", "duration", "memory")
+    for version in versions:
+        alias = ", ".join(name for name, each in aliases.items() if each == version.id)
+        created = version.created.isoformat(" ", "seconds")
+        errors = [_number(_error(version, name)) for name in ("duration", "memory")]
+        rows = str(version.metrics.get("attempts", ""))
+        table.add_row(version.id, alias, version.sharing, created, rows, *errors)
+    door.answer({**named, "versions": found}, table if versions else "No networks yet: allot train")
+
+
+def promote(version: Version, reason: Reason, store: StoreUrl = None, json: Json = False) -> None:
+    """Make a version champion, by hand."""
+    door = Door.open(json=json, store=store)
+    with door.store() as opened:
+        chosen = opened.version(version)
+        _checked(opened, chosen)
+        opened.promote(chosen.id, reason=reason, by="operator", at=door.now())
+        former = opened.promotions(limit=1)[0].replaced
+    door.answer(
+        {"champion": chosen.id, "replaced": former, "reason": reason},
+        f"{chosen.id} is champion now.",
+    )
+
+
+def rollback(reason: Reason, store: StoreUrl = None, json: Json = False) -> None:
+    """Give the championship back to the previous version."""
+    door = Door.open(json=json, store=store)
+    with door.store() as opened:
+        _checked(opened, opened.version("previous"))
+        former = opened.aliases().get("champion")
+        version = opened.roll_back(reason=reason, by="operator", at=door.now())
+    door.answer(
+        {"champion": version.id, "replaced": former, "reason": reason},
+        f"{version.id} is champion again.",
+    )
+
+
+def evaluate(
+    version: Annotated[str, typer.Option(help="A version's id or alias.")] = "champion",
+    store: StoreUrl = None,
+    json: Json = False,
+) -> None:
+    """Judge a version on the newest records, beside the naive baseline."""
+    from learner.judging import judge
+
+    door = Door.open(json=json, store=store)
+    with door.store() as opened:
+        chosen = opened.version(version)
+        scores = judge(opened, chosen)
+    assignment = scores.pop("assignment")
+    document = {"version": chosen.id, "targets": scores, "assignment": assignment}
+    door.answer(document, _scores(chosen.id, {**scores, "assignment": assignment}))
+
+
+def _watch(update: Callable[..., None], bar: Any) -> "Callable[[Progress], None]":
+    def watch(progress: "Progress") -> None:
+        total = progress.epochs or None
+        update(bar, description=progress.doing, completed=progress.epoch, total=total)
+
+    return watch
+
+
+def _checked(store: "Store", version: "ModelVersion") -> None:
+    """Raises CorruptVersion before a network that cannot be read becomes champion."""
+    from learner.registry import Registry
+
+    Registry(store.folder).load(version)
+
+
+def _alias_of(store: "Store", version: str) -> str | None:
+    return next((name for name, each in store.aliases().items() if each == version), None)
+
+
+def _described(version: "ModelVersion") -> dict[str, Any]:
+    return {
+        "version": version.id,
+        "sharing": version.sharing,
+        "created": version.created.isoformat(),
+        "training": version.training,
+        "sha256": version.sha256,
+        **version.metrics,
+    }
+
+
+def _error(version: "ModelVersion", target: str) -> float | None:
+    found: float | None = version.metrics.get("targets", {}).get(target, {}).get("error")
+    return found
+
+
+def _scores(title: str, scores: Mapping[str, Mapping[str, Any]]) -> Table:
+    table = Table("target", "error", "naive baseline", "coverage", "rows", title=title)
+    for name, each in scores.items():
+        numbers = [_number(each.get(key)) for key in ("error", "baseline_error", "coverage")]
+        table.add_row(name, *numbers, str(each.get("rows", "")))
+    table.caption = "mean |log error|; failure: Brier score; assignment: regret in seconds"
+    return table
+
+
+def _number(value: float | None) -> str:
+    return "-" if value is None else f"{value:.3f}"
