@@ -134,8 +134,8 @@ def explain(
 def _problem(
     door: Door, workflow: Path, cluster: Path, predictor: str | None, quantile: float
 ) -> Problem:
+    from scheduler.commands.beliefs import choose
     from scheduler.documents import read_cluster, read_workflow
-    from scheduler.predictors.choice import choose
 
     tasks, workers = read_workflow(workflow), read_cluster(cluster)
     with door.store() as store:

@@ -42,8 +42,8 @@ def run(
 ) -> None:
     """Forecast, plan and run a workflow, and record what happened."""
     from scheduler.agent import Agent
+    from scheduler.commands.beliefs import choose
     from scheduler.documents import read_cluster, read_workflow
-    from scheduler.predictors.choice import choose
 
     door = Door.open(json=json, store=store, seed=seed)
     tasks, workers = read_workflow(workflow), read_cluster(cluster)

@@ -18,12 +18,14 @@ import sqlite3
 import zlib
 from collections import Counter
 from collections.abc import Callable, Mapping
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.csv
 import pyarrow.json
+from numpy.typing import NDArray
 
 from scheduler.execution.place import Place
 
@@ -208,7 +210,7 @@ def _text(size: int, seed: int) -> str:
     return " ".join(WORDS[each] for each in draw.tolist())
 
 
-def _polynomial(data: np.ndarray) -> np.ndarray:  # type: ignore[type-arg]
+def _polynomial(data: NDArray[Any]) -> NDArray[Any]:
     state = np.zeros(len(data) // 1024, dtype=np.uint64)
     for column in data.reshape(-1, 1024).T:
         state = state * np.uint64(1099511628211) + column
@@ -219,7 +221,7 @@ def _product(left: list[list[float]], right: list[list[float]]) -> list[list[flo
     return [[sum(map(float.__mul__, row, column)) for column in right] for row in left]
 
 
-def _grouped(keys: np.ndarray, values: np.ndarray) -> np.ndarray:  # type: ignore[type-arg]
+def _grouped(keys: NDArray[Any], values: NDArray[Any]) -> NDArray[Any]:
     order = np.argsort(keys, kind="stable")
     _, starts = np.unique(keys[order], return_index=True)
     return np.add.reduceat(values[order], starts)
@@ -237,7 +239,7 @@ def _fields(line: str) -> tuple[float, float]:
     return float(found[0]), float(found[1])
 
 
-def _blurred(picture: np.ndarray, *, times: int) -> np.ndarray:  # type: ignore[type-arg]
+def _blurred(picture: NDArray[Any], *, times: int) -> NDArray[Any]:
     for _ in range(times):
         wide = np.pad(picture, 1, mode="edge")
         rows = wide[:-2] + wide[1:-1] + wide[2:]
@@ -279,7 +281,7 @@ def _dijkstra(roads: list[list[tuple[int, float]]]) -> list[float]:
     return far
 
 
-def _relaxed(roads: list[list[tuple[int, float]]]) -> np.ndarray:  # type: ignore[type-arg]
+def _relaxed(roads: list[list[tuple[int, float]]]) -> NDArray[Any]:
     source = np.repeat(np.arange(len(roads)), [len(each) for each in roads])
     target = np.array([there for each in roads for there, _ in each])
     length = np.array([road for each in roads for _, road in each])
