@@ -1,6 +1,7 @@
 """Workflows, clusters and schedules as JSON documents."""
 
 import json
+import re
 from pathlib import Path
 from typing import Any
 
@@ -283,3 +284,11 @@ def test_the_schema_names_every_field_of_the_document(sort: str) -> None:
 def test_there_is_no_schema_of_what_is_no_document() -> None:
     with pytest.raises(NotFound, match="workflow, cluster, schedule"):
         json_schema("poem")
+
+
+@pytest.mark.parametrize("place", range(3))
+def test_the_examples_in_the_documentation_can_be_read(place: int) -> None:
+    text = (Path(__file__).parents[2] / "docs" / "formats.md").read_text(encoding="utf-8")
+    example = json.loads(re.findall(r"```json\n(.*?)```", text, re.DOTALL)[place])
+    inverse = {"workflow/1": workflow_from, "cluster/1": cluster_from, "schedule/1": schedule_from}
+    assert inverse[example["allot"]](example)

@@ -228,3 +228,7 @@ def test_a_trace_of_a_run_that_began_nothing_has_nothing_to_take(tmp_path: Path)
     path.write_text("\t".join(RAW) + "\n", encoding="utf-8")
     with pytest.raises(UnreadableLog, match="no rows below it"):
         list(TRACE.read(source(path)))
+
+
+def test_a_quote_in_a_trace_is_a_letter(tmp_path: Path) -> None:
+    assert one(RAW | {"process": '"LEFT"'}, tmp_path).kind == '"LEFT"'
