@@ -1,0 +1,295 @@
+"""The command line as a user meets it: answers, exit codes, and what bad input is told."""
+
+import json
+import sqlite3
+from collections.abc import Callable
+from contextlib import closing
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from scheduler import cli
+
+GB = 10**9
+LOG = '{"run": "r", "task": "t", "kind": "sort", "outcome": "succeeded", "duration": 2.0}\n'
+CLUSTER = {
+    "allot": "cluster/1",
+    "name": "c",
+    "workers": [
+        {"name": "w1", "cores": 2, "memory": 4 * GB},
+        {"name": "w2", "cores": 2, "memory": 2 * GB},
+    ],
+}
+WORKFLOW = {
+    "allot": "workflow/1",
+    "name": "w",
+    "tasks": [
+        {"id": "a", "kind": "sort", "memory": GB},
+        {"id": "b", "kind": "sort", "memory": GB, "cores": 2},
+        {"id": "c", "kind": "sum", "memory": GB, "cores": 2},
+    ],
+    "dependencies": [{"source": "a", "target": "c", "bytes": 1000}],
+}
+
+
+@dataclass(frozen=True)
+class Said:
+    code: int
+    out: str
+    err: str
+
+    @property
+    def json(self) -> dict[str, Any]:
+        document: dict[str, Any] = json.loads(self.out)
+        return document
+
+
+Allot = Callable[..., Said]
+
+
+@pytest.fixture
+def allot(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> Allot:
+    """Runs a command in an empty folder, with the folder's own store."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.delenv("ALLOT_STORE", raising=False)
+    (tmp_path / "cluster.json").write_text(json.dumps(CLUSTER))
+    (tmp_path / "workflow.json").write_text(json.dumps(WORKFLOW))
+
+    def run(*words: str) -> Said:
+        monkeypatch.setattr("sys.argv", ["allot", *words])
+        code = 0
+        try:
+            cli.main()
+        except SystemExit as left:
+            code = left.code if isinstance(left.code, int) else 0
+        said = capsys.readouterr()
+        return Said(code, said.out, said.err)
+
+    return run
+
+
+def changed(path: Path, **values: object) -> None:
+    path.write_text(json.dumps(json.loads(path.read_text()) | values))
+
+
+def test_every_command_answers_help(allot: Allot) -> None:
+    commands = (
+        "ingest",
+        "predict",
+        "plan",
+        "check",
+        "explain",
+        "run",
+        "status",
+        "store",
+        "doctor",
+        "train",
+        "models",
+        "promote",
+        "rollback",
+        "evaluate",
+        "dashboard",
+        "demo",
+    )
+    assert [allot(command, "--help").code for command in commands] == [0] * len(commands)
+
+
+def test_a_usage_error_is_exit_code_two(allot: Allot) -> None:
+    assert allot("plan").code == 2
+
+
+def test_a_log_is_taken_once(allot: Allot, tmp_path: Path) -> None:
+    (tmp_path / "log.jsonl").write_text(LOG)
+    accepted = [allot("ingest", "log.jsonl", "--json").json["accepted"] for _ in range(2)]
+    assert accepted == [1, 0]
+
+
+def test_a_dry_run_keeps_nothing(allot: Allot, tmp_path: Path) -> None:
+    (tmp_path / "log.jsonl").write_text(LOG)
+    assert allot("ingest", "log.jsonl", "--dry-run", "--json").json["accepted"] == 1
+    assert allot("store", "check", "--json").json["records"] == 0
+
+
+def test_bad_lines_go_to_quarantine_and_the_rest_is_taken(allot: Allot, tmp_path: Path) -> None:
+    bad = LOG.replace("2.0", "-2.0") + LOG.replace("2.0", "NaN") + LOG.replace("2.0", "1e999")
+    (tmp_path / "log.jsonl").write_text(LOG + bad + LOG)
+    said = allot("ingest", "log.jsonl", "--json").json
+    assert (said["read"], said["accepted"], said["quarantined"]) == (5, 2, 3)
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "words"),
+    [
+        ("empty.jsonl", b"", "empty"),
+        ("latin.jsonl", LOG.replace("sort", "größe").encode("latin-1"), "UTF-8"),
+        ("note.txt", b"dear diary\n", "format"),
+    ],
+)
+def test_a_log_that_cannot_be_read_is_exit_code_one_and_costs_the_others_nothing(
+    allot: Allot, tmp_path: Path, name: str, content: bytes, words: str
+) -> None:
+    (tmp_path / "good.jsonl").write_text(LOG)
+    (tmp_path / name).write_bytes(content)
+    said = allot("ingest", "good.jsonl", name, "--json")
+    assert (said.code, said.json["accepted"]) == (1, 1)
+    assert name in said.err.replace("\n", "")
+    assert words.lower() in said.err.lower()
+
+
+def test_a_log_that_is_not_there_is_named(allot: Allot) -> None:
+    said = allot("ingest", "missing.jsonl")
+    assert said.code == 1
+    assert "missing.jsonl" in said.err
+
+
+def test_a_plan_keeps_every_rule_and_stands_beside_its_lower_bound(allot: Allot) -> None:
+    plan = allot("plan", "workflow.json", "--cluster", "cluster.json", "--json").json
+    assert plan["violations"] == []
+    assert plan["makespan"] >= plan["lower_bound"] > 0
+    assert {each["task"] for each in plan["placements"]} == {"a", "b", "c"}
+
+
+def placements(allot: Allot) -> list[dict[str, Any]]:
+    allot("plan", "workflow.json", "--cluster", "cluster.json", "--output", "schedule.json")
+    found: list[dict[str, Any]] = json.loads(Path("schedule.json").read_text())["placements"]
+    return found
+
+
+def broken_rules(allot: Allot, plan: list[dict[str, Any]]) -> set[str]:
+    changed(Path("schedule.json"), placements=plan)
+    said = allot("check", "schedule.json", "workflow.json", "--cluster", "cluster.json", "--json")
+    assert said.code == (1 if said.json["violations"] else 0)
+    return {each["rule"] for each in said.json["violations"]}
+
+
+def test_a_plan_that_is_checked_as_it_was_made_is_right(allot: Allot) -> None:
+    assert broken_rules(allot, placements(allot)) == set()
+
+
+def test_a_planted_overlap_is_found(allot: Allot) -> None:
+    length = 1e6
+    plan = [each | {"worker": "w1", "start": 0.0, "end": length} for each in placements(allot)]
+    assert "cores_over_capacity" in broken_rules(allot, plan)
+
+
+def test_a_broken_precedence_is_found(allot: Allot) -> None:
+    plan = [
+        each | ({"start": 0.0, "end": 1e6, "worker": "w2"} if each["task"] == "c" else {})
+        for each in placements(allot)
+    ]
+    assert "precedence" in broken_rules(allot, plan)
+
+
+def test_a_memory_overflow_is_found(allot: Allot) -> None:
+    plan = [each | {"memory": 9 * GB} for each in placements(allot)]
+    assert "memory_over_capacity" in broken_rules(allot, plan)
+
+
+def test_a_missing_task_is_found(allot: Allot) -> None:
+    assert "missing_task" in broken_rules(allot, placements(allot)[1:])
+
+
+def test_a_placement_is_explained_with_its_alternatives(allot: Allot) -> None:
+    placements(allot)
+    said = allot(
+        "explain",
+        "schedule.json",
+        "c",
+        "--workflow",
+        "workflow.json",
+        "--cluster",
+        "cluster.json",
+        "--json",
+    ).json
+    assert said["reasons"]
+    assert {each["worker"] for each in said["alternatives"]} < {"w1", "w2"}
+
+
+def test_a_simulated_run_is_recorded(allot: Allot) -> None:
+    said = allot(
+        "run", "workflow.json", "--cluster", "cluster.json", "--executor", "simulator", "--json"
+    )
+    assert said.json["state"] == "succeeded"
+    assert allot("status", "--json").json["runs"][0]["state"] == "succeeded"
+    assert allot("store", "check", "--json").json["records"] == 3
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        ({"tasks": []}, "has no tasks"),
+        ({"tasks": WORKFLOW["tasks"] + [{"id": "a", "kind": "sort"}]}, "found twice: a"),  # type: ignore[operator]
+        (
+            {"dependencies": [{"source": "a", "target": "c"}, {"source": "c", "target": "a"}]},
+            "circle",
+        ),
+        ({"dependencies": [{"source": "a", "target": "ghost"}]}, "'ghost'"),
+        (
+            {"tasks": [{"id": "a", "kind": "sort", "memory": 64 * GB}], "dependencies": []},
+            "'a' has no worker",
+        ),
+        ({"tasks": [{"id": "a", "kind": "sort", "cores": -1}], "dependencies": []}, "cores"),
+        ({"surprise": 1}, "surprise"),
+    ],
+)
+def test_a_workflow_that_cannot_be_planned_is_refused_in_words(
+    allot: Allot, tmp_path: Path, change: dict[str, object], words: str
+) -> None:
+    changed(tmp_path / "workflow.json", **change)
+    said = allot("plan", "workflow.json", "--cluster", "cluster.json")
+    assert said.code == 1
+    assert words in said.err.replace("\n", " ")
+
+
+def test_a_workflow_of_one_task_is_planned(allot: Allot, tmp_path: Path) -> None:
+    changed(tmp_path / "workflow.json", tasks=[{"id": "a", "kind": "sort"}], dependencies=[])
+    assert (
+        len(
+            allot("plan", "workflow.json", "--cluster", "cluster.json", "--json").json["placements"]
+        )
+        == 1
+    )
+
+
+def test_a_cluster_without_workers_is_refused(allot: Allot, tmp_path: Path) -> None:
+    changed(tmp_path / "cluster.json", workers=[])
+    said = allot("plan", "workflow.json", "--cluster", "cluster.json", "--json")
+    assert said.code == 1
+    assert "no workers" in said.json["message"]
+
+
+def test_a_store_of_a_newer_release_is_refused_and_left_alone(allot: Allot, tmp_path: Path) -> None:
+    allot("store", "check")
+    with closing(sqlite3.connect(tmp_path / "allot.db")) as store, store:
+        store.execute("UPDATE alembic_version SET version_num = '9999'")
+    before = (tmp_path / "allot.db").read_bytes()
+    said = allot("status")
+    assert said.code == 1
+    assert "newer release" in said.err
+    assert (tmp_path / "allot.db").read_bytes() == before
+
+
+def test_a_backup_opens_as_a_store(allot: Allot, tmp_path: Path) -> None:
+    (tmp_path / "log.jsonl").write_text(LOG)
+    allot("ingest", "log.jsonl")
+    assert allot("store", "backup", "copy").code == 0
+    said = allot(
+        "store", "check", "--json", "--store", f"sqlite:///{tmp_path / 'copy' / 'allot.db'}"
+    )
+    assert said.json["records"] == 1
+
+
+def test_an_unknown_planner_is_refused_with_those_that_are_known(allot: Allot) -> None:
+    said = allot("plan", "workflow.json", "--cluster", "cluster.json", "--planner", "oracle")
+    assert said.code == 1
+    assert "heft" in said.err
+
+
+def test_without_records_training_says_what_to_do(allot: Allot) -> None:
+    said = allot("train", "--workers", "0")
+    assert said.code == 1
+    assert "allot ingest" in said.err.replace("\n", " ")
