@@ -1,0 +1,103 @@
+"""Predict, plan, run, record: the sentence of the whole project, in simulated time."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from scheduler.agent import Agent
+from scheduler.errors import AllotError
+from scheduler.execution.events import AttemptEnded, Event
+from scheduler.execution.executors.simulator import Simulator
+from scheduler.planning.planners.base import Planner
+from scheduler.planning.planners.heft import Heft
+from scheduler.planning.problem import Problem
+from scheduler.planning.schedule import Schedule
+from scheduler.predictors.history import HistoryPredictor
+from scheduler.records import Outcome
+from scheduler.store import Store
+from scheduler.workloads.synthetic import random_world
+from scheduler.workloads.truth import AsWorld
+
+NOW = datetime(2026, 5, 1, tzinfo=UTC)
+WORLD = random_world(np.random.default_rng(3), 25, 3)
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Iterator[Store]:
+    with Store.open(f"sqlite:///{tmp_path / 'allot.db'}") as opened:
+        yield opened
+
+
+def agent(store: Store, planner: Planner | None = None) -> Agent:
+    return Agent(
+        HistoryPredictor.learn(store.records()), planner or Heft(), Simulator(AsWorld(WORLD)),
+        store, lambda: NOW,
+    )
+
+
+def test_a_run_ends_with_every_task_recorded_or_given_up(store: Store) -> None:
+    report = agent(store).run(WORLD.workflow, WORLD.cluster)
+    succeeded = {each.task for each in store.records() if each.outcome is Outcome.SUCCEEDED}
+    assert succeeded | set(report.given_up) == set(WORLD.workflow.index)
+
+
+def test_records_hold_what_was_observed_of_each_attempt(store: Store) -> None:
+    report = agent(store).run(WORLD.workflow, WORLD.cluster)
+    observed = {(each.task, each.attempt): each.observation for each in report.attempts}
+    for record in store.records():
+        seen = observed[record.task, record.attempt]
+        assert seen is not None
+        assert (record.duration, record.peak_memory) == (seen.duration, seen.peak_memory)
+
+
+def test_the_makespan_of_a_run_is_when_its_last_attempt_ended(store: Store) -> None:
+    events: list[Event] = []
+    report = agent(store).run(WORLD.workflow, WORLD.cluster, watch=events.append)
+    assert report.makespan == max(each.at for each in events if isinstance(each, AttemptEnded))
+    assert store.runs(now=NOW)[0].makespan == report.makespan
+
+
+def test_what_one_run_recorded_makes_the_next_forecast_better(store: Store) -> None:
+    before = agent(store).run(WORLD.workflow, WORLD.cluster)
+    after = agent(store).run(WORLD.workflow, WORLD.cluster)
+
+    def error(report: object) -> float:
+        believed = report.forecast.at("duration", 0.5)  # type: ignore[attr-defined]
+        return float(np.abs(np.log(believed / WORLD.duration)).mean())
+
+    assert error(after) < error(before)
+
+
+@dataclass(frozen=True)
+class Forgetful(Planner):
+    """A planner with a bug: it leaves a task out."""
+
+    def plan(self, problem: Problem) -> Schedule:
+        return Schedule(Heft().plan(problem).placements[1:], "forgetful")
+
+
+def test_a_schedule_that_breaks_a_rule_is_never_run(store: Store) -> None:
+    with pytest.raises(AllotError, match="forgetful breaks 1 rule"):
+        agent(store, Forgetful()).run(WORLD.workflow, WORLD.cluster)
+    assert store.runs(now=NOW) == ()
+
+
+@pytest.mark.parametrize(("error", "state"), [(KeyboardInterrupt, "interrupted"), (OSError, "failed")])
+def test_a_run_that_is_stopped_is_told_as_such_and_keeps_what_it_observed(
+    store: Store, error: type[BaseException], state: str
+) -> None:
+    seen: list[Event] = []
+
+    def stop(event: Event) -> None:
+        seen.append(event)
+        if len(seen) == 12:
+            raise error
+
+    with pytest.raises(error):
+        agent(store).run(WORLD.workflow, WORLD.cluster, watch=stop)
+    assert store.runs(now=NOW)[0].state == state
+    assert store.record_count() == sum(isinstance(each, AttemptEnded) for each in seen)
