@@ -4,11 +4,13 @@ import streamlit as st
 
 from dashboard import session
 from dashboard.navigation import SECTIONS, screens
+from dashboard.theme import LOGO, MARK
 
 
 def main() -> None:
     """Draws the sidebar and the screen that the address names."""
-    st.set_page_config(page_title="Allot", page_icon=":material/account_tree:", layout="wide")
+    st.set_page_config(page_title="Allot", page_icon=MARK, layout="wide")
+    st.logo(LOGO, size="large", icon_image=MARK)
     sections = {
         section: [
             st.Page(each.path, title=each.title, icon=each.icon, default=each is screens()[0])

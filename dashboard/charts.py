@@ -1,4 +1,4 @@
-"""Figures: pure functions of frames and colours. Every figure has a table beside it on its screen."""
+"""Figures: pure functions of frames and colours. Each has a table beside it."""
 
 from collections.abc import Mapping, Sequence
 from math import ceil
@@ -11,12 +11,13 @@ from dashboard.frames import level_name
 from dashboard.theme import Palette
 from dashboard.words import cores, seconds, share, size
 
-SCALES = {"duration": (("h", 3600.0, 7200.0), ("min", 60.0, 180.0), ("s", 1.0, 0.5), ("ms", 1e-3, 0.0)),
+SCALES = {"duration": (("h", 3600.0, 7200.0), ("min", 60.0, 180.0), ("s", 1.0, 0.5),
+                       ("ms", 1e-3, 0.0)),
           "memory": (("TB", 1e12, 1e12), ("GB", 1e9, 1e9), ("MB", 1e6, 1e6), ("kB", 1e3, 0.0)),
           "cpu": (("cores", 1.0, 0.0),)}  # fmt: skip
 WORDS = {"duration": seconds, "memory": size, "cpu": cores}
-FONT = 13
-_PANEL = 225  # pixels of one small chart
+FONT, FAMILY = 13, "Source Sans, sans-serif"
+_PANEL, _HEAD, _SPACE = 215, 90, 66  # pixels of a small chart, the space above and between
 
 
 def unit(quantity: str, largest: float) -> tuple[str, float]:
@@ -44,21 +45,22 @@ def quantiles(
     middle = f"{quantity} {level_name(levels[len(levels) // 2])}"
     name, one = unit(quantity, max(float(frame[high].max()), *observed.values(), 0.0))
     words, figure = WORDS[quantity], go.Figure()
+    first, last = level_name(levels[0]), level_name(levels[-1])
     marked = [worker == chosen for worker in frame["worker"]]
     told = [
-        f"{level_name(levels[0])} {words(a)}, median {words(b)}, {level_name(levels[-1])} {words(c)}"
+        f"{first} {words(a)}, median {words(b)}, {last} {words(c)}"
         for a, b, c in zip(frame[low], frame[middle], frame[high], strict=True)
     ]
     figure.add_bar(
         y=_names(frame["worker"]), x=(frame[high] - frame[low]) / one, base=frame[low] / one,
         orientation="h", width=0.42, customdata=told, hovertemplate="%{customdata}<extra></extra>",
-        marker_color=[colours.primary if each else colours.line for each in marked],
+        marker_color=[_marked(colours, each) for each in marked],
         marker_line_width=0,
     )  # fmt: skip
     figure.add_scatter(
         y=_names(frame["worker"]), x=frame[middle] / one, mode="markers", customdata=told,
         hovertemplate="%{customdata}<extra></extra>",
-        marker={"size": 11, "color": [colours.text if each else colours.muted for each in marked],
+        marker={"size": 11, "color": colours.text,
                 "line": {"color": colours.background, "width": 1.5}},
     )  # fmt: skip
     for worker, value in observed.items():
@@ -80,8 +82,7 @@ def shares(frame: pd.DataFrame, column: str, colours: Palette, *, chosen: str | 
         go.Bar(
             y=_names(frame["worker"]), x=frame[column], orientation="h", width=0.42, text=found,
             textposition="outside", cliponaxis=False, hovertemplate="%{y}: %{text}<extra></extra>",
-            marker_color=[colours.primary if each == chosen else colours.line
-                          for each in frame["worker"]],
+            marker_color=[_marked(colours, each == chosen) for each in frame["worker"]],
         )
     )  # fmt: skip
     most = max(float(frame[column].max()), 0.01)
@@ -114,7 +115,7 @@ def curves(
     down = ceil(len(targets) / across) or 1
     figure = make_subplots(
         rows=down, cols=across, subplot_titles=_names(targets) or None, horizontal_spacing=0.07,
-        vertical_spacing=min(0.28, 0.62 / down),
+        vertical_spacing=_SPACE / (_HEAD + _PANEL * down),
     )  # fmt: skip
     for place, target in enumerate(targets):
         for i, name in enumerate(names):
@@ -134,7 +135,7 @@ def curves(
     figure.update_xaxes(title_text="epoch", row=down)
     if percent:
         figure.update_yaxes(tickformat=".0%")
-    return _styled(figure, colours, height=70 + _PANEL * down, legend=True)
+    return _styled(figure, colours, height=_HEAD + _PANEL * down, legend=True, titles=True)
 
 
 def stacked(frame: pd.DataFrame, prefix: str, colours: Palette) -> go.Figure:
@@ -145,7 +146,7 @@ def stacked(frame: pd.DataFrame, prefix: str, colours: Palette) -> go.Figure:
     down = ceil(len(targets) / across) or 1
     figure = make_subplots(
         rows=down, cols=across, subplot_titles=_names(targets) or None, horizontal_spacing=0.07,
-        vertical_spacing=min(0.28, 0.62 / down),
+        vertical_spacing=_SPACE / (_HEAD + _PANEL * down),
     )  # fmt: skip
     experts = sorted(shown["name"].unique(), key=_by_number)
     for place, target in enumerate(targets):
@@ -163,7 +164,7 @@ def stacked(frame: pd.DataFrame, prefix: str, colours: Palette) -> go.Figure:
     figure.update_xaxes(tickformat="d")
     figure.update_xaxes(title_text="epoch", row=down)
     figure.update_layout(hovermode="x unified")
-    return _styled(figure, colours, height=70 + _PANEL * down, legend=True)
+    return _styled(figure, colours, height=_HEAD + _PANEL * down, legend=True, titles=True)
 
 
 def plan_and_outcome(frame: pd.DataFrame, colours: Palette) -> go.Figure:
@@ -174,7 +175,7 @@ def plan_and_outcome(frame: pd.DataFrame, colours: Palette) -> go.Figure:
     runs = [f"#{each}" for each in recent["run"]]
     figure = go.Figure()
     for column, title, colour in (
-        ("planned", "planned", colours.line),
+        ("planned", "planned", colours.scale[3]),
         ("realised", "realised", colours.primary),
     ):
         values = recent[column].astype(float)
@@ -191,6 +192,7 @@ def plan_and_outcome(frame: pd.DataFrame, colours: Palette) -> go.Figure:
         hovertemplate="%{x} lower bound %{customdata}<extra></extra>",
     )  # fmt: skip
     figure.update_yaxes(title_text=name, rangemode="tozero")
+    figure.update_xaxes(type="category")
     figure.update_layout(barmode="group", bargap=0.35)
     return _styled(figure, colours, height=300, legend=True)
 
@@ -236,6 +238,10 @@ def _by_number(name: str) -> tuple[int, str]:
     return int(last) if last.isdecimal() else 10**6, name
 
 
+def _marked(colours: Palette, chosen: bool) -> str:
+    return colours.primary if chosen else colours.states["waiting"]
+
+
 def _scale(colours: Palette) -> list[tuple[float, str]]:
     last = len(colours.scale) - 1
     return [(i / last, colour) for i, colour in enumerate(colours.scale)]
@@ -251,12 +257,17 @@ def _tall(workers: int) -> int:
 
 
 def _styled(
-    figure: go.Figure, colours: Palette, *, height: int, legend: bool = False
+    figure: go.Figure,
+    colours: Palette,
+    *,
+    height: int,
+    legend: bool = False,
+    titles: bool = False,
 ) -> go.Figure:
     figure.update_layout(
-        height=height, margin={"l": 8, "r": 12, "t": 34 if legend else 10, "b": 8},
+        height=height, margin={"l": 8, "r": 12, "t": 10 + 26 * legend + 26 * titles, "b": 8},
         paper_bgcolor="rgba(0,0,0,0)", plot_bgcolor="rgba(0,0,0,0)", showlegend=legend,
-        font={"size": FONT, "color": colours.text},
+        font={"size": FONT, "color": colours.text, "family": FAMILY},
         legend={"orientation": "h", "y": 1, "yref": "container", "yanchor": "top", "x": 0,
                 "font": {"color": colours.text, "size": FONT}},
         hoverlabel={"bgcolor": colours.panel, "font": {"color": colours.text, "size": FONT},

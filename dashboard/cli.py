@@ -23,9 +23,13 @@ FIRST_PORT, PORTS_TRIED = 8501, 50
 
 Port = Annotated[
     int | None,
-    typer.Option(min=1, max=65535, help="Port [default: the first free one from 8501].", show_default=False),
+    typer.Option(
+        min=1, max=65535, show_default=False, help="Port [default: the first free one from 8501]."
+    ),
 ]  # fmt: skip
-Host = Annotated[str, typer.Option(help="Address to listen on; others than loopback have no login.")]
+Host = Annotated[
+    str, typer.Option(help="Address to listen on; others than loopback have no login.")
+]
 Browser = Annotated[bool, typer.Option("--browser/--no-browser", help="Open a browser.")]
 
 
@@ -41,7 +45,7 @@ def dashboard(
     """Show the store in a browser: runs, plans, decisions, trainings and logs. Ctrl-C ends it."""
     door = Door.open(json=json, store=store)
     found = free_port(host, port)
-    url = f"http://{f'[{host}]' if ':' in host else host}:{found}"
+    url = _url(host, found)
     if not _is_loopback(host):
         door.say(f"{host} can be reached by others, and the dashboard asks nobody who they are.")
 
@@ -59,9 +63,9 @@ def dashboard(
 
 def serve(host: str, port: int, *, store: str) -> None:
     """Serves the dashboard on a store until it is told to end."""
-    from streamlit.web import cli as streamlit  # noqa: PLC0415  a slow import that only this needs
+    from streamlit.web import cli as streamlit
 
-    from dashboard import theme  # noqa: PLC0415
+    from dashboard import theme
 
     os.environ["ALLOT_STORE"] = store
     known = [f"--server.address={host}", f"--server.port={port}", *theme.flags()]
@@ -114,8 +118,12 @@ def _when_ready(health: str, ready: Callable[[], None], *, patience: float = 60.
 
 
 def _health(host: str, port: int) -> str:
-    reached = LOOPBACK if host in ("0.0.0.0", "") else "[::1]" if host == "::" else host
-    return f"http://{f'[{reached}]' if reached.count(':') > 1 and '[' not in reached else reached}:{port}/_stcore/health"
+    reached = {"0.0.0.0": LOOPBACK, "::": "::1"}.get(host, host)
+    return f"{_url(reached, port)}/_stcore/health"
+
+
+def _url(host: str, port: int) -> str:
+    return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
 
 
 def _is_loopback(host: str) -> bool:
@@ -123,6 +131,6 @@ def _is_loopback(host: str) -> bool:
 
 
 def _shown(store: str) -> str:
-    from sqlalchemy.engine import make_url  # noqa: PLC0415
+    from sqlalchemy.engine import make_url
 
     return make_url(store).render_as_string(hide_password=True)

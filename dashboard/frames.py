@@ -90,7 +90,7 @@ def workers(view: RunView, *, until: float) -> pd.DataFrame:
     return _frame(
         {
             "worker": each.name, "cores": each.cores, "memory": float(each.memory),
-            "tasks planned": len(plan.schedule.on(each.name)),
+            "tasks": len(plan.schedule.on(each.name)),
             "attempts": sum(one.worker == each.name for one in view.attempts),
             "failed": sum(one.worker == each.name and failed(one) for one in view.attempts),
             "busy": _busy(view.attempts, each.name, each.cores, until),
@@ -208,7 +208,8 @@ def requests(found: Sequence[Request]) -> pd.DataFrame:
     """One row for each thing that somebody asked for."""
     return _frame(
         {
-            "request": each.id, "kind": each.kind, "state": each.state, "by": each.by, "at": each.at,
+            "request": each.id, "kind": each.kind, "state": each.state, "by": each.by,
+            "at": each.at,
             "asked": ", ".join(f"{name}: {value}" for name, value in each.payload.items()),
             "answer": each.answer,
         }

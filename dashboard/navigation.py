@@ -14,7 +14,7 @@ SECTIONS = ("Operate", "Learn", "Data")
 
 @dataclass(frozen=True)
 class Screen:
-    """One screen: its file, and how the sidebar shows it. `place` orders the screens of a section."""
+    """One screen: its file, and how the sidebar shows it. `place` orders a section."""
 
     path: Path
     title: str

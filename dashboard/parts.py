@@ -27,7 +27,7 @@ def state_badge(state: str) -> None:
 def task_card(view: RunView, task: str | None) -> None:
     """What is known of one task of a run, with the way to its decision."""
     if task is None or task not in view.plan.workflow.index:
-        st.write("Click a bar, or select a row in the table below.")
+        st.write("Click one in the picture, or select a row in the table.")
         return
     known, tries = view.plan.workflow.task(task), view.tries.get(task, ())
     placed = view.plan.schedule.by_task.get(task)
@@ -52,7 +52,7 @@ def pairs(*named: str) -> None:
     """Names and values in turn, in columns: the names small, the values plain text."""
     found = list(zip(named[::2], named[1::2], strict=True))
     for column, (name, value) in zip(st.columns(len(found)), found, strict=True):
-        with column:
+        with column, st.container(gap=None):
             st.caption(name)
             st.text(value)
 

@@ -36,7 +36,7 @@ def store() -> Store:
 
     Raises StoreError when it cannot be used.
     """
-    return cast("Store", _opened(settings.load().store))
+    return _opened(settings.load().store)
 
 
 def address() -> str:
@@ -144,7 +144,7 @@ def again(opened: Store, shown: RunView) -> RunSummary:
 def view(opened: Store, run: RunSummary) -> RunView:
     """Everything of a run; what cannot change any more is read once and kept."""
     if run.ended is not None:
-        return cast("RunView", _kept_view(opened, run))
+        return _kept_view(opened, run)
     return read_run(opened, run, _kept_plan(opened, run.id, run.started))
 
 
@@ -186,8 +186,6 @@ def _kept_plan(opened: Store, run: int, started: datetime) -> Plan:  # noqa: ARG
     return read_plan(opened, run)
 
 
-@st.cache_resource(
-    show_spinner=False, max_entries=16, hash_funcs={Store: _url, RunSummary: repr}
-)
+@st.cache_resource(show_spinner=False, max_entries=16, hash_funcs={Store: _url, RunSummary: repr})
 def _kept_view(opened: Store, run: RunSummary) -> RunView:
     return read_run(opened, run, _kept_plan(opened, run.id, run.started))

@@ -9,12 +9,21 @@ import streamlit as st
 
 from dashboard.charts import unit
 
+GLYPHS = {"succeeded": "✓", "running": "▶", "failed": "✕", "given up": "⊘", "retrying": "↻",
+          "waiting": "·",
+          "interrupted": "‖", "lost": "?", "out of memory": "✕", "timed out": "✕", "open": "▶",
+          "done": "✓",
+          "refused": "⊘"}  # fmt: skip
 SECONDS = frozenset(
     {"planned", "realised", "bound", "planned start", "start", "planned end", "end", "late", "took",
-     "planned duration", "duration", "lower bound"}
+     "planned duration", "duration", "lower bound",
+     "ends later"}
 )  # fmt: skip
 BYTES = frozenset({"memory", "peak memory", "reserved memory"})
-SHARES = frozenset({"over plan", "share", "busy", "planned busy", "failure", "affinity", "difference"})
+SHARES = frozenset(
+    {"over plan", "share", "busy", "planned busy", "failure", "affinity", "difference"}
+)
+ROW = 36  # pixels, about
 TIMES = frozenset({"at", "started", "created"})
 LONG = frozenset({"message", "reason", "raw", "rule", "file", "asked", "answer"})
 
@@ -36,7 +45,7 @@ def show(
     shown = frame[list(columns)] if columns is not None else frame
     values, config = humanised(shown, units or {})
     options: dict[str, Any] = {"hide_index": True, "column_config": config, "alt": alt}
-    if height is not None:
+    if height is not None and len(shown) * ROW > height:
         options["height"] = height
     if on_row is None:
         st.dataframe(values, key=key, **options)
@@ -49,9 +58,7 @@ def show(
     st.dataframe(values, key=key, on_select=selected, selection_mode="single-row", **options)
 
 
-def humanised(
-    frame: pd.DataFrame, units: Mapping[str, str]
-) -> tuple[pd.DataFrame, dict[str, Any]]:
+def humanised(frame: pd.DataFrame, units: Mapping[str, str]) -> tuple[pd.DataFrame, dict[str, Any]]:
     """The frame with SI columns rescaled to one readable unit each, and how to show them."""
     values, config = frame.copy(), {}
     for column in frame.columns:
@@ -59,7 +66,7 @@ def humanised(
         title = column[:1].upper() + column[1:]
         if what in ("duration", "memory", "cpu"):
             numbers = pd.to_numeric(frame[column], errors="coerce")
-            name, one = unit(what, float(numbers.abs().max() or 0))
+            name, one = _column_unit(what, float(numbers.abs().max() or 0))
             values[column] = numbers / one
             config[column] = _number(title, f"%.{_digits(numbers / one)}f {name}")
         elif what == "share":
@@ -67,7 +74,12 @@ def humanised(
             config[column] = _number(title, "%.1f %%")
         elif what == "time":
             values[column] = [_naive(each) for each in frame[column]]
-            config[column] = st.column_config.DatetimeColumn(f"{title} (UTC)", format="YYYY-MM-DD HH:mm:ss")
+            config[column] = st.column_config.DatetimeColumn(
+                f"{title} (UTC)", format="YYYY-MM-DD HH:mm:ss"
+            )
+        elif what == "state":
+            values[column] = [f"{GLYPHS.get(each, '')} {each}".strip() for each in frame[column]]
+            config[column] = st.column_config.TextColumn(title)
         elif what == "long":
             config[column] = st.column_config.TextColumn(title, width="medium")
         else:
@@ -80,12 +92,20 @@ def _what(column: str) -> str:
     if level.isdigit():
         return quantity
     for names, what in (
-        (SECONDS, "duration"), (BYTES, "memory"), (SHARES, "share"), (TIMES, "time"), (LONG, "long"),
-        (frozenset({"cpu"}), "cpu"),
+        (SECONDS, "duration"), (BYTES, "memory"), (SHARES, "share"), (TIMES, "time"),
+        (LONG, "long"),
+        (frozenset({"cpu"}), "cpu"), (frozenset({"state", "outcome"}), "state"),
     ):  # fmt: skip
         if column in names:
             return what
     return "text"
+
+
+def _column_unit(what: str, largest: float) -> tuple[str, float]:
+    """As for an axis, but seconds stay seconds longer: the shortest must still be told apart."""
+    if what == "duration" and 0.5 <= largest < 7200:
+        return "s", 1.0
+    return unit(what, largest)
 
 
 def _number(title: str, form: str) -> Any:

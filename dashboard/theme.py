@@ -1,15 +1,29 @@
 """Colours, and the settings that Streamlit is started with. Contrast is checked by a test."""
 
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 
 # Kinds: after Okabe and Ito (2008), distinguishable with any colour vision; red is for failures.
 KINDS_LIGHT = (
-    "#0072B2", "#E69F00", "#009E73", "#CC79A7", "#56B4E9", "#8A7A00", "#6A51A3", "#7F8C9A", "#1B4965", "#A6761D",
+    "#0072B2", "#E69F00", "#009E73", "#CC79A7", "#56B4E9",
+    "#8A7A00", "#6A51A3", "#7F8C9A", "#1B4965", "#A6761D",
 )  # fmt: skip
 KINDS_DARK = (
-    "#4BA3DC", "#E8B04A", "#2CB88F", "#DB93BB", "#9AD4F2", "#C2B54A", "#A691DB", "#A9B6C4", "#6F8FD6", "#C99A5B",
+    "#4BA3DC", "#E8B04A", "#2CB88F", "#DB93BB", "#9AD4F2",
+    "#C2B54A", "#A691DB", "#A9B6C4", "#6F8FD6", "#C99A5B",
 )  # fmt: skip
+
+
+# The mark: three bars of a schedule; its colours hold on light and dark ground.
+MARK = """<svg viewBox="0 0 24 24"><rect x="2" y="3" width="13" height="5" rx="1.5" fill="#2B93B5"/>
+<rect x="8" y="9.5" width="14" height="5" rx="1.5" fill="#E69F00"/>
+<rect x="4" y="16" width="10" height="5" rx="1.5" fill="#009E73"/></svg>"""
+LOGO = """<svg viewBox="0 0 92 24"><rect x="2" y="3" width="13" height="5" rx="1.5" fill="#2B93B5"/>
+<rect x="8" y="9.5" width="14" height="5" rx="1.5" fill="#E69F00"/>
+<rect x="4" y="16" width="10" height="5" rx="1.5" fill="#009E73"/>
+<text x="30" y="18.5" font-family="sans-serif" font-size="19" font-weight="700"
+fill="#2586A6">Allot</text></svg>"""
 
 
 @dataclass(frozen=True)
@@ -40,7 +54,7 @@ LIGHT = Palette(
         "succeeded": "#1E8A5F", "running": "#0B6785", "failed": "#C4314B", "given up": "#7A3E9D",
         "waiting": "#8593A3", "retrying": "#B26A00", "interrupted": "#B26A00", "lost": "#B26A00",
     },
-    scale=("#F3F6F9", "#C9DEE8", "#92C0D2", "#5A9FB8", "#2C7F9D", "#0B6785", "#07485E"),
+    scale=("#F3F6F9", "#DCEAF1", "#BBD8E4", "#93C3D5", "#5BA3BD", "#0B6785", "#07485E"),
 )  # fmt: skip
 DARK = Palette(
     background="#10161E", panel="#18212C", text="#E4EAF1", muted="#9AA8B8", line="#2B3846",
@@ -70,6 +84,7 @@ def options() -> dict[str, object]:
         "logger.hideWelcomeMessage": True,
         "theme.baseFontSize": 15,
         "theme.baseRadius": "6px",
+        "theme.paddingTop": "3rem",
         "theme.metricValueFontSize": "1.5rem",
         "theme.headingFontSizes": ["1.7rem", "1.3rem", "1.1rem", "1rem", "0.95rem", "0.9rem"],
         "theme.showWidgetBorder": True,
@@ -80,9 +95,8 @@ def options() -> dict[str, object]:
 
 
 def flags() -> list[str]:
-    """The same as command line arguments; a list becomes one flag for each entry."""
-    named = [(name, value) for name, value in options().items()]
-    return [f"--{name}={_text(each)}" for name, value in named for each in _each(value)]
+    """The same as command line arguments."""
+    return [f"--{name}={_text(value)}" for name, value in options().items()]
 
 
 def _coloured(appearance: str, colours: Palette) -> dict[str, object]:
@@ -101,9 +115,5 @@ def _coloured(appearance: str, colours: Palette) -> dict[str, object]:
     }
 
 
-def _each(value: object) -> list[object]:
-    return list(value) if isinstance(value, list) else [value]
-
-
 def _text(value: object) -> str:
-    return str(value).lower() if isinstance(value, bool) else str(value)
+    return value if isinstance(value, str) else json.dumps(value)

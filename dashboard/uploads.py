@@ -37,11 +37,18 @@ def take(
     with TemporaryDirectory() as folder:
         paths = [_lay(Path(folder), i, each) for i, each in enumerate(files)]
         report = ingest(
-            paths, _Renamed(store, folder), now=now, format=format, timezone=timezone, dry_run=dry_run
+            paths,
+            _Renamed(store, folder),
+            now=now,
+            format=format,
+            timezone=timezone,
+            dry_run=dry_run,
         )
     return IngestReport(
         tuple(
-            replace(each, file=_own(each.file, folder), error=each.error and _own(each.error, folder))
+            replace(
+                each, file=_own(each.file, folder), error=each.error and _own(each.error, folder)
+            )
             for each in report.files
         )
     )

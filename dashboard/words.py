@@ -5,7 +5,7 @@ import string
 from collections.abc import Sequence
 from datetime import datetime
 
-NOTHING = "–"
+NOTHING = "—"
 _SIZES = ("B", "kB", "MB", "GB", "TB", "PB")
 _ESCAPED = str.maketrans({letter: f"\\{letter}" for letter in string.punctuation})
 

@@ -1,8 +1,11 @@
 // Draws a layered graph on a canvas. Names reach the page only as textContent or fillText.
 const seen = new Map() // where each graph was looked at, kept while its data changes
-const WIDE = 148, TALL = 38, GAP = 62, ROW = 52, HEIGHT = 560
+const WIDE = 132, TALL = 38, GAP = 44, ROW = 50, TALLEST = 620, LEAST = 240
 const GLYPH = { succeeded: '✓', running: '▶', failed: '✕', 'given up': '⊘', waiting: '·', retrying: '↻', interrupted: '‖', lost: '?' }
 
+function part(parent, name, cls) { // the part that is there already, so that a redraw disturbs nobody
+  return parent.querySelector(`:scope > .${cls}`) ?? element(parent, name, cls)
+}
 function element(parent, name, cls, text) {
   const made = document.createElement(name)
   if (cls) made.className = cls
@@ -19,11 +22,9 @@ function isDark(colour) {
 
 export default function ({ parentElement, data, setTriggerValue }) {
   const root = parentElement.querySelector('.dag'), css = getComputedStyle(root)
-  const focused = root.contains(root.getRootNode().activeElement)
-  root.replaceChildren()
-  const bar = element(root, 'div', 'bar'), legend = element(bar, 'div', 'legend'), tools = element(bar, 'div', 'tools')
-  const frame = element(root, 'div', 'frame'), canvas = element(frame, 'canvas'), tip = element(root, 'div', 'tip')
-  element(root, 'div', 'hint', 'Wheel zooms, drag pans, double-click fits, click selects. Keys: arrows pan, + − zoom, 0 fits.')
+  const bar = part(root, 'div', 'bar'), legend = part(bar, 'div', 'legend'), tools = part(bar, 'div', 'tools')
+  const frame = part(root, 'div', 'frame'), canvas = part(frame, 'canvas', 'sheet'), tip = part(root, 'div', 'tip')
+  part(root, 'div', 'hint').textContent = 'Wheel zooms, drag pans, double-click fits, click selects. Keys: arrows pan, + − zoom, 0 fits.'
   tip.setAttribute('role', 'status')
   const pen = canvas.getContext('2d'), boxes = data.boxes, edges = data.edges
   const ups = boxes.map(() => []), downs = boxes.map(() => [])
@@ -32,7 +33,7 @@ export default function ({ parentElement, data, setTriggerValue }) {
   seen.set(data.key, view)
   const px = b => b.x * (WIDE + GAP), py = b => b.y * ROW
   const selected = boxes.findIndex(b => b.name === data.selected)
-  let width = 0, queued = false, over = -1, drag = null, colours = null, was = null
+  let height = view.height ?? TALLEST, width = 0, queued = false, over = -1, colours = null, was = null
   const ask = () => { if (!queued) { queued = true; requestAnimationFrame(draw) } }
 
   function kin(start) { // everything before and after one box
@@ -49,11 +50,17 @@ export default function ({ parentElement, data, setTriggerValue }) {
     if (!boxes.length) return
     const xs = boxes.map(px), ys = boxes.map(py)
     const lo = [Math.min(...xs) - 24, Math.min(...ys) - 24], hi = [Math.max(...xs) + WIDE + 24, Math.max(...ys) + TALL + 24]
-    view.scale = Math.min(width / (hi[0] - lo[0]), HEIGHT / (hi[1] - lo[1]), 1.15)
+    height = Math.min(Math.max((hi[1] - lo[1]) * Math.min(width / (hi[0] - lo[0]), 1.15), LEAST), TALLEST)
+    resize()
+    view.scale = Math.min(width / (hi[0] - lo[0]), height / (hi[1] - lo[1]), 1.15)
     view.x = (width - (hi[0] - lo[0]) * view.scale) / 2 - lo[0] * view.scale
-    view.y = (HEIGHT - (hi[1] - lo[1]) * view.scale) / 2 - lo[1] * view.scale
-    view.count = boxes.length; view.fitted = true
+    view.y = (height - (hi[1] - lo[1]) * view.scale) / 2 - lo[1] * view.scale
+    view.count = boxes.length; view.height = height; view.fitted = true
     ask()
+  }
+  function resize() {
+    canvas.style.height = height + 'px'
+    canvas.width = width * devicePixelRatio; canvas.height = height * devicePixelRatio
   }
   function clip(text, room) {
     if (pen.measureText(text).width <= room) return text
@@ -108,7 +115,7 @@ export default function ({ parentElement, data, setTriggerValue }) {
       let left = x
       pen.save(); pen.clip()
       for (const [state, count] of Object.entries(b.states)) { // a stripe for each state, as wide as its share
-        const wide = small ? WIDE * count / all : b.title === b.name ? 22 * count / all : 22 * count / all
+        const wide = (small ? WIDE : 22) * count / all
         pen.fillStyle = colours.states[state] ?? colours.muted
         pen.fillRect(left, y, wide + .5, TALL); left += wide
       }
@@ -123,10 +130,14 @@ export default function ({ parentElement, data, setTriggerValue }) {
         pen.textAlign = 'center'; pen.font = '600 14px ' + css.fontFamily
         pen.fillStyle = ground
         if (Object.keys(b.states).length === 1) pen.fillText(GLYPH[main] ?? '', x + 11, y + TALL / 2 + 5)
-        pen.textAlign = 'left'; pen.fillStyle = text; pen.font = '600 12px ' + css.fontFamily
-        pen.fillText(clip(b.title, WIDE - 36), x + 29, y + 16)
-        pen.font = '10.5px ' + css.fontFamily; pen.fillStyle = colours.muted
-        pen.fillText(clip(b.detail, WIDE - 36), x + 29, y + 30)
+        const brief = view.scale < .85 // one line, as large as it must be to be read
+        pen.textAlign = 'left'; pen.fillStyle = text
+        pen.font = `600 ${brief ? Math.min(17, 11.5 / view.scale) : 12.5}px ${css.fontFamily}`
+        pen.fillText(clip(b.title, WIDE - 34), x + 28, y + (brief ? TALL / 2 + 5 : 16))
+        if (!brief) {
+          pen.font = '11px ' + css.fontFamily; pen.fillStyle = colours.muted
+          pen.fillText(clip(b.detail, WIDE - 34), x + 28, y + 31)
+        }
       }
       pen.globalAlpha = 1
     })
@@ -139,7 +150,7 @@ export default function ({ parentElement, data, setTriggerValue }) {
     colours = dark ? data.palettes.dark : data.palettes.light
     if (was !== dark) { was = dark; signs() }
     pen.setTransform(devicePixelRatio, 0, 0, devicePixelRatio, 0, 0)
-    pen.fillStyle = ground; pen.fillRect(0, 0, width, HEIGHT)
+    pen.fillStyle = ground; pen.fillRect(0, 0, width, height)
     pen.translate(view.x, view.y); pen.scale(view.scale, view.scale)
     lines(value('--st-text-color')); nodes(value('--st-text-color'), ground, value('--st-secondary-background-color'))
     root.dataset.ready = '1'
@@ -173,7 +184,7 @@ export default function ({ parentElement, data, setTriggerValue }) {
     tip.style.visibility = 'visible'
     const left = x + 16 + tip.offsetWidth > width ? x - tip.offsetWidth - 12 : x + 16
     tip.style.left = Math.max(0, left) + 'px'
-    tip.style.top = frame.offsetTop + Math.min(y + 14, HEIGHT - tip.offsetHeight) + 'px'
+    tip.style.top = frame.offsetTop + Math.min(y + 14, height - tip.offsetHeight) + 'px'
   }
   function zoom(factor, x, y) {
     const scale = Math.min(Math.max(view.scale * factor, .03), 4)
@@ -185,46 +196,47 @@ export default function ({ parentElement, data, setTriggerValue }) {
   canvas.onwheel = e => { e.preventDefault(); zoom(Math.exp(-e.deltaY * .0015), ...spot(e)) }
   canvas.onpointerdown = e => {
     if (e.button) return
-    const [x, y] = spot(e); drag = { x, y, moved: false }; canvas.setPointerCapture(e.pointerId)
+    const [x, y] = spot(e); view.drag = { x, y, moved: false }; canvas.setPointerCapture(e.pointerId)
   }
   canvas.onpointermove = e => {
     const [x, y] = spot(e)
+    const drag = view.drag
+    view.mouse = [x, y]
     if (!drag) { show(at(x, y), x, y); return }
     if (!drag.moved && Math.hypot(x - drag.x, y - drag.y) < 4) return
     drag.moved = true; canvas.classList.add('dragging'); show(-1); pan(x - drag.x, y - drag.y); drag.x = x; drag.y = y
   }
   canvas.onpointerup = e => {
-    const still = drag && !drag.moved; drag = null; canvas.classList.remove('dragging')
+    const still = view.drag && !view.drag.moved; view.drag = null; canvas.classList.remove('dragging')
     const hit = still ? at(...spot(e)) : -1
     if (hit >= 0) setTriggerValue('clicked', boxes[hit].name)
   }
-  canvas.onpointerleave = () => { if (!drag) show(-1) }
+  canvas.onpointerleave = () => { if (!view.drag) { view.mouse = null; show(-1) } }
   canvas.ondblclick = fit
   canvas.onkeydown = e => {
     const act = {
       ArrowLeft: () => pan(60, 0), ArrowRight: () => pan(-60, 0), ArrowUp: () => pan(0, 60), ArrowDown: () => pan(0, -60),
-      '+': () => zoom(1.25, width / 2, HEIGHT / 2), '=': () => zoom(1.25, width / 2, HEIGHT / 2),
-      '-': () => zoom(.8, width / 2, HEIGHT / 2), '0': fit, Home: fit, Escape: () => show(-1),
+      '+': () => zoom(1.25, width / 2, height / 2), '=': () => zoom(1.25, width / 2, height / 2),
+      '-': () => zoom(.8, width / 2, height / 2), '0': fit, Home: fit, Escape: () => show(-1),
     }[e.key]
     if (act) { e.preventDefault(); act() }
   }
-  for (const [label, title, act] of [['−', 'Zoom out', () => zoom(.8, width / 2, HEIGHT / 2)],
-    ['+', 'Zoom in', () => zoom(1.25, width / 2, HEIGHT / 2)], ['Fit', 'Show the whole graph', fit]]) {
-    const button = element(tools, 'button', '', label); button.title = title; button.setAttribute('aria-label', title)
+  for (const [label, title, act] of [['−', 'Zoom out', () => zoom(.8, width / 2, height / 2)],
+    ['+', 'Zoom in', () => zoom(1.25, width / 2, height / 2)], ['Fit', 'Show the whole graph', fit]]) {
+    const button = part(tools, 'button', 'tool-' + title.split(' ').at(-1)); button.textContent = label; button.title = title; button.setAttribute('aria-label', title)
     button.onclick = act
   }
   canvas.tabIndex = 0
   canvas.setAttribute('role', 'img')
   canvas.setAttribute('aria-label', `Graph of ${boxes.length} boxes and ${edges.length} dependencies. The table of tasks says the same.`)
-  canvas.style.height = HEIGHT + 'px'
   const watch = new ResizeObserver(() => {
     const fresh = width !== frame.clientWidth
     width = frame.clientWidth
-    canvas.width = width * devicePixelRatio; canvas.height = HEIGHT * devicePixelRatio
+    resize()
     if (fresh && view.fitted) fit()
     draw()
+    if (view.mouse && !view.drag) show(at(...view.mouse), ...view.mouse)
   })
   watch.observe(frame)
-  if (focused) canvas.focus()
   return () => watch.disconnect()
 }

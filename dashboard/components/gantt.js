@@ -20,6 +20,9 @@ function span(s) {
   if (s < 60) return s.toPrecision(3) * 1 + ' s'
   return moment(s, 1).replace(/^(\d+):(\d\d)$/, '$1 min $2 s')
 }
+function part(parent, name, cls) { // the part that is there already, so that a redraw disturbs nobody
+  return parent.querySelector(`:scope > .${cls}`) ?? element(parent, name, cls)
+}
 function element(parent, name, cls, text) {
   const made = document.createElement(name)
   if (cls) made.className = cls
@@ -37,12 +40,10 @@ function luminance(colour) {
 
 export default function ({ parentElement, data, setTriggerValue }) {
   const root = parentElement.querySelector('.gantt'), css = getComputedStyle(root)
-  const focused = root.contains(root.getRootNode().activeElement)
-  root.replaceChildren()
-  const bar = element(root, 'div', 'bar'), legend = element(bar, 'div', 'legend'), tools = element(bar, 'div', 'tools')
-  const frame = element(root, 'div', 'frame'), canvas = element(frame, 'canvas'), tip = element(root, 'div', 'tip')
-  element(root, 'div', 'hint',
-    'Wheel zooms in time, drag pans, double-click fits, click selects. Keys: ← → pan, + − zoom, 0 fits, ↑ ↓ next bar, Enter selects.')
+  const bar = part(root, 'div', 'bar'), legend = part(bar, 'div', 'legend'), tools = part(bar, 'div', 'tools')
+  const frame = part(root, 'div', 'frame'), canvas = part(frame, 'canvas', 'sheet'), tip = part(root, 'div', 'tip')
+  part(root, 'div', 'hint').textContent =
+    'Wheel zooms in time, drag pans, double-click fits, click selects. Keys: ← → pan, + − zoom, 0 fits, ↑ ↓ next bar, Enter selects.'
   tip.setAttribute('role', 'status')
   const pen = canvas.getContext('2d')
   const f = new Float32Array(Uint8Array.from(atob(data.bars), c => c.charCodeAt(0)).buffer), n = f.length / 6
@@ -57,7 +58,7 @@ export default function ({ parentElement, data, setTriggerValue }) {
   const grown = view.hi !== null && view.end !== end // a fitted window follows a run that grows
   if (view.lo === null || (grown && view.fitted)) Object.assign(view, { lo: -end * .01, hi: end * 1.03, fitted: true })
   view.end = end
-  let width = 0, queued = false, over = -1, drag = null, colours = null, dark = false
+  let width = 0, queued = false, over = -1, colours = null, dark = false
 
   const X = t => gutter + (t - view.lo) / (view.hi - view.lo) * (width - gutter)
   const T = x => view.lo + (x - gutter) / (width - gutter) * (view.hi - view.lo)
@@ -67,7 +68,7 @@ export default function ({ parentElement, data, setTriggerValue }) {
     const was = dark
     dark = luminance(css.getPropertyValue('--st-background-color').trim() || '#fff') < .2
     colours = dark ? data.palettes.dark : data.palettes.light
-    if (was !== dark || !legend.childElementCount) signs()
+    if (was !== dark || legend.dataset.said !== said()) signs()
   }
   const fill = kind => colours.kinds[kind % colours.kinds.length]
   const box = i => { // x, y, width, height of a bar on the canvas
@@ -202,11 +203,11 @@ export default function ({ parentElement, data, setTriggerValue }) {
   }
   function verticals(text) {
     pen.font = '600 11px ' + css.fontFamily
-    for (const mark of data.marks) {
+    for (const [k, mark] of data.marks.entries()) {
       const x = Math.round(X(mark.at)) + .5
       if (x < gutter || x > width) continue
-      pen.strokeStyle = colours.muted; pen.setLineDash([5, 4])
-      pen.beginPath(); pen.moveTo(x, HEAD); pen.lineTo(x, height); pen.stroke(); pen.setLineDash([])
+      pen.strokeStyle = k ? colours.muted : text; pen.setLineDash(k ? [2, 4] : [7, 4]); pen.lineWidth = 1.4
+      pen.beginPath(); pen.moveTo(x, HEAD); pen.lineTo(x, height); pen.stroke(); pen.setLineDash([]); pen.lineWidth = 1
     }
     if (data.now === null) return
     const x = Math.round(X(data.now)) + .5
@@ -291,20 +292,22 @@ export default function ({ parentElement, data, setTriggerValue }) {
   }
   canvas.onpointerdown = e => {
     if (e.button) return
-    const [x, y] = spot(e); drag = { x, y, moved: false }; canvas.setPointerCapture(e.pointerId)
+    const [x, y] = spot(e); view.drag = { x, y, moved: false }; canvas.setPointerCapture(e.pointerId)
   }
   canvas.onpointermove = e => {
     const [x, y] = spot(e)
+    const drag = view.drag
+    view.mouse = [x, y]
     if (!drag) { show(at(x, y), x, y); return }
     if (!drag.moved && Math.hypot(x - drag.x, y - drag.y) < 4) return
     drag.moved = true; canvas.classList.add('dragging'); show(-1)
     pan((drag.x - x) / (width - gutter) * (view.hi - view.lo)); scroll(drag.y - y); drag.x = x; drag.y = y
   }
   canvas.onpointerup = e => {
-    const still = drag && !drag.moved; drag = null; canvas.classList.remove('dragging')
+    const still = view.drag && !view.drag.moved; view.drag = null; canvas.classList.remove('dragging')
     if (still) take(at(...spot(e)))
   }
-  canvas.onpointerleave = () => { if (!drag) show(-1) }
+  canvas.onpointerleave = () => { if (!view.drag) { view.mouse = null; show(-1) } }
   canvas.ondblclick = fit
   canvas.onkeydown = e => {
     const length = view.hi - view.lo
@@ -323,7 +326,9 @@ export default function ({ parentElement, data, setTriggerValue }) {
     if (f[6 * next] < view.lo || f[6 * next] > view.hi) pan(f[6 * next] - middle())
     const [x, y] = box(next); show(next, x, y)
   }
+  function said() { return JSON.stringify([data.kinds, data.marks, view.lit, hasActual, dark, order.some(i => f[6 * i + 5] === FAILED)]) }
   function signs() {
+    legend.dataset.said = said()
     legend.replaceChildren()
     const all = data.kinds.length, few = data.kinds.slice(0, 14)
     few.forEach((kind, i) => {
@@ -342,13 +347,15 @@ export default function ({ parentElement, data, setTriggerValue }) {
     if (hasActual && order.some(i => f[6 * i + 4] === PLANNED)) {
       const sign = element(legend, 'span', 'sign'); element(sign, 'i', 'swatch ghost'); element(sign, 'span', '', 'planned')
     }
-    for (const mark of data.marks) {
-      const sign = element(legend, 'span', 'sign'); element(sign, 'span', '', `┆ ${mark.name} ${span(mark.at)}`)
-    }
+    data.marks.forEach((mark, k) => {
+      const sign = element(legend, 'span', 'sign'), rule = element(sign, 'i', 'rule')
+      rule.style.borderLeft = k ? `2px dotted ${colours.muted}` : `2px dashed ${css.getPropertyValue('--st-text-color')}`
+      element(sign, 'span', '', `${mark.name} ${span(mark.at)}`)
+    })
   }
   for (const [label, title, act] of [['−', 'Zoom out', () => zoom(1.25, middle())], ['+', 'Zoom in', () => zoom(.8, middle())],
     ['Fit', 'Show the whole run', fit]]) {
-    const button = element(tools, 'button', '', label); button.title = title; button.setAttribute('aria-label', title)
+    const button = part(tools, 'button', 'tool-' + title.split(' ').at(-1)); button.textContent = label; button.title = title; button.setAttribute('aria-label', title)
     button.onclick = act
   }
   canvas.tabIndex = 0
@@ -359,8 +366,8 @@ export default function ({ parentElement, data, setTriggerValue }) {
   const watch = new ResizeObserver(() => {
     width = frame.clientWidth
     canvas.width = width * devicePixelRatio; canvas.height = height * devicePixelRatio; draw()
+    if (view.mouse && !view.drag) show(at(...view.mouse), ...view.mouse)
   })
   watch.observe(frame)
-  if (focused) canvas.focus()
   return () => watch.disconnect()
 }

@@ -13,9 +13,7 @@ from dashboard.components.packing import Chart, packed
 HERE = Path(__file__).parent
 
 
-def gantt(
-    drawn: Chart, *, key: str, selected: str | None, on_click: Callable[[str], None]
-) -> None:
+def gantt(drawn: Chart, *, key: str, selected: str | None, on_click: Callable[[str], None]) -> None:
     """Draws the chart and calls `on_click` with the task whose bar is clicked.
 
     What it shows must also stand in a table on the same screen: a canvas cannot be read aloud.

@@ -1,11 +1,12 @@
 """Where the tasks of a graph stand: pure.
 
-Layers by longest path, then barycentre sweeps against crossings: Sugiyama, Tagawa and Toda, "Methods
-for visual understanding of hierarchical system structures" (1981).
+Layers by longest path, then barycentre sweeps against crossings: Sugiyama, Tagawa and Toda,
+"Methods for visual understanding of hierarchical system structures" (1981).
 """
 
-from collections.abc import Hashable, Mapping, Sequence
+from collections.abc import Callable, Hashable, Mapping, Sequence
 from dataclasses import dataclass
+from math import ceil
 from typing import TypeVar
 
 import networkx as nx
@@ -14,6 +15,7 @@ from dashboard.components.packing import by_frequency
 from scheduler.workflow import Workflow
 
 MOST_DRAWN = 300
+FEW_GROUPS, STAGES = 40, 12
 _SWEEPS = 12
 Node = TypeVar("Node", bound=Hashable)
 Point = tuple[float, float]
@@ -53,8 +55,8 @@ def layered(graph: "nx.DiGraph[str]") -> Layout:
 def grouped(workflow: Workflow) -> dict[str, tuple[str, ...]]:
     """The tasks of a large workflow in groups that form a graph without cycles.
 
-    By kind where kinds do not wait for each other in a circle; else by kind and column; else the
-    kinds that do wait in a circle become one group.
+    By kind where kinds do not wait for each other in a circle; else by kind and column where that
+    makes few groups; else by stages, each some columns wide.
     """
     kind = {task.id: task.kind for task in workflow.tasks}
     by_kind = _gather(workflow, kind)
@@ -62,11 +64,13 @@ def grouped(workflow: Workflow) -> dict[str, tuple[str, ...]]:
         return by_kind
     column = columns(workflow.graph)
     by_column = _gather(workflow, {task: f"{kind[task]} · {column[task]}" for task in kind})
-    if len(by_column) <= MOST_DRAWN:
+    if len(by_column) <= FEW_GROUPS:
         return by_column
-    circles = list(nx.strongly_connected_components(quotient(workflow, by_kind)))
-    name = {each: " + ".join(sorted(circle)) for circle in circles for each in circle}
-    return _gather(workflow, {task: name[kind[task]] for task in kind})
+    last = max(column.values())
+    wide = ceil((last + 1) / STAGES)
+    return _gather(
+        workflow, {task: _stage(at // wide * wide, wide, last) for task, at in column.items()}
+    )
 
 
 def quotient(workflow: Workflow, groups: Mapping[str, Sequence[str]]) -> "nx.DiGraph[str]":
@@ -91,6 +95,11 @@ def neighbourhood(workflow: Workflow, task: str, *, reach: int = 2) -> "nx.DiGra
     return nx.DiGraph(workflow.graph.subgraph(near))
 
 
+def _stage(first: int, wide: int, last: int) -> str:
+    until = min(first + wide - 1, last)
+    return f"column {first + 1}" if until == first else f"columns {first + 1} to {until + 1}"
+
+
 def _gather(workflow: Workflow, name: Mapping[str, str]) -> dict[str, tuple[str, ...]]:
     groups: dict[str, list[str]] = {each: [] for each in by_frequency(name.values())}
     for task in workflow.index:
@@ -106,7 +115,8 @@ def _chain(source: str, target: str, column: Mapping[str, int]) -> list[Hashable
 def _place_of(
     column: Mapping[str, int], chains: Mapping[tuple[str, str], list[Hashable]]
 ) -> dict[Hashable, int]:
-    place: dict[Hashable, int] = dict(column)
+    place: dict[Hashable, int] = {}
+    place.update(column)
     for (source, _), chain in chains.items():
         place.update({bend: column[source] + 1 + i for i, bend in enumerate(chain[1:-1])})
     return place
@@ -121,13 +131,15 @@ def _rows(graph: "nx.DiGraph[Hashable]", column: Mapping[Hashable, int]) -> dict
     for sweep in range(_SWEEPS):
         near = graph.succ if sweep % 2 else graph.pred
         for here in sorted(order, reverse=bool(sweep % 2)):
-            centre = {node: _mean([row[each] for each in near[node]], row[node]) for node in order[here]}
+            centre = {
+                node: _mean([row[each] for each in near[node]], row[node]) for node in order[here]
+            }
             order[here].sort(key=centre.__getitem__)
             row.update({node: i - len(order[here]) / 2 for i, node in enumerate(order[here])})
     return {node: (float(column[node]), row[node]) for node in graph}
 
 
-def _steady(graph: "nx.DiGraph[Hashable]") -> Mapping[Hashable, int] | object:
+def _steady(graph: "nx.DiGraph[Hashable]") -> Callable[[Hashable], int]:
     return {node: i for i, node in enumerate(graph)}.__getitem__
 
 

@@ -1,6 +1,7 @@
 """Decisions: why a task runs where it runs."""
 
 import pandas as pd
+import plotly.graph_objects as go
 import streamlit as st
 
 from dashboard import charts, frames, session, tables
@@ -46,7 +47,11 @@ def _headline(view: RunView, task: str, placed: Placement | None) -> None:
         return
     column = view.plan.forecast.workers.index(placed.worker)
     tiles[2].metric("Planned duration", seconds(placed.end - placed.start), border=True)
-    tiles[3].metric("Observed duration", seconds(_observed(view, task, "duration").get(placed.worker)), border=True)
+    tiles[3].metric(
+        "Observed duration",
+        seconds(_observed(view, task, "duration").get(placed.worker)),
+        border=True,
+    )
     risk = share(float(view.plan.forecast.failure[row, column]))
     tiles[4].metric("Failure risk there", risk, border=True)
 
@@ -60,7 +65,7 @@ def _why(view: RunView, task: str) -> None:
         st.text(str(error))
         return
     left, right = st.columns((3, 2), gap="medium")
-    with left, st.container(border=True):
+    with left, st.container(border=True, gap="xxsmall"):
         for sentence in explained.sentences():
             st.text(sentence)
     with right:
@@ -69,7 +74,9 @@ def _why(view: RunView, task: str) -> None:
 
 def _alternatives(explained: Explanation) -> pd.DataFrame:
     here = explained.placement
-    rows = [{"worker": here.worker, "start": here.start, "end": here.end, "late": 0.0, "note": "chosen"}]
+    rows = [
+        {"worker": here.worker, "start": here.start, "end": here.end, "late": 0.0, "note": "chosen"}
+    ]
     rows += [
         {"worker": each.worker, "start": each.start, "end": each.end, "late": each.later,
          "note": each.refusal or ""}
@@ -83,10 +90,11 @@ def _beliefs(view: RunView, task: str, placed: Placement | None) -> None:
     frame = frames.forecast_by_worker(forecast, task)
     chosen = placed.worker if placed else None
     st.subheader("Forecast by worker", anchor=False)
-    levels = ", ".join(map(frames.level_name, forecast.quantiles))
+    low, high = (frames.level_name(forecast.quantiles[each]) for each in (0, -1))
     st.caption(
-        f"Made by {plain(forecast.source)} before the start. Bars reach over {levels}; the dot is the median, "
-        "the diamond what was observed. The chosen worker is coloured."
+        f"Made by {plain(forecast.source)} before the start. Bars reach from {low} to {high}; the "
+        "dot is the median, the diamond what was observed. The chosen worker is coloured. Affinity "
+        "is the probability that a worker is the right one."
     )
     for column, quantity in zip(st.columns(3), QUANTITIES, strict=True):
         with column:
@@ -96,15 +104,29 @@ def _beliefs(view: RunView, task: str, placed: Placement | None) -> None:
                 observed=_observed(view, task, quantity),
             )  # fmt: skip
             _chart(figure, f"forecast-{quantity}")
-    left, right, _ = st.columns(3)
+    left, right, last = st.columns(3)
     for column, name, title in (
         (left, "failure", "Probability of failure"),
-        (right, "affinity", "Affinity: probability of being the right worker"),
+        (right, "affinity", "Affinity"),
     ):
         with column:
             st.markdown(f"**{title}**")
             _chart(charts.shares(frame, name, colours, chosen=chosen), f"forecast-{name}")
+    with last:
+        st.markdown("**Attempts of this kind so far**")
+        _history(view.plan.workflow.task(task).kind)
     tables.show(frame, key="forecast", alt="The forecast by worker")
+
+
+def _history(kind: str) -> None:
+    found = [each for each in session.store().kinds() if each.kind == kind]
+    if not found:
+        st.write("The store knows no record of this kind.")
+        return
+    tables.show(
+        frames.kinds(found), key="history-of-kind", alt="Attempts of this kind by worker",
+        columns=("worker", "attempts", "failed", "duration"), height=180,
+    )  # fmt: skip
 
 
 def _gates(view: RunView, task: str, placed: Placement | None) -> None:
@@ -121,7 +143,9 @@ def _gates(view: RunView, task: str, placed: Placement | None) -> None:
         worker = session.pick(
             "On worker", list(forecast.workers), "worker", default=placed.worker if placed else None
         )
-        st.caption("The weight of each expert in the prediction of each target, for this task there.")
+        st.caption(
+            "The weight of each expert in the prediction of each target, for this task there."
+        )
     weights = frames.gates(forecast, task, worker)
     with right:
         _heatmap(weights, colours)
@@ -134,7 +158,7 @@ def _heatmap(weights: pd.DataFrame, colours: Palette) -> None:
     _chart(charts.gate_weights(weights, colours), "gate-weights")
 
 
-def _chart(figure: "charts.go.Figure", key: str) -> None:
+def _chart(figure: go.Figure, key: str) -> None:
     st.plotly_chart(
         figure, key=key, theme=None, config={"displayModeBar": False},
         alt="The table below says the same.",
@@ -143,7 +167,7 @@ def _chart(figure: "charts.go.Figure", key: str) -> None:
 
 def _observed(view: RunView, task: str, quantity: str) -> dict[str, float]:
     """What was measured, by worker, of attempts that succeeded."""
-    found = {}
+    found: dict[str, float] = {}
     for each in view.tries.get(task, ()):
         seen = each.observation
         if seen is not None and seen.outcome is Outcome.SUCCEEDED:

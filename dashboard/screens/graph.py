@@ -1,6 +1,7 @@
 """Graph: the tasks of a run, what waits for what, and how far it is."""
 
 import networkx as nx
+import pandas as pd
 import streamlit as st
 
 from dashboard import frames, session, tables
@@ -24,7 +25,9 @@ def draw() -> None:
 
 def _run(view: RunView) -> None:
     workflow = view.plan.workflow
-    st.caption(f"{plain(workflow.name)} · started {when(view.summary.started)} · {view.summary.state}")
+    st.caption(
+        f"{plain(workflow.name)} · started {when(view.summary.started)} · {view.summary.state}"
+    )
     tiles = st.columns(4)
     tiles[0].metric("Tasks", f"{len(workflow):,}", border=True)
     tiles[1].metric("Dependencies", f"{len(workflow.dependencies):,}", border=True)
@@ -50,15 +53,13 @@ def _run(view: RunView) -> None:
         )  # fmt: skip
 
 
-def _tasks(
-    view: RunView, graph: "nx.DiGraph[str]", path: tuple[str, ...], *, key: str
-) -> None:
+def _tasks(view: RunView, graph: "nx.DiGraph[str]", path: tuple[str, ...], *, key: str) -> None:
     states, workflow, critical = frames.states(view), view.plan.workflow, set(path)
-    placed = view.plan.schedule.by_task
+    where = {task: (each.worker,) for task, each in view.plan.schedule.by_task.items()}
     boxes = [
         Box(
             name=task, title=task, states={states[task]: 1}, critical=task in critical,
-            detail=f"{workflow.task(task).kind} · {placed[task].worker if task in placed else '–'}",
+            detail=" · ".join((workflow.task(task).kind, *where.get(task, ()))),
         )
         for task in graph
     ]  # fmt: skip
@@ -72,8 +73,8 @@ def _large(view: RunView) -> None:
     task, workflow = session.chosen("task"), view.plan.workflow
     ways = ["groups", "around"] if task in workflow.index else ["groups"]
     st.caption(
-        f"{count(len(workflow), 'task')} are too many to draw apart (at most {MOST_DRAWN}): they stand in groups. "
-        "Select a task in the table to see what is around it."
+        f"{count(len(workflow), 'task')} are too many to draw apart (at most {MOST_DRAWN}): they "
+        "stand in groups. Select a task in the table to see what is around it."
     )
     names = {"groups": "Groups", "around": "Around the selected task"}
     wanted = session.choose_one("Drawn", ways, "drawn", shown=names.__getitem__)
@@ -91,8 +92,10 @@ def _large(view: RunView) -> None:
     )  # fmt: skip
 
 
-def _of_group(view: RunView, group: str, frame: "tables.pd.DataFrame") -> "tables.pd.DataFrame":
-    tasks = grouped(view.plan.workflow).get(group, ()) if len(view.plan.workflow) > MOST_DRAWN else ()
+def _of_group(view: RunView, group: str, frame: pd.DataFrame) -> pd.DataFrame:
+    tasks = (
+        grouped(view.plan.workflow).get(group, ()) if len(view.plan.workflow) > MOST_DRAWN else ()
+    )
     if not tasks:
         return frame
     st.caption(f"Only {plain(group)}.")

@@ -32,12 +32,19 @@ def draw() -> None:
 def _upload(store: Store) -> None:
     with st.container(border=True):
         st.subheader("Bring in logs", anchor=False)
-        formats = {BY_ITSELF: "by their beginning", **{name: form.title for name, form in known_formats().items()}}
+        formats = {
+            BY_ITSELF: "by their beginning",
+            **{name: form.title for name, form in known_formats().items()},
+        }
         left, middle, right = st.columns((3, 1, 1))
         files = left.file_uploader("Log files", accept_multiple_files=True, key="logs-upload")
-        form = middle.selectbox("Format", list(formats), format_func=formats.__getitem__, key="logs-format")
+        form = middle.selectbox(
+            "Format", list(formats), format_func=formats.__getitem__, key="logs-format"
+        )
         zones = sorted(available_timezones())
-        zone = right.selectbox("Times without a zone are in", zones, index=zones.index("UTC"), key="logs-zone")
+        zone = right.selectbox(
+            "Times without a zone are in", zones, index=zones.index("UTC"), key="logs-zone"
+        )
         uploads = [Upload(each.name, each.getvalue()) for each in files or []]
         if uploads:
             _take(store, uploads, None if form == BY_ITSELF else form, ZoneInfo(zone))
@@ -52,7 +59,7 @@ def _take(store: Store, uploads: list[Upload], form: str | None, zone: ZoneInfo)
     _report(report)
     fresh = report.accepted or report.quarantined
     label = f"Take in {count(report.accepted, 'record')}"
-    if st.button(label, type="primary", disabled=not fresh, key="logs-take"):
+    if st.button(label, disabled=not fresh, key="logs-take"):
         done = take(uploads, store, format=form, timezone=zone, now=moment, dry_run=False)
         st.session_state["logs-said"] = (
             f"{count(done.accepted, 'new record')}, {count(done.duplicates, 'duplicate')}, "
@@ -63,8 +70,8 @@ def _take(store: Store, uploads: list[Upload], form: str | None, zone: ZoneInfo)
 
 def _report(report: IngestReport) -> None:
     rows = [
-        {"file": each.file, "format": each.format or "", "read": each.read, "accepted": each.accepted,
-         "duplicates": each.duplicates, "quarantined": each.quarantined,
+        {"file": each.file, "format": each.format or "", "read": each.read,
+         "accepted": each.accepted, "duplicates": each.duplicates, "quarantined": each.quarantined,
          "message": each.error or each.skipped or ""}
         for each in report.files
     ]  # fmt: skip
@@ -95,7 +102,9 @@ def _quarantine(store: Store) -> None:
     if total > len(refused):
         st.caption(f"The newest {len(refused):,} of {total:,} lines.")
     frame = frames.quarantine(refused)
-    st.caption("Select a row to see the whole line. Mend the file and read it again: what was taken stays.")
+    st.caption(
+        "Select a row to see the whole line. Mend the file and read it again: what was taken stays."
+    )
     tables.show(
         frame, key="quarantine", alt="Refused lines", height=360,
         on_row=lambda row: session.choose("line", str(refused[row].id)),
@@ -103,7 +112,10 @@ def _quarantine(store: Store) -> None:
     )  # fmt: skip
     for each in refused:
         if str(each.id) == session.chosen("line"):
-            st.text(f"{each.refused.file}, line {each.refused.line}: {each.refused.field} {each.refused.rule}")
+            st.text(
+                f"{each.refused.file}, line {each.refused.line}: "
+                f"{each.refused.field} {each.refused.rule}"
+            )
             st.code(each.refused.raw, language=None, wrap_lines=True)
 
 

@@ -11,6 +11,7 @@ from scheduler.store.values import RunSummary, Training
 
 TITLE, ICON, SECTION, PLACE = "Overview", ":material/home:", "Operate", 1
 
+TRAIN = "Train one with `allot train`."
 Need = tuple[str, str, str, str]  # an icon, what it is, the screen that shows it, its name
 
 
@@ -31,8 +32,8 @@ def draw() -> None:
 def _welcome() -> None:
     session.nothing_yet(
         "This store is empty.",
-        "Allot learns from task logs. See it do its whole job on this machine first, or give it logs "
-        "of your own (JSONL, CSV, Nextflow traces, WfFormat).",
+        "Allot learns from task logs. See it do its whole job on this machine first, or give it "
+        "logs of your own (JSONL, CSV, Nextflow traces, WfFormat).",
         ("allot demo", "allot ingest LOGS"),
     )
     st.page_link("screens/logs.py", label="Or upload a log here", icon=":material/upload_file:")
@@ -47,13 +48,13 @@ def _health(store: Store, runs: Sequence[RunSummary], trainings: Sequence[Traini
         ("Records", f"{store.record_count():,}", count(len({each.kind for each in kinds}), "kind")),
         ("Quarantined lines", f"{store.quarantine_count():,}", "refused, none lost"),
         ("Runs", f"{len(runs):,}", f"{going} running now"),
-        ("Champion", champion or "none yet", "forecasts for the planner"),
+        ("Champion", champion or "none yet", "in use"),
         ("Last training", ago(trainings[0].started, moment) if trainings else "never",
          trainings[0].state if trainings else "allot train"),
-        ("Open requests", f"{open_requests}", "asked here, answered by the loop"),
+        ("Open requests", f"{open_requests}", "for the loop to take up"),
     )  # fmt: skip
     for column, (label, value, detail) in zip(st.columns(len(tiles)), tiles, strict=True):
-        with column, st.container(border=True):
+        with column, st.container(border=True, height="stretch", gap="xsmall"):
             st.metric(label, value)
             st.caption(plain(detail))
 
@@ -63,14 +64,22 @@ def _needs(store: Store, runs: Sequence[RunSummary], trainings: Sequence[Trainin
     st.subheader("Needs a person", anchor=False)
     if not needs:
         st.success("Nothing at the moment.", icon=":material/check_circle:")
-    for icon, text, screen, name in needs:
-        with st.container(border=True, horizontal=True, vertical_alignment="center"):
-            st.markdown(f"{icon} {text}", width="stretch")
-            st.page_link(screen, label=name, icon=":material/arrow_forward:", icon_position="right")
+        return
+    with st.container(border=True, gap="xxsmall"):
+        for icon, text, screen, name in needs:
+            with st.container(horizontal=True, vertical_alignment="center"):
+                st.markdown(f"{icon} {text}", width="stretch")
+                st.page_link(
+                    screen, label=name, icon=":material/arrow_forward:", icon_position="right"
+                )
 
 
 def _broken_runs(runs: Sequence[RunSummary]) -> Iterator[Need]:
-    words = {"lost": "has not been heard of for a minute", "failed": "failed", "interrupted": "was interrupted"}
+    words = {
+        "lost": "has not been heard of for a minute",
+        "failed": "failed",
+        "interrupted": "was interrupted",
+    }
     for each in [run for run in runs if run.state in words][:3]:
         why = f": {plain(each.message)}" if each.message else ""
         text = f"Run {each.id} of {plain(each.workflow)} {words[each.state]}{why}."
@@ -86,13 +95,13 @@ def _learning_needs(store: Store, trainings: Sequence[Training]) -> Iterator[Nee
         text = f"{plain(aliases['challenger'])} challenges the champion."
         yield ":material/swords:", text, "screens/training.py", "Compare"
     if "champion" not in aliases:
-        text = "No network is champion yet: the planner uses the history of each kind. Train with `allot train`."
+        text = "No network is champion yet: the planner uses the history of each kind. " + TRAIN
         yield ":material/school:", text, "screens/training.py", "Training"
 
 
 def _log_needs(store: Store) -> Iterator[Need]:
     if refused := store.quarantine_count():
-        text = f"{count(refused, 'line')} of logs broke a rule and {'is' if refused == 1 else 'are'} in quarantine."
+        text = f"In quarantine: {count(refused, 'line')} of logs that broke a rule."
         yield ":material/rule:", text, "screens/logs.py", "Look at them"
 
 
@@ -103,7 +112,8 @@ def _runs(runs: Sequence[RunSummary]) -> None:
         return
     st.caption("Select a row to open the run.")
     tables.show(
-        frames.runs(runs), key="recent-runs", on_row=lambda row: _open(runs[row]), alt="Recent runs",
+        frames.runs(runs), key="recent-runs", alt="Recent runs",
+        on_row=lambda row: _open(runs[row]),
         columns=("run", "workflow", "label", "state", "planner", "predictor", "tasks", "planned",
                  "realised", "over plan", "bound", "started"),
     )  # fmt: skip

@@ -30,8 +30,8 @@ def draw() -> None:
 def _run(view: RunView) -> None:
     run = view.summary
     st.caption(
-        f"Started {when(run.started)} · {plain(run.executor)} · forecast by {plain(run.predictor)} · "
-        f"planned by {plain(run.planner)} · {run.state}"
+        f"Started {when(run.started)} · {plain(run.executor)} · "
+        f"forecast by {plain(run.predictor)} · planned by {plain(run.planner)} · {run.state}"
     )
     if run.message:
         st.warning(plain(run.message), icon=":material/info:")
@@ -58,18 +58,28 @@ def _numbers(view: RunView) -> None:
     realised = run.makespan if run.makespan is not None else None
     delta = None if realised is None or not plan.makespan else realised / plan.makespan - 1
     tiles = st.columns(6)
-    tiles[0].metric("Planned makespan", seconds(plan.makespan), border=True)
+    tiles[0].metric("Planned", seconds(plan.makespan), border=True, height="stretch")
     tiles[1].metric(
-        "Realised", seconds(realised), None if delta is None else f"{delta:+.1%} of the plan",
-        delta_color="inverse", border=True,
+        "Realised", seconds(realised), None if delta is None else f"{delta * 100:+.1f} %",
+        delta_color="inverse", border=True, height="stretch",
     )  # fmt: skip
-    tiles[2].metric("Lower bound", seconds(plan.lower_bound or None), border=True)
+    tiles[2].metric("Lower bound", seconds(plan.lower_bound or None), border=True, height="stretch")
     gap = share(plan.gap) if plan.lower_bound > 0 else NOTHING
-    tiles[3].metric("Plan above bound", gap, border=True)
+    tiles[3].metric("Above the bound", gap, border=True, height="stretch")
     done = f"{state.count('succeeded')} / {len(state)}"
     note = count(failed, "failed attempt") if failed else None
-    tiles[4].metric("Tasks done", done, note, delta_color="inverse", delta_arrow="off", border=True)
-    tiles[5].metric("Rules broken", kept_or_broken(view.plan.violations), border=True)
+    tiles[4].metric(
+        "Tasks done",
+        done,
+        note,
+        delta_color="inverse",
+        delta_arrow="off",
+        border=True,
+        height="stretch",
+    )
+    tiles[5].metric(
+        "Rules broken", kept_or_broken(view.plan.violations), border=True, height="stretch"
+    )
 
 
 def _timeline(view: RunView) -> None:
@@ -93,8 +103,8 @@ def _tasks(view: RunView) -> None:
             frame, key="tasks", alt="Every task, planned beside actual", height=420,
             on_row=lambda row: session.choose("task", str(frame["task"].iloc[row])),
             columns=("task", "kind", "state", "planned worker", "worker", "planned start", "start",
-                     "planned end", "end", "late", "planned duration", "duration", "share", "attempts",
-                     "peak memory", "reserved memory", "critical"),
+                     "planned end", "end", "late", "planned duration", "duration", "share",
+                     "attempts", "peak memory", "reserved memory", "critical"),
         )  # fmt: skip
     with attempts:
         if view.attempts:

@@ -3,23 +3,28 @@
 from collections.abc import Sequence
 
 import pandas as pd
+import plotly.graph_objects as go
 import streamlit as st
 
 from dashboard import charts, frames, session, tables
 from dashboard.words import NOTHING, ago, plain, seconds, when
 from scheduler.store import Store
-from scheduler.store.values import Training
+from scheduler.store.values import ModelVersion, Training
 
 TITLE, ICON, SECTION, PLACE = "Training", ":material/model_training:", "Learn", 1
 
-GROUPS = (
-    ("Loss", ("train_loss", "loss"), False),
-    ("Error on later data, beside the naive baseline", ("error", "baseline_error"), False),
-    ("Coverage of the forecast band", ("coverage",), True),
-    ("Entropy of the gates", ("gate_entropy",), False),
-)
-LOAD = "expert_load"
-RETRAIN = "retrain"
+LOAD, RETRAIN = "expert_load", "retrain"
+CHARTS = {  # by group: the metrics that share a chart
+    "loss": (("train_loss", "loss"),),
+    "error": (("error", "baseline_error"),),
+    "coverage": (("coverage",),),
+    "gates": (("gate_entropy",), (LOAD,)),
+}
+PERCENT = frozenset({"coverage"})
+TITLES = {
+    "loss": "Loss", "error": "Error and baseline", "coverage": "Coverage",
+    "gates": "Gates and experts", "other": "Other numbers",
+}  # fmt: skip
 
 
 def draw() -> None:
@@ -47,14 +52,20 @@ def _versions(store: Store) -> None:
     for tile, alias in zip(tiles, ("champion", "challenger", "previous"), strict=False):
         found = versions.get(aliases.get(alias, ""))
         value = found.id if found else "none"
-        with tile, st.container(border=True):
+        with tile, st.container(border=True, height="stretch", gap="xsmall"):
             st.metric(alias.capitalize(), plain(value))
-            detail = f"{found.sharing} · saved {ago(found.created, session.now())}" if found else NOTHING
+            detail = (
+                f"{found.sharing} · saved {ago(found.created, session.now())}" if found else NOTHING
+            )
             st.caption(plain(detail))
-    with tiles[3], st.container(border=True):
+    with tiles[3], st.container(border=True, height="stretch", gap="xsmall"):
         st.metric("Saved networks", len(versions))
-        st.caption(plain("allot models lists them"))
-    named = {alias: versions[aliases[alias]] for alias in ("champion", "challenger", "previous") if alias in aliases}
+        st.caption("`allot models` lists them")
+    named: dict[str, ModelVersion] = {
+        alias: versions[aliases[alias]]
+        for alias in ("champion", "challenger", "previous")
+        if alias in aliases
+    }
     compare, saved, changes = st.tabs(["Champion and challenger", "Saved networks", "Promotions"])
     with compare:
         _compare(frames.comparison(named) if named else pd.DataFrame())
@@ -68,7 +79,10 @@ def _versions(store: Store) -> None:
         if promotions:
             tables.show(frames.promotions(promotions), key="promotions")
         else:
-            st.write("No network has been promoted yet. `allot promote VERSION --reason WHY` promotes one.")
+            st.write(
+                "No network has been promoted yet. "
+                "`allot promote VERSION --reason WHY` promotes one."
+            )
 
 
 def _compare(frame: pd.DataFrame) -> None:
@@ -81,15 +95,24 @@ def _compare(frame: pd.DataFrame) -> None:
         if column != "number"
     }
     config["number"] = st.column_config.TextColumn("Number")
-    st.dataframe(frame, key="comparison", hide_index=True, column_config=config, alt="Versions compared")
-    st.caption("Errors and losses: less is better. A difference is the challenger's minus the champion's.")
+    st.dataframe(
+        frame, key="comparison", hide_index=True, column_config=config, alt="Versions compared"
+    )
+    st.caption(
+        "Errors and losses: less is better. A difference is the challenger's minus the champion's."
+    )
 
 
 def _training(store: Store, trainings: Sequence[Training]) -> None:
     known = {str(each.id): each for each in trainings}
     moment = session.now()
+    good = [name for name, each in known.items() if each.state in ("running", "succeeded")]
     found = session.pick(
-        "Training", list(known), "training", shown=lambda each: _line(known[each], ago(known[each].started, moment))
+        "Training",
+        list(known),
+        "training",
+        default=good[0] if good else None,
+        shown=lambda each: _line(known[each], ago(known[each].started, moment)),
     )
     running = known[found].state == "running"
 
@@ -131,24 +154,34 @@ def _details(store: Store, training: Training) -> None:
 
 
 def _curves(metrics: pd.DataFrame) -> None:
-    colours, names = session.colours(), set(metrics["name"])
-    drawn: set[str] = set()
-    for title, wanted, percent in GROUPS:
-        found = [each for each in wanted if each in names]
-        drawn |= set(found)
-        if found:
-            st.markdown(f"**{title}**")
-            _chart(charts.curves(metrics, found, colours, percent=percent), wanted[0])
-    if any(each.startswith(f"{LOAD}.") for each in names):
-        st.markdown("**Load of the experts**")
-        _chart(charts.stacked(metrics, LOAD, colours), LOAD)
-    rest = sorted(each for each in names - drawn if not each.startswith(f"{LOAD}."))
-    if rest:
-        st.markdown("**Other numbers**")
-        _chart(charts.curves(metrics, rest, colours), "other")
+    colours, groups = session.colours(), _groups(set(metrics["name"]))
+    wanted = session.choose_one("Curves", list(groups), "curves", shown=lambda each: TITLES[each])
+    for names in groups[wanted]:
+        if names == (LOAD,):
+            st.markdown("**Load of the experts**")
+            _chart(charts.stacked(metrics, LOAD, colours), LOAD)
+            continue
+        if len(groups[wanted]) > 1:
+            st.markdown(f"**{plain(charts.label(names[0]).capitalize())}**")
+        percent = PERCENT.issuperset(names)
+        _chart(charts.curves(metrics, names, colours, percent=percent), "-".join(names))
 
 
-def _chart(figure: "charts.go.Figure", key: str) -> None:
+def _groups(names: set[str]) -> dict[str, list[tuple[str, ...]]]:
+    """What there is to draw, by group; each tuple is one chart. Unknown metrics are `other`."""
+    known = {LOAD if each.startswith(f"{LOAD}.") else each for each in names}
+    there = {
+        group: [tuple(each for each in chart if each in known) for chart in wanted]
+        for group, wanted in CHARTS.items()
+    }
+    drawn = {name for wanted in CHARTS.values() for chart in wanted for name in chart}
+    there["other"] = [(each,) for each in sorted(known - drawn)]
+    return {
+        group: found for group, each in there.items() if (found := [one for one in each if one])
+    }
+
+
+def _chart(figure: go.Figure, key: str) -> None:
     st.plotly_chart(
         figure, key=f"curve-{key}", theme=None, config={"displayModeBar": False},
         alt="Every number stands in the table below.",
@@ -160,13 +193,14 @@ def _ask(store: Store) -> None:
     waiting = [each for each in store.requests(state="open") if each.kind == RETRAIN]
     with st.form("retrain", border=True):
         reason = st.text_input("Why", placeholder="New machines since Monday", max_chars=200)
-        asked = st.form_submit_button("Ask for a retraining", type="primary", disabled=bool(waiting))
+        asked = st.form_submit_button("Ask for a retraining", disabled=bool(waiting))
     if asked:
         store.ask(RETRAIN, {"reason": reason.strip()}, by="dashboard", at=session.now())
         st.rerun()
     if waiting:
         st.info(
-            f"A retraining was asked for {ago(waiting[0].at, session.now())}; the learning loop takes it up.",
+            f"A retraining was asked for {ago(waiting[0].at, session.now())}; "
+            "the learning loop takes it up.",
             icon=":material/schedule:",
         )
     if requests := store.requests():

@@ -1,0 +1,36 @@
+import pandas as pd
+
+from dashboard import tables
+
+
+def test_a_column_of_seconds_keeps_one_unit_so_that_it_sorts() -> None:
+    values, config = tables.humanised(pd.DataFrame({"duration": [0.4, 90.0, None]}), {})
+    assert values["duration"].tolist()[:2] == [0.4, 90.0]
+    assert config["duration"]["type_config"]["format"] == "%.1f s"
+
+
+def test_bytes_are_shown_in_the_unit_of_the_largest() -> None:
+    values, config = tables.humanised(pd.DataFrame({"memory": [5e8, 3.2e9]}), {})
+    assert values["memory"].tolist() == [0.5, 3.2]
+    assert config["memory"]["type_config"]["format"] == "%.2f GB"
+
+
+def test_a_share_is_shown_as_a_percentage() -> None:
+    values, _ = tables.humanised(pd.DataFrame({"busy": [0.25]}), {})
+    assert values["busy"].tolist() == [25.0]
+
+
+def test_a_time_says_its_zone_in_the_head_of_its_column() -> None:
+    frame = pd.DataFrame({"started": [pd.Timestamp("2026-05-04 09:00", tz="UTC")]})
+    _, config = tables.humanised(frame, {})
+    assert config["started"]["label"] == "Started (UTC)"
+
+
+def test_a_column_without_any_value_can_be_shown() -> None:
+    values, _ = tables.humanised(pd.DataFrame({"realised": [None, None]}), {})
+    assert values["realised"].isna().all()
+
+
+def test_a_state_is_told_by_more_than_its_colour() -> None:
+    values, _ = tables.humanised(pd.DataFrame({"state": ["failed", "succeeded"]}), {})
+    assert values["state"].tolist() == ["✕ failed", "✓ succeeded"]

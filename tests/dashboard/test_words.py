@@ -1,0 +1,55 @@
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from dashboard import words
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [(0.0, "0 s"), (0.0004, "0.4 ms"), (0.34, "340 ms"), (1.234, "1.2 s"), (9.96, "9.96 s"),
+     (59.94, "59.9 s"), (59.96, "1 min 00 s"), (200, "3 min 20 s"), (3900, "1 h 05 min"),
+     (3599.7, "1 h 00 min"), (183600, "2 d 3 h"), (-1.5, "-1.5 s"), (None, "—"),
+     (float("nan"), "—"), (float("inf"), "—")],
+)  # fmt: skip
+def test_seconds_are_said_in_the_unit_that_fits(value: float | None, text: str) -> None:
+    assert words.seconds(value) == text
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [(0, "0 B"), (999, "999 B"), (1000, "1 kB"), (3.4e9, "3.4 GB"), (2.5e16, "25 PB"), (None, "—")],
+)
+def test_bytes_are_said_in_decimal_units(value: float | None, text: str) -> None:
+    assert words.size(value) == text
+
+
+def test_one_is_singular_and_more_are_plural() -> None:
+    assert [words.count(each, "task") for each in (0, 1, 1204)] == [
+        "0 tasks",
+        "1 task",
+        "1,204 tasks",
+    ]
+    assert [words.cores(each) for each in (1, 1.84)] == ["1 core", "1.84 cores"]
+
+
+def test_a_moment_is_said_with_its_zone() -> None:
+    assert words.when(datetime(2026, 5, 4, 9, 0, 7, tzinfo=UTC)) == "2026-05-04 09:00:07 UTC"
+
+
+@pytest.mark.parametrize(
+    ("passed", "text"),
+    [(timedelta(seconds=59), "just now"), (timedelta(minutes=4), "4 min ago"),
+     (timedelta(hours=47), "1 d ago"), (timedelta(seconds=-5), "in the future")],
+)  # fmt: skip
+def test_an_age_is_said_roughly(passed: timedelta, text: str) -> None:
+    now = datetime(2026, 5, 4, tzinfo=UTC)
+    assert words.ago(now - passed, now) == text
+
+
+def test_every_mark_of_punctuation_in_a_name_stands_for_itself() -> None:
+    assert words.plain("**a** <b>\n[c](d)") == r"\*\*a\*\* \<b\> \[c\]\(d\)"
+
+
+def test_a_long_list_says_how_many_it_leaves_out() -> None:
+    assert words.listed(["a", "b", "c", "d", "e"]) == "a, b, c and 2 more"
