@@ -8,6 +8,7 @@ from learner.targets.base import Scores
 
 MARGIN = 0.05  # how much worse one target may become when the mean gets better
 QUANTITIES = ("duration", "memory", "cpu")
+GAIN = 0.001  # how much better the mean must be at least
 NOTHING = 1e-3  # an error that nobody notices: a thousandth of a log, or of a Brier score
 CHEAP = 0.01  # and of regret: a hundredth of the best cost
 
@@ -43,7 +44,7 @@ def decide(
     blocked = champion is not None and bool(worse)
     if blocked:
         reasons.append(f"more than {MARGIN:.0%} worse on {', '.join(worse)}")
-    return Decision(mean < 1 and not blocked, (summary, *reasons))
+    return Decision(mean < 1 - GAIN and not blocked, (summary, *reasons))
 
 
 def _ratios(

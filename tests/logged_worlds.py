@@ -10,6 +10,7 @@ from datetime import UTC, datetime, timedelta
 from functools import cache
 
 import numpy as np
+import torch
 
 from learner.calibration import Calibration
 from learner.examples import Examples
@@ -32,7 +33,7 @@ SLOWNESS = {
     ("sort", "alpha"): 1.0, ("sort", "beta"): 2.5, ("sort", "weak"): 4.0,
     ("align", "alpha"): 3.0, ("align", "beta"): 1.0, ("align", "weak"): 3.5,
     ("solve", "alpha"): 1.0, ("solve", "beta"): 1.6, ("solve", "weak"): 2.0,
-    ("merge", "alpha"): 1.5, ("merge", "beta"): 1.2, ("merge", "weak"): 0.6,
+    ("merge", "alpha"): 1.0, ("merge", "beta"): 1.2, ("merge", "weak"): 0.6,
 }  # fmt: skip
 MORNING = datetime(2026, 1, 5, 8, tzinfo=UTC)
 SMALL = TrainingSettings(epochs=12, shape=Shape(width=32, experts=3))
@@ -40,7 +41,7 @@ SMALL = TrainingSettings(epochs=12, shape=Shape(width=32, experts=3))
 
 def seconds(kind: str, worker: str, megabytes: float) -> float:
     """The true duration."""
-    crowded = 1.8 if megabytes > 6 and worker != "alpha" else 1.0
+    crowded = 2.5 if megabytes > 6 and worker != "alpha" else 1.0
     return SECONDS[kind] * megabytes ** POWER[kind] * SLOWNESS[kind, worker] * crowded
 
 
@@ -59,7 +60,7 @@ def attempt(
     i: int, kind: str, worker: str, megabytes: float, *, rng: np.random.Generator, task: str = ""
 ) -> TaskRecord:
     """One attempt as a log would tell it, a minute after the one before."""
-    bad, noise = fails(kind, worker, megabytes), np.exp(rng.normal(0, 0.08, 3))
+    bad, noise = fails(kind, worker, megabytes), np.exp(rng.normal(0, 0.08, 3)).tolist()
     took = seconds(kind, worker, megabytes) * noise[0]
     ended = MORNING + timedelta(minutes=i)
     return TaskRecord(
@@ -83,7 +84,9 @@ def attempt(
 def logs(n: int, *, seed: int = 0) -> list[TaskRecord]:
     """Attempts of random kinds and sizes on random workers."""
     rng = np.random.default_rng(seed)
-    drawn = zip(rng.choice(KINDS, n), rng.choice(WORKERS, n), rng.lognormal(0.8, 0.8, n), strict=True)
+    drawn = zip(
+        rng.choice(KINDS, n), rng.choice(WORKERS, n), rng.lognormal(0.8, 0.8, n), strict=True
+    )
     return [attempt(i, str(k), str(w), float(x), rng=rng) for i, (k, w, x) in enumerate(drawn)]
 
 
@@ -104,6 +107,7 @@ def filled(store: Store, records: Sequence[TaskRecord]) -> Store:
 
 def learn(records: Sequence[TaskRecord], settings: TrainingSettings = SMALL) -> Learned:
     """A network that learned from records, in this process."""
+    torch.set_num_threads(1)  # more threads fight for the cores of a busy machine
     examples = Examples.of(records)
     offsets = Offsets.fit(examples)
     plan = Plan.over(examples.columns, settings.sharing, settings.shape)

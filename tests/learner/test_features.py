@@ -21,7 +21,9 @@ def columns() -> Columns:
 
 
 def test_a_record_and_the_task_that_it_was_have_the_same_columns() -> None:
-    seen = record(sizes={"input_bytes": 2e6}, workflow="nightly", worker="beta", requested_cores=2.0)
+    seen = record(
+        sizes={"input_bytes": 2e6}, workflow="nightly", worker="beta", requested_cores=2.0
+    )
     task = Task(id="t", kind="sort", sizes={"input_bytes": 2e6}, cores=2.0)
     worker = Worker(name="beta", cores=4, memory=2**30)
     pairs = columns().encode_pairs(Workflow("nightly", [task]), Cluster("one", [worker]))
@@ -65,7 +67,7 @@ def test_a_leak_passes_when_declared_as_known_beforehand() -> None:
 
 def test_a_size_that_repeats_the_duration_is_refused_as_a_leak() -> None:
     leaking = [record(sizes={"wall": float(i)}, duration=float(i)) for i in range(5)]
-    with pytest.raises(InvalidInput, match="'wall'.*duration"):
+    with pytest.raises(InvalidInput, match=r"'wall'.*duration"):
         Columns.learn(leaking)
 
 

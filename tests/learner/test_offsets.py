@@ -38,7 +38,9 @@ def test_a_kind_is_fitted_by_its_own_ridge_over_the_shared_effect_of_workers(exa
     expected = ridge(np.hstack([inputs.numbers[mine], dummies]), truth[mine] - habit)
     assert fitted.intercept[kind] == pytest.approx(expected[0])
     np.testing.assert_allclose(fitted.slopes[kind], expected[1:3], atol=1e-9)
-    np.testing.assert_allclose(fitted.worker[kind, 1:] - fitted.worker[0, 1:], expected[3:], atol=1e-9)
+    np.testing.assert_allclose(
+        fitted.worker[kind, 1:] - fitted.worker[0, 1:], expected[3:], atol=1e-9
+    )
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -85,6 +87,6 @@ def test_offsets_survive_being_written_down(offsets: Offsets, examples: Examples
 
 def test_training_rows_alone_decide_the_offsets() -> None:
     records = logs(200)
-    changed = records[:170] + [r for r in logs(200, seed=9)[170:]]
+    changed = [*records[:170], *logs(200, seed=9)[170:]]
     one, two = (Offsets.fit(Examples.of(each)) for each in (records, changed))
     assert np.array_equal(one.ridges["duration"].slopes, two.ridges["duration"].slopes)

@@ -1,0 +1,143 @@
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+from logged_worlds import SMALL, compared_logs, logs, one_learned, one_world
+
+from learner.examples import Examples
+from learner.metrics import evaluate, relative_error
+from learner.networks.base import Shape
+from learner.networks.network import Plan
+from learner.offsets import Offsets
+from learner.training.fit import Fitted, fit, losses
+from learner.training.lesson import Lesson, lessons_of
+from learner.training.settings import TrainingSettings
+from scheduler.errors import AllotError, InvalidInput, NotFound
+
+
+@pytest.fixture(scope="module")
+def examples() -> Examples:
+    return Examples.of(compared_logs(40))
+
+
+def lessons(examples: Examples) -> dict[str, Lesson]:
+    return lessons_of(examples, Offsets.fit(examples), seed=0)
+
+
+def fitted(examples: Examples, settings: TrainingSettings, **options) -> Fitted:
+    plan = Plan.over(examples.columns, settings.sharing, settings.shape)
+    return fit(plan, lessons(examples), settings, **options)
+
+
+QUICK = TrainingSettings(epochs=3, shape=Shape(width=8, experts=2))
+
+
+def test_the_network_beats_the_naive_baseline_where_sizes_matter() -> None:
+    scores = evaluate(one_learned(), Examples.of(one_world()))
+    shares = relative_error(scores)
+    assert shares["duration"] < 0.35
+    assert shares["memory"] < 0.35
+    assert shares["cpu"] < 1.1  # the truth is a constant: a median cannot be beaten
+    assert shares["failure"] < 0.9
+    assert scores["assignment"]["regret"] < 0.05 * scores["assignment"]["random_regret"]
+
+
+def test_the_network_is_better_than_the_offset_that_it_stands_on() -> None:
+    examples = Examples.of(one_world())
+    rows = examples.split.test
+    offset = one_learned().offsets.ridges["duration"].at(examples.inputs.take(rows))
+    alone = np.nanmean(np.abs(examples.truth["duration"][rows] - offset))
+    assert evaluate(one_learned(), examples)["duration"]["error"] < alone
+
+
+def test_one_seed_gives_one_network(examples: Examples) -> None:
+    one, two = fitted(examples, QUICK), fitted(examples, QUICK)
+    assert one.losses == two.losses
+    assert all(torch.equal(one.weights[name], two.weights[name]) for name in one.weights)
+
+
+def test_training_leaves_the_callers_random_numbers_alone(examples: Examples) -> None:
+    torch.manual_seed(5)
+    fitted(examples, QUICK)
+    drawn = torch.rand(3)
+    torch.manual_seed(5)
+    assert torch.equal(drawn, torch.rand(3))
+
+
+def test_the_weights_are_those_of_the_best_epoch(examples: Examples) -> None:
+    found = fitted(examples, replace(SMALL, epochs=9))
+    late = range(2, len(found.validation))  # a third of the epochs warms up
+    assert found.epoch == min(late, key=lambda epoch: found.validation[epoch])
+
+
+def test_training_stops_when_nothing_gets_better(examples: Examples) -> None:
+    settings = TrainingSettings(
+        epochs=60, patience=3, rate=0.05, shape=Shape(width=32, experts=2, dropout=0.0)
+    )
+    assert len(fitted(examples, settings).losses) < 60
+
+
+def test_every_epoch_reports_losses_and_the_health_of_gates(examples: Examples) -> None:
+    told = []
+    fitted(examples, QUICK, report=told.append)
+    assert len(told) == 3
+    names = {(each.target, each.name) for each in told[-1]}
+    assert {("all", "loss"), ("duration", "validation_loss"), ("memory", "gate_entropy")} <= names
+    loads = [m.value for m in told[-1] if m.target == "duration" and m.name.startswith("load ")]
+    assert sum(loads) == pytest.approx(1.0, abs=1e-5)
+
+
+def test_shares_of_a_batch_add_up_to_the_batch(examples: Examples) -> None:
+    """What makes training with several workers equal to training with one."""
+    from learner.networks.network import Network
+
+    torch.manual_seed(0)
+    network = Network(Plan.over(examples.columns, "cgc", QUICK.shape)).eval()
+    options = {"seed": 3, "forget": 0.3}
+    whole = next(lessons(examples)["train"].batches(37, **options))
+    parts = [
+        next(lessons(examples)["train"].batches(37, rank=rank, world=2, **options))
+        for rank in (0, 1)
+    ]
+    together = losses(network, whole)
+    apart = [losses(network, part) for part in parts]
+    for name, loss in together.items():
+        torch.testing.assert_close(loss, apart[0][name] + apart[1][name])
+
+
+def test_a_quantity_that_no_log_holds_does_not_stop_training() -> None:
+    records = [replace(record, cpu=None, peak_memory=None) for record in logs(60)]
+    found = fitted(Examples.of(records), QUICK)
+    assert np.isfinite(found.losses).all()
+
+
+def test_what_rows_forget_is_shown_as_unknown(examples: Examples) -> None:
+    lesson = lessons(examples)["train"]
+    batch = next(lesson.batches(40, seed=0, forget=0.999))
+    assert (batch.rows.kind[: batch.attempts] == 0).all()
+    torch.testing.assert_close(
+        batch.offset["duration"], lesson.offset["duration"][3][order_of(lesson, 40)]
+    )
+
+
+def order_of(lesson: Lesson, size: int) -> np.ndarray:
+    return np.random.default_rng(0).permutation(len(lesson))[:size]
+
+
+def test_a_training_that_diverges_says_so(examples: Examples) -> None:
+    with pytest.raises(AllotError, match="diverged"):
+        fitted(examples, replace(QUICK, epochs=8, rate=1e12, clip=1e12))
+
+
+@pytest.mark.parametrize(
+    ("name", "value"), [("epochs", 0), ("rate", 0.0), ("forget", 1.0), ("batch", 0)]
+)
+def test_settings_that_make_no_sense_are_refused(name: str, value: float) -> None:
+    with pytest.raises(InvalidInput, match=name):
+        TrainingSettings(**{name: value})
+
+
+def test_a_sharing_that_does_not_exist_is_refused_with_those_that_do() -> None:
+    with pytest.raises(NotFound, match="cgc, hard, mmoe, separate"):
+        TrainingSettings(sharing="soft")

@@ -1,0 +1,80 @@
+import numpy as np
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+from hypothesis.extra.numpy import arrays
+
+from learner.targets.assignment import Assignment, regret
+from learner.targets.failure import Failure, area_under_curve
+from learner.targets.quantities import Duration, pinball
+from scheduler.predictors.affinity import TEMPERATURE
+
+anything = arrays(np.float32, (4, 3), elements=st.floats(-1e4, 1e4, width=32))
+
+
+@given(anything, st.floats(-100, 100))
+def test_quantiles_cannot_cross(raw: np.ndarray, offset: float) -> None:
+    told = Duration().read(torch.from_numpy(raw), torch.full((4,), offset))
+    assert (told.diff(dim=-1) >= 0).all()
+
+
+def test_the_pinball_loss_is_least_at_the_quantiles_of_the_data() -> None:
+    seen = torch.from_numpy(np.random.default_rng(0).normal(size=4000)).float()
+    raw = torch.zeros(1, 3, requires_grad=True)
+    optimiser = torch.optim.Adam([raw], lr=0.05)
+    for _ in range(300):
+        optimiser.zero_grad()
+        told = Duration().read(raw, torch.zeros(1)).expand(len(seen), 3)
+        Duration().loss(told, seen).mean().backward()
+        optimiser.step()
+    found = Duration().read(raw.detach(), torch.zeros(1))[0]
+    np.testing.assert_allclose(found, np.quantile(seen, (0.1, 0.5, 0.9)), atol=0.08)
+
+
+def test_torch_and_numpy_agree_on_the_pinball_loss() -> None:
+    rng = np.random.default_rng(1)
+    told, truth = np.sort(rng.normal(size=(20, 3))), rng.normal(size=20)
+    loss = Duration().loss(torch.from_numpy(told), torch.from_numpy(truth)).mean()
+    assert float(loss) == pytest.approx(pinball(told, truth), rel=1e-5)
+
+
+def test_coverage_counts_what_lies_between_the_outer_quantiles() -> None:
+    told = np.tile([0.0, 1.0, 2.0], (4, 1))
+    scores = Duration().score(told, np.array([-1.0, 0.5, 1.5, 3.0]), told)
+    assert scores["coverage"] == 0.5
+    assert scores["error"] == pytest.approx((2 + 0.5 + 0.5 + 2) / 4)
+
+
+def test_the_area_under_the_curve_counts_pairs_in_the_right_order() -> None:
+    risk, truth = np.array([0.1, 0.4, 0.4, 0.9]), np.array([0.0, 0.0, 1.0, 1.0])
+    assert area_under_curve(risk, truth) == pytest.approx((1 + 0.5 + 1 + 1) / 4)
+
+
+def test_the_area_is_unknown_where_all_ended_alike() -> None:
+    assert area_under_curve(np.array([0.1, 0.2]), np.array([0.0, 0.0])) is None
+
+
+def test_no_head_makes_a_failure_certain() -> None:
+    logits = Failure().read(torch.tensor([[1e6], [-1e6]]), torch.zeros(2))
+    assert torch.isfinite(logits).all()
+    assert (logits.sigmoid() < 1).all()
+    assert (logits.sigmoid() > 0).all()
+
+
+def test_scores_that_are_the_costs_powers_lose_nothing() -> None:
+    cost = torch.tensor([[1.0, 2.0, 8.0], [3.0, 3.0, torch.nan]])
+    scores = -torch.log(cost.nan_to_num(1.0)) / TEMPERATURE
+    torch.testing.assert_close(Assignment().loss(scores, cost), torch.zeros(2))
+
+
+def test_a_choice_with_one_known_cost_teaches_nothing() -> None:
+    cost = torch.tensor([[1.0, torch.nan]])
+    assert not Assignment().observed(cost)
+    assert Assignment().loss(torch.tensor([[0.0, 5.0]]), cost) == 0
+
+
+def test_regret_is_the_chosen_workers_cost_minus_the_best_known_one() -> None:
+    cost = np.array([[5.0, 2.0, np.nan], [1.0, 4.0, 9.0]])
+    scores = np.array([[1.0, 0.0, 99.0], [3.0, 2.0, 1.0]])
+    assert regret(cost, scores).tolist() == [3.0, 0.0]

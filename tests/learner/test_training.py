@@ -1,0 +1,181 @@
+"""The whole way on one store: train, register, promote, forecast, judge; with and without Ray."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import textwrap
+import time
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+from logged_worlds import KINDS, compared_logs, filled
+from typer.testing import CliRunner
+
+from learner.networks.base import Shape
+from learner.predictor import champion
+from learner.training.on_ray import train
+from learner.training.settings import TrainingSettings
+from scheduler.cli import build
+from scheduler.cluster import Cluster, Worker
+from scheduler.errors import CorruptVersion, InvalidInput
+from scheduler.predictors.history import HistoryPredictor
+from scheduler.store import Store
+from scheduler.workflow import Task, Workflow
+
+SMALL = TrainingSettings(epochs=4, shape=Shape(width=16, experts=2, dropout=0.0))
+CLUSTER = Cluster("two", [Worker(name=name, cores=4, memory=2**34) for name in ("alpha", "beta")])
+TASKS = Workflow("nightly", [Task(id=k, kind=k, sizes={"input_bytes": 2e6}) for k in KINDS])
+quiet = pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::FutureWarning")
+patient = pytest.mark.filterwarnings("ignore::ResourceWarning")
+
+
+@pytest.fixture
+def url(tmp_path: Path) -> str:
+    return f"sqlite:///{tmp_path}/allot.db"
+
+
+@pytest.fixture
+def store(url: str):
+    with filled(Store.open(url), compared_logs(40)) as opened:
+        yield opened
+
+
+def now() -> datetime:
+    return datetime.now(UTC)
+
+
+def losses(store: Store, training: int) -> list[float]:
+    told = store.training_metrics(training)
+    return [each.value for each in told if (each.target, each.name) == ("all", "loss")]
+
+
+@quiet
+def test_a_training_ends_as_champion_and_forecasts(store: Store) -> None:
+    version = train(store, SMALL, workers=0)
+    assert store.aliases()["champion"] == version.id
+    predictor = champion(store)
+    assert predictor is not None
+    assert predictor.predict(TASKS, CLUSTER).source == version.id
+
+
+@quiet
+def test_every_epoch_is_in_the_store(store: Store) -> None:
+    version = train(store, SMALL, workers=0)
+    assert version.training is not None
+    assert len(losses(store, version.training)) == 4
+    training = store.trainings(now=now())[0]
+    assert (training.state, training.version) == ("succeeded", version.id)
+
+
+@quiet
+def test_the_same_again_becomes_challenger_only(store: Store) -> None:
+    one, two = train(store, SMALL, workers=0), train(store, SMALL, workers=0)
+    assert store.aliases() == {"champion": one.id, "challenger": two.id}
+    assert "the champion" in store.promotions()[0].reason
+
+
+@quiet
+def test_a_changed_file_is_refused_and_history_still_forecasts(store: Store) -> None:
+    version = train(store, SMALL, workers=0)
+    weights = store.folder / version.id / "weights.safetensors"
+    weights.write_bytes(weights.read_bytes()[:-8] + b"\0" * 8)
+    with pytest.raises(CorruptVersion):
+        champion(store)
+    HistoryPredictor.learn(store.records()).predict(TASKS, CLUSTER)
+
+
+@quiet
+def test_too_few_records_are_refused_before_a_training_is_noted(url: str) -> None:
+    with Store.open(url) as store:
+        with pytest.raises(InvalidInput, match="at least 20 attempts, found 0"):
+            train(store, SMALL, workers=0)
+        assert store.trainings(now=now()) == ()
+
+
+@quiet
+def test_a_training_that_fails_is_noted_with_its_message(store: Store) -> None:
+    wild = TrainingSettings(epochs=9, rate=1e12, clip=1e12, shape=SMALL.shape)
+    with pytest.raises(Exception, match="diverged"):
+        train(store, wild, workers=0)
+    training = store.trainings(now=now())[0]
+    assert training.state == "failed"
+    assert "diverged" in training.message
+
+
+@quiet
+def test_progress_is_told_in_words(store: Store) -> None:
+    told = []
+    train(store, SMALL, workers=0, on_progress=told.append)
+    assert [each.doing for each in told][:2] == ["reading records", "fitting offsets"]
+    assert told[-1].doing == "judging"
+
+
+@quiet
+def test_the_commands_train_judge_list_promote_and_roll_back(url: str) -> None:
+    with filled(Store.open(url), compared_logs(40)):
+        pass
+
+    def allot(*arguments: str) -> dict:
+        found = CliRunner().invoke(build(), [*arguments, "--store", url, "--json"])
+        assert found.exit_code == 0, found.output
+        return json.loads(found.stdout)
+
+    first = allot("train", "--workers", "0", "--epochs", "2", "--sharing", "hard")
+    assert {"version", "sharing", "workers", "seconds", "targets"} <= first.keys()
+    assert {"error", "baseline_error", "coverage"} <= first["targets"]["duration"].keys()
+    judged = allot("evaluate")
+    assert judged["version"] == first["version"]
+    assert "regret" in judged["assignment"]
+    second = allot("train", "--workers", "0", "--epochs", "2", "--seed", "7")
+    assert (
+        allot("promote", second["version"], "--reason", "tried it")["champion"] == second["version"]
+    )
+    assert allot("rollback", "--reason", "did not like it")["champion"] == first["version"]
+    listed = allot("models")
+    assert listed["champion"] == first["version"]
+    assert {each["version"] for each in listed["versions"]} == {first["version"], second["version"]}
+
+
+@pytest.mark.timeout(280)
+@pytest.mark.parametrize(
+    ("blow", "state"), [(signal.SIGINT, "interrupted"), (signal.SIGKILL, "lost")]
+)
+def test_a_stopped_training_is_seen_for_what_it_was(store: Store, blow: int, state: str) -> None:
+    script = f"""
+        from learner.training.on_ray import train
+        from learner.training.settings import TrainingSettings
+        from scheduler.store import Store
+        train(Store.open({store.url!r}), TrainingSettings(epochs=100000), workers=0)
+    """
+    command = [sys.executable, "-c", textwrap.dedent(script)]
+    child = subprocess.Popen(command, stderr=subprocess.DEVNULL, env=dict(os.environ))
+    try:
+        until = time.monotonic() + 120
+        while not store.trainings(now=now()) or not losses(store, 1):
+            assert child.poll() is None
+            assert time.monotonic() < until
+            time.sleep(0.2)
+        child.send_signal(blow)
+        child.wait(timeout=60)
+    finally:
+        child.kill()
+        child.wait()
+    assert store.trainings(now=now() + timedelta(minutes=2))[0].state == state
+
+
+@pytest.mark.ray
+@quiet
+@patient
+@pytest.mark.timeout(280)
+def test_two_workers_on_ray_learn_what_one_process_learns(store: Store) -> None:
+    alone, together = (train(store, SMALL, workers=workers) for workers in (0, 2))
+    assert alone.training is not None
+    assert together.training is not None
+    assert losses(store, together.training) == pytest.approx(
+        losses(store, alone.training), abs=1e-5
+    )
+    told, said = (v.metrics["targets"]["duration"]["error"] for v in (alone, together))
+    assert told == pytest.approx(said, abs=1e-4)
