@@ -32,17 +32,18 @@ class Kind:
 
 NUMERIC = frozenset({"numeric"})
 KINDS = (
-    Kind("load", "rows", 8e3, 1.5e5, 48, 0),
-    Kind("parse", "rows", 8e3, 1.2e5, 60, 0),
-    Kind("sort", "rows", 6e4, 1.5e6, 8, 1),
-    Kind("aggregate", "rows", 4e4, 8e5, 16, 1),
-    Kind("count_words", "size", 2e5, 5e6, 1, 1),
-    Kind("score", "rows", 2e3, 4e4, 96, 1, NUMERIC),
-    Kind("multiply", "side", 60, 220, 2e3, 1, NUMERIC),
-    Kind("blur", "side", 150, 900, 8e3, 1, NUMERIC),
-    Kind("route", "nodes", 3e3, 5e4, 40, 1, NUMERIC),
-    Kind("compress", "size", 1.5e5, 3e6, 1, 2),
-    Kind("digest", "size", 1e6, 3e7, 1, 2),
+    Kind("load", "rows", 2e4, 2e5, 48, 0),
+    Kind("parse", "rows", 1.5e4, 1.6e5, 60, 0),
+    Kind("sort", "rows", 2e5, 2.4e6, 8, 1),
+    Kind("aggregate", "rows", 6e4, 7e5, 16, 1),
+    Kind("count_words", "size", 1e6, 8e6, 1, 1),
+    Kind("score", "rows", 2e3, 2.4e4, 96, 1, NUMERIC),
+    Kind("multiply", "side", 80, 220, 2e3, 1, NUMERIC),
+    Kind("blur", "side", 250, 800, 8e3, 1, NUMERIC),
+    Kind("route", "nodes", 5e3, 4e4, 40, 1, NUMERIC),
+    Kind("sign", "messages", 60, 600, 64, 2, NUMERIC),
+    Kind("compress", "size", 4e5, 6e6, 1, 2),
+    Kind("digest", "size", 4e6, 4e7, 1, 2),
 )
 
 

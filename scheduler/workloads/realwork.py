@@ -1,8 +1,8 @@
-"""Ten kinds of real work, each done by up to three agents in a way of their own.
+"""Twelve kinds of real work, each done by up to three agents in a way of their own.
 
 Every action makes its input from a seed and works on it with the library that its place's label
-`library` names: `numpy` (arrays), `arrow` (columns) or `stdlib` (plain Python). Inputs hold numbers
-that compress, group and repeat as business data does.
+`library` names: `numpy` (arrays), `arrow` (columns) or `stdlib` (plain Python). Making the input
+is cheap beside the work, so that what is measured is how good the agent is at the kind.
 """
 
 import bz2
@@ -30,10 +30,40 @@ from numpy.typing import NDArray
 from scheduler.execution.place import Place
 
 Ways = Mapping[str, Callable[..., object]]
+Array = NDArray[Any]
 
-WORDS = tuple(
-    "".join(pair) for pair in zip("abcdefghij" * 30, "klmnopqrstuvwxyz" * 20, strict=False)
-)
+
+def load(place: Place, *, rows: int, seed: int) -> None:
+    """Reads comma-separated numbers into columns."""
+    table = np.random.default_rng(seed).integers(0, 10**6, (500, 6)).tolist()
+    text = _repeated([",".join(map(str, row)) for row in table], rows)
+    _done_by(
+        place,
+        {
+            "numpy": lambda: np.loadtxt(io.StringIO(text), delimiter=",", converters=float),
+            "arrow": lambda: pa.csv.read_csv(pa.py_buffer(text.encode())),
+            "stdlib": lambda: [
+                [float(cell) for cell in row] for row in csv.reader(io.StringIO(text))
+            ],
+        },
+    )
+
+
+def parse(place: Place, *, rows: int, seed: int) -> None:
+    """Reads lines of JSON into a table."""
+    draw = random.Random(seed)
+    lines = [
+        json.dumps({"id": i, "amount": draw.random(), "name": _word(draw)}) for i in range(500)
+    ]
+    text = _repeated(lines, rows)
+    _done_by(
+        place,
+        {
+            "numpy": lambda: np.array([_fields(line) for line in text.splitlines()]),
+            "arrow": lambda: pa.json.read_json(pa.py_buffer(text.encode())),
+            "stdlib": lambda: [json.loads(line) for line in text.splitlines()],
+        },
+    )
 
 
 def sort(place: Place, *, rows: int, seed: int) -> None:
@@ -43,49 +73,8 @@ def sort(place: Place, *, rows: int, seed: int) -> None:
         place,
         {
             "numpy": lambda: np.sort(numbers),
-            "arrow": lambda: pa.array(numbers).take(pc.sort_indices(pa.array(numbers))),
+            "arrow": lambda: pc.sort_indices(_column(numbers)),
             "stdlib": lambda: sorted(numbers.tolist()),
-        },
-    )
-
-
-def compress(place: Place, *, size: int, seed: int) -> None:
-    """Packs bytes."""
-    data = _text(size, seed).encode()
-    _done_by(
-        place,
-        {
-            "numpy": lambda: bz2.compress(data, 5),
-            "arrow": lambda: pa.compress(data, codec="zstd", asbytes=True),
-            "stdlib": lambda: zlib.compress(data, 6),
-        },
-    )
-
-
-def digest(place: Place, *, size: int, seed: int) -> None:
-    """Takes a fingerprint of every kilobyte."""
-    data = np.random.default_rng(seed).bytes(size)
-    pages = range(0, size, 1024)
-    _done_by(
-        place,
-        {
-            "numpy": lambda: _polynomial(
-                np.frombuffer(data[: size // 1024 * 1024], dtype=np.uint8)
-            ),
-            "arrow": lambda: [hashlib.sha3_512(data[at : at + 1024]).digest() for at in pages],
-            "stdlib": lambda: [hashlib.sha256(data[at : at + 1024]).digest() for at in pages],
-        },
-    )
-
-
-def multiply(place: Place, *, side: int, seed: int) -> None:
-    """Multiplies two square matrices."""
-    left, right = np.random.default_rng(seed).random((2, side, side))
-    _done_by(
-        place,
-        {
-            "numpy": lambda: [left @ right for _ in range(40)],
-            "stdlib": lambda: _product(left.tolist(), right.T.tolist()),
         },
     )
 
@@ -93,75 +82,29 @@ def multiply(place: Place, *, side: int, seed: int) -> None:
 def aggregate(place: Place, *, rows: int, seed: int) -> None:
     """Sums amounts by customer, as a query would."""
     rng = np.random.default_rng(seed)
-    customers, amounts = rng.integers(0, max(1, rows // 50), rows), rng.random(rows)
+    customers, amounts = rng.integers(0, max(1, rows // 200), rows), rng.random(rows)
     _done_by(
         place,
         {
             "numpy": lambda: _grouped(customers, amounts),
-            "arrow": lambda: (
-                pa.table({"c": customers, "a": amounts}).group_by("c").aggregate([("a", "sum")])
-            ),
+            "arrow": lambda: _table(c=customers, a=amounts).group_by("c").aggregate([("a", "sum")]),
             "stdlib": lambda: _queried(customers.tolist(), amounts.tolist()),
-        },
-    )
-
-
-def parse(place: Place, *, rows: int, seed: int) -> None:
-    """Reads lines of JSON into a table."""
-    draw = random.Random(seed)
-    lines = "\n".join(
-        json.dumps({"id": i, "amount": draw.random(), "name": draw.choice(WORDS)})
-        for i in range(rows)
-    )
-    _done_by(
-        place,
-        {
-            "numpy": lambda: np.array([_fields(line) for line in lines.splitlines()]),
-            "arrow": lambda: pa.json.read_json(pa.BufferReader(lines.encode())),
-            "stdlib": lambda: [json.loads(line) for line in lines.splitlines()],
-        },
-    )
-
-
-def load(place: Place, *, rows: int, seed: int) -> None:
-    """Reads comma-separated numbers into columns."""
-    table = np.random.default_rng(seed).integers(0, 10**6, (rows, 6))
-    text = "\n".join(",".join(map(str, row)) for row in table.tolist())
-    _done_by(
-        place,
-        {
-            "numpy": lambda: np.loadtxt(io.StringIO(text), delimiter=","),
-            "arrow": lambda: pa.csv.read_csv(pa.BufferReader(text.encode())),
-            "stdlib": lambda: [
-                [float(cell) for cell in row] for row in csv.reader(io.StringIO(text))
-            ],
         },
     )
 
 
 def count_words(place: Place, *, size: int, seed: int) -> None:
     """Counts how often each word stands in a text."""
-    text = _text(size, seed)
+    draw = random.Random(seed)
+    text = _repeated([" ".join(_word(draw) for _ in range(12)) for _ in range(400)], size // 84)
     _done_by(
         place,
         {
             "numpy": lambda: np.unique(np.array(text.split()), return_counts=True),
             "arrow": lambda: pc.value_counts(
-                pc.list_flatten(pc.split_pattern(pa.array([text]), " "))
+                pc.list_flatten(pc.utf8_split_whitespace(_single(text)))
             ),
             "stdlib": lambda: Counter(re.findall(r"\w+", text)),
-        },
-    )
-
-
-def blur(place: Place, *, side: int, seed: int) -> None:
-    """Softens a square picture."""
-    picture = np.random.default_rng(seed).random((side, side))
-    _done_by(
-        place,
-        {
-            "numpy": lambda: _blurred(picture, times=12),
-            "stdlib": lambda: _blurred_slowly(picture.tolist()),
         },
     )
 
@@ -177,23 +120,86 @@ def score(place: Place, *, rows: int, seed: int) -> None:
     _done_by(
         place,
         {
-            "numpy": lambda: [
-                1 / (1 + np.exp(-np.tanh(customers @ first) @ second)) for _ in range(6)
-            ],
+            "numpy": lambda: 1 / (1 + np.exp(-np.tanh(customers @ first) @ second)),
             "stdlib": lambda: _scored(customers.tolist(), first.T.tolist(), second.tolist()),
         },
     )
 
 
-def route(place: Place, *, nodes: int, seed: int) -> None:
-    """Finds the shortest ways from one place of a road network to all others."""
-    draw = random.Random(seed)
-    roads = [[(draw.randrange(nodes), draw.random()) for _ in range(4)] for _ in range(nodes)]
+def multiply(place: Place, *, side: int, seed: int) -> None:
+    """Multiplies two square matrices."""
+    left, right = np.random.default_rng(seed).random((2, side, side))
     _done_by(
         place,
         {
-            "numpy": lambda: _relaxed(roads),
-            "stdlib": lambda: _dijkstra(roads),
+            "numpy": lambda: left @ right,
+            "stdlib": lambda: _product(left.tolist(), right.T.tolist()),
+        },
+    )
+
+
+def blur(place: Place, *, side: int, seed: int) -> None:
+    """Softens a square picture four times."""
+    picture = np.random.default_rng(seed).random((side, side))
+    _done_by(
+        place,
+        {
+            "numpy": lambda: _blurred(picture, times=4),
+            "stdlib": lambda: _blurred_slowly(picture.tolist(), times=4),
+        },
+    )
+
+
+def route(place: Place, *, nodes: int, seed: int) -> None:
+    """Finds the shortest ways from one place of a long road network to all others."""
+    rng = np.random.default_rng(seed)
+    ahead = rng.integers(1, 40, (nodes, 3)) + np.arange(nodes)[:, None]
+    target, length = np.minimum(ahead, nodes - 1), rng.random((nodes, 3))
+    _done_by(
+        place,
+        {
+            "numpy": lambda: _relaxed(target, length),
+            "stdlib": lambda: _dijkstra(target.tolist(), length.tolist()),
+        },
+    )
+
+
+def sign(place: Place, *, messages: int, seed: int) -> None:
+    """Signs messages with a key of 512 bits."""
+    draw = random.Random(seed)
+    key, modulus = draw.getrandbits(512), draw.getrandbits(512) | 1
+    texts = [draw.getrandbits(500) for _ in range(messages)]
+    _done_by(
+        place,
+        {
+            "numpy": lambda: _powers(np.array(texts, dtype=object), key, modulus),
+            "stdlib": lambda: [pow(text, key, modulus) for text in texts],
+        },
+    )
+
+
+def compress(place: Place, *, size: int, seed: int) -> None:
+    """Packs bytes."""
+    data = np.random.default_rng(seed).integers(97, 113, size, dtype=np.uint8).tobytes()
+    _done_by(
+        place,
+        {
+            "numpy": lambda: bz2.compress(data, 5),
+            "arrow": lambda: pa.compress(data, codec="zstd", asbytes=True),
+            "stdlib": lambda: zlib.compress(data, 6),
+        },
+    )
+
+
+def digest(place: Place, *, size: int, seed: int) -> None:
+    """Takes a fingerprint of every four kilobytes."""
+    data = np.random.default_rng(seed).bytes(size // 4096 * 4096)
+    _done_by(
+        place,
+        {
+            "numpy": lambda: _polynomial(np.frombuffer(data, dtype=np.uint8).reshape(-1, 4096)),
+            "arrow": lambda: [hashlib.sha3_512(page).digest() for page in _pages(data)],
+            "stdlib": lambda: [hashlib.sha256(page).digest() for page in _pages(data)],
         },
     )
 
@@ -205,14 +211,40 @@ def _done_by(place: Place, ways: Ways) -> None:
     ways[library]()
 
 
-def _text(size: int, seed: int) -> str:
-    draw = np.random.default_rng(seed).zipf(1.3, size // 3) % len(WORDS)
-    return " ".join(WORDS[each] for each in draw.tolist())
+def _word(draw: random.Random) -> str:
+    return f"{draw.choice(('north', 'south', 'west', 'east'))}{draw.randrange(90)}"
 
 
-def _polynomial(data: NDArray[Any]) -> NDArray[Any]:
-    state = np.zeros(len(data) // 1024, dtype=np.uint64)
-    for column in data.reshape(-1, 1024).T:
+def _repeated(lines: list[str], count: int) -> str:
+    whole, rest = divmod(max(1, count), len(lines))
+    return "\n".join(lines * whole + lines[:rest])
+
+
+def _column(values: Array) -> Any:
+    """An Arrow array over the same memory."""
+    return pa.Array.from_buffers(
+        pa.from_numpy_dtype(values.dtype), len(values), [None, pa.py_buffer(values)]
+    )
+
+
+def _single(text: str) -> Any:
+    """An Arrow array of one text."""
+    data = text.encode()
+    ends = np.array([0, len(data)], dtype=np.int32)
+    return pa.StringArray.from_buffers(1, pa.py_buffer(ends), pa.py_buffer(data))
+
+
+def _table(**columns: Array) -> Any:
+    return pa.Table.from_arrays([_column(each) for each in columns.values()], names=list(columns))
+
+
+def _pages(data: bytes) -> list[bytes]:
+    return [data[at : at + 4096] for at in range(0, len(data), 4096)]
+
+
+def _polynomial(pages: Array) -> Array:
+    state = np.zeros(len(pages), dtype=np.uint64)
+    for column in pages.T:
         state = state * np.uint64(1099511628211) + column
     return state
 
@@ -221,7 +253,7 @@ def _product(left: list[list[float]], right: list[list[float]]) -> list[list[flo
     return [[sum(map(float.__mul__, row, column)) for column in right] for row in left]
 
 
-def _grouped(keys: NDArray[Any], values: NDArray[Any]) -> NDArray[Any]:
+def _grouped(keys: Array, values: Array) -> Array:
     order = np.argsort(keys, kind="stable")
     _, starts = np.unique(keys[order], return_index=True)
     return np.add.reduceat(values[order], starts)
@@ -239,7 +271,7 @@ def _fields(line: str) -> tuple[float, float]:
     return float(found[0]), float(found[1])
 
 
-def _blurred(picture: NDArray[Any], *, times: int) -> NDArray[Any]:
+def _blurred(picture: Array, *, times: int) -> Array:
     for _ in range(times):
         wide = np.pad(picture, 1, mode="edge")
         rows = wide[:-2] + wide[1:-1] + wide[2:]
@@ -247,14 +279,16 @@ def _blurred(picture: NDArray[Any], *, times: int) -> NDArray[Any]:
     return picture
 
 
-def _blurred_slowly(picture: list[list[float]]) -> list[list[float]]:
-    rows = [
-        [(a + b + c) / 3 for a, b, c in zip(row, row[1:], row[2:], strict=False)] for row in picture
-    ]
-    return [
-        [(a + b + c) / 3 for a, b, c in zip(above, here, below, strict=False)]
-        for above, here, below in zip(rows, rows[1:], rows[2:], strict=False)
-    ]
+def _blurred_slowly(picture: list[list[float]], *, times: int) -> list[list[float]]:
+    for _ in range(times):
+        rows = [
+            [a + b + c for a, b, c in zip(row, row[1:], row[2:], strict=False)] for row in picture
+        ]
+        picture = [
+            [(a + b + c) / 9 for a, b, c in zip(above, here, below, strict=False)]
+            for above, here, below in zip(rows, rows[1:], rows[2:], strict=False)
+        ]
+    return picture
 
 
 def _scored(
@@ -267,29 +301,38 @@ def _scored(
     return scores
 
 
-def _dijkstra(roads: list[list[tuple[int, float]]]) -> list[float]:
-    far = [math.inf] * len(roads)
+def _dijkstra(target: list[list[int]], length: list[list[float]]) -> list[float]:
+    far = [math.inf] * len(target)
+    far[0] = 0.0
     queue = [(0.0, 0)]
     while queue:
-        length, here = heapq.heappop(queue)
-        if length >= far[here]:
+        so_far, here = heapq.heappop(queue)
+        if so_far > far[here]:
             continue
-        far[here] = length
-        for there, road in roads[here]:
-            if length + road < far[there]:
-                heapq.heappush(queue, (length + road, there))
+        for there, road in zip(target[here], length[here], strict=True):
+            if so_far + road < far[there]:
+                far[there] = so_far + road
+                heapq.heappush(queue, (so_far + road, there))
     return far
 
 
-def _relaxed(roads: list[list[tuple[int, float]]]) -> NDArray[Any]:
-    source = np.repeat(np.arange(len(roads)), [len(each) for each in roads])
-    target = np.array([there for each in roads for there, _ in each])
-    length = np.array([road for each in roads for _, road in each])
-    far = np.full(len(roads), np.inf)
+def _relaxed(target: Array, length: Array) -> Array:
+    """Bellman and Ford's way: every road at once, again and again until nothing gets nearer."""
+    far = np.full(len(target), np.inf)
     far[0] = 0.0
     while True:
         nearer = far.copy()
-        np.minimum.at(nearer, target, far[source] + length)
+        np.minimum.at(nearer, target.ravel(), (far[:, None] + length).ravel())
         if np.array_equal(nearer, far):
             return far
         far = nearer
+
+
+def _powers(texts: Array, key: int, modulus: int) -> Array:
+    """Squaring and multiplying, all messages side by side."""
+    result = np.ones(len(texts), dtype=object)
+    for bit in f"{key:b}":
+        result = result * result % modulus
+        if bit == "1":
+            result = result * texts % modulus
+    return result

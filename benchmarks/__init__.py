@@ -1,0 +1,1 @@
+"""What Allot claims, measured: `python -m benchmarks NAME [--data DIR] [--quick] [--json]`."""
