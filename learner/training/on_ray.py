@@ -132,22 +132,11 @@ def fit_on_ray(
     }
     if workers == 0:
         config["tell"] = partial(_keep, store, training, clock)
-    trainer = TorchTrainer(
-        cast("Any", learn_on_worker),  # Ray's hints forget that a loop may give a result back
-        train_loop_config=config,
-        scaling_config=ScalingConfig(
-            num_workers=workers, resources_per_worker={"CPU": 1} if workers else None
-        ),
-        run_config=RunConfig(
-            name=name,
-            storage_path=str(folder),
-            callbacks=_callbacks(store, training) if workers else None,
-        ),
-    )
     cores = max(os.cpu_count() or 1, workers)
     running = ray_running(address=address, cpus=cores) if workers else nullcontext()
     with running, _interruptible(), _quiet():
         try:
+            trainer = _trainer(store, training, workers, config, str(folder), name)
             fitted: object = vars(trainer.fit())["return_value"]
         except ray.train.TrainingFailedError as error:
             raise AllotError(f"The training failed on Ray: {_cause(error)}") from error
@@ -156,6 +145,23 @@ def fit_on_ray(
     if not isinstance(fitted, Fitted):
         raise AllotError("The training on Ray ended without a result; it was stopped.")
     return fitted
+
+
+def _trainer(
+    store: Store, training: int, workers: int, config: dict[str, Any], folder: str, name: str
+) -> TorchTrainer:
+    return TorchTrainer(
+        cast("Any", learn_on_worker),  # Ray's hints forget that a loop may give a result back
+        train_loop_config=config,
+        scaling_config=ScalingConfig(
+            num_workers=workers, resources_per_worker={"CPU": 1} if workers else None
+        ),
+        run_config=RunConfig(
+            name=name,
+            storage_path=folder,
+            callbacks=_callbacks(store, training) if workers else None,
+        ),
+    )
 
 
 def learn_on_worker(config: dict[str, Any]) -> Fitted | None:
