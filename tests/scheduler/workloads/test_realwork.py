@@ -1,0 +1,146 @@
+"""The agents of the demo do the same work, each in a way of its own."""
+
+import bz2
+import zlib
+from collections import Counter
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pytest
+
+from scheduler.discover import named
+from scheduler.execution.place import Place
+from scheduler.planning.feasibility import violations
+from scheduler.planning.problem import Problem
+from scheduler.workloads import office, realwork
+from scheduler.workloads.probing import nothing_known, probe
+
+LIBRARIES = ("numpy", "arrow", "stdlib")
+
+
+def done(kind: str, library: str, **size: int) -> Any:
+    place = Place("w", 1.0, 10**9, {"library": library})
+    return getattr(realwork, kind)(place, **size, seed=3)
+
+
+def counted(found: Any) -> Counter[str]:
+    if isinstance(found, tuple):
+        return Counter(dict(zip(found[0].tolist(), found[1].tolist(), strict=True)))
+    if isinstance(found, pa.StructArray):
+        return Counter({each["values"]: each["counts"] for each in found.to_pylist()})
+    return Counter(found)
+
+
+def by_customer(found: Any) -> list[float]:
+    if isinstance(found, pa.Table):
+        return found.sort_by("c")["a_sum"].to_pylist()
+    return found.tolist() if isinstance(found, np.ndarray) else [each[1] for each in sorted(found)]
+
+
+@pytest.mark.parametrize("library", LIBRARIES)
+def test_every_agent_loads_the_same_numbers(library: str) -> None:
+    found = done("load", library, rows=1200)
+    rows = len(found) + 1 if isinstance(found, pa.Table) else len(found)  # the first names columns
+    assert rows == 1200
+
+
+@pytest.mark.parametrize("library", LIBRARIES)
+def test_every_agent_parses_every_line(library: str) -> None:
+    assert len(done("parse", library, rows=1200)) == 1200
+
+
+def test_every_agent_finds_the_same_order() -> None:
+    numbers = np.random.default_rng(3).random(5000)
+    assert done("sort", "numpy", rows=5000).tolist() == done("sort", "stdlib", rows=5000)
+    assert numbers[done("sort", "arrow", rows=5000).to_numpy()].tolist() == sorted(numbers.tolist())
+
+
+def test_every_agent_finds_the_same_sums() -> None:
+    sums = [by_customer(done("aggregate", each, rows=4000)) for each in LIBRARIES]
+    np.testing.assert_allclose(sums[1:], [sums[0]] * 2)
+
+
+def test_every_agent_counts_the_same_words() -> None:
+    counts = [counted(done("count_words", each, size=40_000)) for each in LIBRARIES]
+    assert counts[0] == counts[1] == counts[2]
+
+
+@pytest.mark.parametrize(
+    ("kind", "size"),
+    [
+        ("score", {"rows": 50}),
+        ("multiply", {"side": 20}),
+        ("route", {"nodes": 300}),
+        ("sign", {"messages": 3}),
+    ],
+)
+def test_both_numeric_agents_find_the_same_numbers(kind: str, size: dict[str, int]) -> None:
+    one, other = (np.asarray(done(kind, each, **size)) for each in ("numpy", "stdlib"))
+    if kind == "sign":
+        assert one.tolist() == other.tolist()
+    else:
+        np.testing.assert_allclose(one, np.asarray(other, dtype=float))
+
+
+def test_both_numeric_agents_soften_a_picture_alike_inside_its_edges() -> None:
+    inside = done("blur", "numpy", side=30)[4:-4, 4:-4]
+    np.testing.assert_allclose(inside, done("blur", "stdlib", side=30))
+
+
+@pytest.mark.parametrize(
+    ("library", "unpack"),
+    [
+        ("numpy", bz2.decompress),
+        ("stdlib", zlib.decompress),
+        ("arrow", lambda data: pa.decompress(data, 5000, codec="zstd", asbytes=True)),
+    ],
+)
+def test_what_an_agent_packs_can_be_unpacked(
+    library: str, unpack: Callable[[bytes], bytes]
+) -> None:
+    assert len(unpack(done("compress", library, size=5000))) == 5000
+
+
+@pytest.mark.parametrize("library", LIBRARIES)
+def test_every_page_gets_one_fingerprint(library: str) -> None:
+    assert len({str(each) for each in done("digest", library, size=4096 * 7)}) == 7
+
+
+def test_an_agent_without_a_way_says_which_there_are() -> None:
+    with pytest.raises(LookupError, match="numpy, stdlib"):
+        done("multiply", "arrow", side=3)
+
+
+def test_every_kind_of_the_office_has_an_action() -> None:
+    actions = {each.name: getattr(realwork, each.name) for each in office.KINDS}
+    assert named("sort", actions, "kind") is realwork.sort
+
+
+def test_every_agent_has_a_way_for_every_kind_that_its_skills_allow() -> None:
+    for kind in office.KINDS:
+        for worker in office.agents().workers:
+            if kind.skills <= worker.skills:
+                done(
+                    kind.name,
+                    worker.labels["library"],
+                    **{kind.size: 100 if kind.bytes > 1 else 9000},
+                )
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_probing_turns_visit_every_worker_that_may_take_a_task(seed: int) -> None:
+    night, cluster = office.night("n", 24, np.random.default_rng(seed)), office.agents()
+    problem = Problem(night, cluster, nothing_known(night, cluster))
+    turns = [probe(problem, turn) for turn in range(3)]
+    for row, task in enumerate(night.tasks):
+        visited = {turn.by_task[task.id].worker for turn in turns}
+        able = {cluster.workers[column].name for column in np.flatnonzero(problem.eligible[row])}
+        assert visited == able
+    assert [violations(turn, problem) for turn in turns] == [()] * 3
+
+
+def test_a_night_is_the_same_for_the_same_seed() -> None:
+    nights = [office.night("n", 30, np.random.default_rng(5)) for _ in range(2)]
+    assert nights[0] == nights[1]
