@@ -9,7 +9,7 @@ from rich.table import Table
 from scheduler.door import Door, Json, Seed, StoreUrl
 
 if TYPE_CHECKING:
-    from learner.training.on_ray import Progress
+    from learner.training.noted import Progress
     from scheduler.store import Store
     from scheduler.store.values import ModelVersion
 

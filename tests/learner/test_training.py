@@ -88,6 +88,14 @@ def test_a_changed_file_is_refused_and_history_still_forecasts(store: Store) -> 
 
 
 @quiet
+def test_a_champion_that_cannot_be_read_loses_its_title(store: Store) -> None:
+    broken = train(store, SMALL, workers=0)
+    (store.folder / broken.id / "manifest.json").unlink()
+    version = train(store, SMALL, workers=0)
+    assert store.aliases()["champion"] == version.id
+
+
+@quiet
 def test_too_few_records_are_refused_before_a_training_is_noted(url: str) -> None:
     with Store.open(url) as store:
         with pytest.raises(InvalidInput, match="at least 20 attempts, found 0"):

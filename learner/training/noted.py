@@ -1,0 +1,81 @@
+"""What the store and the person who waits are told while a training goes on."""
+
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+from learner.training.settings import TrainingSettings
+from scheduler.store import Store
+from scheduler.store.values import Metric
+
+Clock = Callable[[], datetime]
+PULSE = 1.0  # seconds between two looks at a training that runs
+
+
+@dataclass(frozen=True)
+class Progress:
+    """How far a training is: what it does, and for epochs how many of them are done."""
+
+    doing: str
+    epoch: int = 0
+    epochs: int = 0
+    loss: float | None = None
+
+
+Watch = Callable[[Progress], None]
+
+
+def utc_now() -> datetime:
+    """The clock of the machine."""
+    return datetime.now(UTC)
+
+
+@contextmanager
+def noted(store: Store, settings: TrainingSettings, workers: int, clock: Clock) -> Iterator[int]:
+    """Notes in the store that a training began, and how it ended if not well."""
+    plain = settings.as_plain()
+    training = store.begin_training(
+        sharing=settings.sharing, workers=workers, settings=plain, at=clock()
+    )
+    try:
+        yield training
+    except KeyboardInterrupt:
+        store.end_training(training, state="interrupted", at=clock(), message="stopped by hand")
+        raise
+    except Exception as error:
+        store.end_training(training, state="failed", at=clock(), message=str(error)[:1000])
+        raise
+
+
+@contextmanager
+def watching(
+    store: Store, training: int, epochs: int, clock: Clock, on_progress: Watch
+) -> Iterator[None]:
+    """Tells of new epochs, and keeps the store's heartbeat going while workers start."""
+    over = threading.Event()
+
+    def look() -> None:
+        told, beats = -1, 0
+        while not over.wait(PULSE):
+            found = [m for m in store.training_metrics(training) if m.name == "validation_loss"]
+            latest = max((m for m in found if m.target == "all"), key=_epoch, default=None)
+            if latest is not None and latest.epoch > told:
+                told = latest.epoch
+                on_progress(Progress("learning", told + 1, epochs, latest.value))
+            beats += 1
+            if beats % 10 == 0:
+                store.report_metrics(training, [], at=clock())
+
+    thread = threading.Thread(target=look, name="training-watch", daemon=True)
+    thread.start()
+    try:
+        yield
+    finally:
+        over.set()
+        thread.join()
+
+
+def _epoch(metric: Metric) -> int:
+    return metric.epoch

@@ -1,0 +1,187 @@
+"""The training loop under Ray Train: in this process, on one worker, or on many."""
+
+import logging
+import os
+import shutil
+import signal
+import threading
+import uuid
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager, nullcontext
+from functools import partial
+from pathlib import Path
+from typing import Any, cast
+
+import ray.train
+import torch
+from ray.train import RunConfig, ScalingConfig, UserCallback
+from ray.train.torch import TorchTrainer, prepare_model
+from torch import Tensor
+
+from learner.networks.network import Plan
+from learner.training.fit import Fitted, Team, fit
+from learner.training.lesson import Lesson
+from learner.training.noted import Clock, utc_now
+from learner.training.settings import TrainingSettings
+from scheduler.errors import AllotError
+from scheduler.execution.executors.ray_start import ray_running
+from scheduler.store import Store
+from scheduler.store.values import Metric
+
+ENVIRONMENT = {
+    "RAY_TRAIN_HEALTH_CHECK_INTERVAL_S": "0.05",  # else each report waits two seconds
+    "RAY_TRAIN_WORKER_GROUP_START_TIMEOUT_S": "300",  # busy machines take longer than a minute
+}
+
+
+def fit_on_ray(
+    plan: Plan,
+    lessons: Mapping[str, Lesson],
+    settings: TrainingSettings,
+    *,
+    workers: int,
+    address: str,
+    store: Store,
+    training: int,
+    clock: Clock,
+) -> Fitted:
+    """The loop of `fit` under Ray Train; with 0 workers in this process, without starting Ray."""
+    for name, value in ENVIRONMENT.items():
+        os.environ.setdefault(name, value)
+    folder = store.folder.absolute() / "trainings"
+    name = f"{training}-{uuid.uuid4().hex[:8]}"  # Ray resumes silently where a name comes again
+    config: dict[str, Any] = {
+        "plan": plan,
+        "lessons": dict(lessons),
+        "settings": settings,
+        "tell": None,
+    }
+    if workers == 0:
+        config["tell"] = partial(_keep, store, training, clock)
+    cores = max(os.cpu_count() or 1, workers)
+    running = ray_running(address=address, cpus=cores) if workers else nullcontext()
+    with running, _interruptible(), _quiet():
+        try:
+            trainer = _trainer(store, training, workers, config, str(folder), name)
+            fitted: object = vars(trainer.fit())["return_value"]
+        except ray.train.TrainingFailedError as error:
+            raise AllotError(f"The training failed on Ray: {_cause(error)}") from error
+        finally:
+            _clear(folder, name)
+    if not isinstance(fitted, Fitted):
+        raise AllotError("The training on Ray ended without a result; it was stopped.")
+    return fitted
+
+
+def _trainer(
+    store: Store, training: int, workers: int, config: dict[str, Any], folder: str, name: str
+) -> TorchTrainer:
+    return TorchTrainer(
+        cast("Any", learn_on_worker),  # Ray's hints forget that a loop may give a result back
+        train_loop_config=config,
+        scaling_config=ScalingConfig(
+            num_workers=workers, resources_per_worker={"CPU": 1} if workers else None
+        ),
+        run_config=RunConfig(
+            name=name,
+            storage_path=folder,
+            callbacks=_callbacks(store, training) if workers else None,
+        ),
+    )
+
+
+def learn_on_worker(config: dict[str, Any]) -> Fitted | None:
+    """What each training worker does; the first one gives back what was fitted."""
+    context = ray.train.get_context()
+    rank, size = context.get_world_rank(), context.get_world_size()
+    threads = torch.get_num_threads()
+    torch.set_num_threads(config["settings"].threads)
+
+    def report(metrics: Sequence[Metric]) -> None:
+        if config["tell"] is not None:  # in local mode Ray calls no callbacks
+            config["tell"](metrics)
+        ray.train.report({"metrics": [vars(each) for each in metrics]})
+
+    team = Team(rank, size, _added_up if size > 1 else _as_it_is, _averaging)
+    try:
+        fitted = fit(
+            config["plan"], config["lessons"], config["settings"], report=report, team=team
+        )
+    finally:
+        torch.set_num_threads(threads)
+    return fitted if rank == 0 else None
+
+
+def _callbacks(store: Store, training: int) -> list[Any]:
+    return [MetricsToStore(store.url, training)]
+
+
+class MetricsToStore(UserCallback):
+    """Keeps the metrics of each epoch in the store; it lives in Ray's controller process."""
+
+    def __init__(self, url: str, training: int) -> None:
+        self.url, self.training = url, training
+        self.store: Store | None = None
+
+    def after_report(self, run_context: Any, metrics: Any, checkpoint: Any) -> None:  # noqa: ARG002
+        """All workers have reported an epoch; the first one's numbers hold for all."""
+        self.store = self.store or Store.open(self.url)
+        _keep(
+            self.store, self.training, utc_now, [Metric(**each) for each in metrics[0]["metrics"]]
+        )
+
+
+def _keep(store: Store, training: int, clock: Clock, metrics: Sequence[Metric]) -> None:
+    store.report_metrics(training, metrics, at=clock())
+
+
+def _averaging(network: torch.nn.Module) -> torch.nn.Module:
+    prepared: torch.nn.Module = prepare_model(network, move_to_device=False)
+    return prepared
+
+
+def _added_up(values: Tensor) -> Tensor:
+    total = values.clone()
+    torch.distributed.all_reduce(total)
+    return total
+
+
+def _as_it_is(values: Tensor) -> Tensor:
+    return values
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """Ray Train would print each report; the store has them."""
+    logger = logging.getLogger("ray.train")
+    before = logger.level
+    logger.setLevel(logging.ERROR)
+    try:
+        yield
+    finally:
+        logger.setLevel(before)
+
+
+@contextmanager
+def _interruptible() -> Iterator[None]:
+    """Ctrl-C stays KeyboardInterrupt: Ray Train's own handler would end in SystemExit(0)."""
+    main = threading.current_thread() is threading.main_thread()
+    before = signal.getsignal(signal.SIGINT) if main else None
+    try:
+        yield
+    except SystemExit as error:
+        raise KeyboardInterrupt from error
+    finally:
+        if main:
+            signal.signal(signal.SIGINT, before)
+
+
+def _cause(error: BaseException) -> str:
+    last = str(error).strip().splitlines()
+    return last[-1] if last else type(error).__name__
+
+
+def _clear(folder: Path, name: str) -> None:
+    shutil.rmtree(folder / name, ignore_errors=True)
+    if folder.is_dir() and not any(folder.iterdir()):
+        folder.rmdir()
