@@ -16,6 +16,9 @@ from scheduler.discover import plugged
 from scheduler.errors import AllotError
 
 
+INTERRUPTED = 130
+
+
 def build() -> typer.Typer:
     """The whole command line, with the commands that installed rooms add."""
     app = typer.Typer(
@@ -35,12 +38,13 @@ def build() -> typer.Typer:
 def main() -> None:
     """Runs the command line; errors of ours become one clear message and exit code 1."""
     try:
-        build()(standalone_mode=True)
+        build()()
     except AllotError as error:
         _refuse(error)
-    except KeyboardInterrupt:
-        Console(stderr=True).print("Interrupted; what was recorded is in the store.")
-        sys.exit(130)
+    except SystemExit as left:
+        if left.code == INTERRUPTED:
+            Console(stderr=True).print("Interrupted; what was recorded is in the store.")
+        raise
 
 
 def _refuse(error: AllotError) -> None:
