@@ -15,7 +15,6 @@ from scheduler import commands
 from scheduler.discover import plugged
 from scheduler.errors import AllotError
 
-
 INTERRUPTED = 130
 
 
