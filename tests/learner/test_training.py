@@ -7,6 +7,7 @@ import subprocess
 import sys
 import textwrap
 import time
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -179,7 +180,8 @@ def test_a_stopped_training_is_seen_for_what_it_was(store: Store, blow: int, sta
 @patient
 @pytest.mark.timeout(280)
 def test_two_workers_on_ray_learn_what_one_process_learns(store: Store) -> None:
-    alone, together = (train(store, SMALL, workers=workers) for workers in (0, 2))
+    settings = replace(SMALL, clip=0.14)  # some steps are clipped, so the scale of gradients shows
+    alone, together = (train(store, settings, workers=workers) for workers in (0, 2))
     assert alone.training is not None
     assert together.training is not None
     assert losses(store, together.training) == pytest.approx(
