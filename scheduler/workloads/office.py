@@ -76,25 +76,22 @@ def night(name: str, tasks: int, rng: np.random.Generator, *, reach: float = 1.0
     Sizes are drawn evenly on a log scale; `reach` above one lets them go that much beyond the
     most that the usual nights see. The same generator gives the same night.
     """
-    stages = _stages(tasks, rng)
-    made = [
-        [_task(f"{kind.name}-{stage}{i:03d}", kind, rng, reach) for i, kind in enumerate(kinds)]
-        for stage, kinds in enumerate(stages)
-    ]
+    kinds = _kinds(tasks, rng)
+    made = [_task(f"{kind.name}-{i + 1:03d}", kind, rng, reach) for i, kind in enumerate(kinds)]
+    width = max(4, round(tasks**0.5))
+    layers = [made[at : at + width] for at in range(0, tasks, width)]
     dependencies = [
         dependency
-        for before, after in pairwise(made)
+        for before, after in pairwise(layers)
         for dependency in _between(before, after, rng)
     ]
-    return Workflow(name, [task for stage in made for task in stage], dependencies)
+    return Workflow(name, made, dependencies)
 
 
-def _stages(tasks: int, rng: np.random.Generator) -> list[list[Kind]]:
-    """Kinds by stage: every kind comes about equally often, in drawn order."""
-    drawn = [KINDS[i % len(KINDS)] for i in range(tasks)]
-    rng.shuffle(drawn)
-    stages = [[kind for kind in drawn if kind.stage == stage] for stage in range(3)]
-    return [stage for stage in stages if stage]
+def _kinds(tasks: int, rng: np.random.Generator) -> list[Kind]:
+    """Every kind about equally often, in drawn order, inputs first and packing last."""
+    drawn = [KINDS[i] for i in rng.permutation(np.arange(tasks) % len(KINDS))]
+    return sorted(drawn, key=lambda kind: kind.stage)
 
 
 def _task(task_id: str, kind: Kind, rng: np.random.Generator, reach: float) -> Task:
