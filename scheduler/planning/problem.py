@@ -26,7 +26,7 @@ class Objective:
 
     duration_quantile: float = 0.5
     memory_quantile: float = 0.9
-    memory_margin: float = 1.1
+    memory_margin: float = 1.2
 
     def __post_init__(self) -> None:
         for name in ("duration_quantile", "memory_quantile"):

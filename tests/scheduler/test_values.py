@@ -154,7 +154,7 @@ def test_memory_that_was_asked_for_is_reserved_as_asked() -> None:
 
 def test_believed_memory_is_reserved_with_its_margin() -> None:
     problem = believed(Task(id="t", kind="k"), worker(), memory=GB / 2)
-    assert problem.allocation(0, 0).memory == math.ceil(GB / 2 * 1.1)
+    assert problem.allocation(0, 0).memory == math.ceil(GB / 2 * problem.objective.memory_margin)
 
 
 def test_a_forecast_for_other_tasks_is_refused() -> None:
