@@ -34,8 +34,11 @@ def store(tmp_path: Path) -> Iterator[Store]:
 
 def agent(store: Store, planner: Planner | None = None) -> Agent:
     return Agent(
-        HistoryPredictor.learn(store.records()), planner or Heft(), Simulator(AsWorld(WORLD)),
-        store, lambda: NOW,
+        HistoryPredictor.learn(store.records()),
+        planner or Heft(),
+        Simulator(AsWorld(WORLD)),
+        store,
+        lambda: NOW,
     )
 
 
@@ -86,7 +89,9 @@ def test_a_schedule_that_breaks_a_rule_is_never_run(store: Store) -> None:
     assert store.runs(now=NOW) == ()
 
 
-@pytest.mark.parametrize(("error", "state"), [(KeyboardInterrupt, "interrupted"), (OSError, "failed")])
+@pytest.mark.parametrize(
+    ("error", "state"), [(KeyboardInterrupt, "interrupted"), (OSError, "failed")]
+)
 def test_a_run_that_is_stopped_is_told_as_such_and_keeps_what_it_observed(
     store: Store, error: type[BaseException], state: str
 ) -> None:
