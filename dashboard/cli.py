@@ -45,15 +45,16 @@ def dashboard(
     """Show the store in a browser: runs, plans, decisions, trainings and logs. Ctrl-C ends it."""
     door = Door.open(json=json, store=store)
     found = free_port(host, port)
-    url = _url(host, found)
+    url, stdout = _url(host, found), sys.stdout
     if not _is_loopback(host):
         door.say(f"{host} can be reached by others, and the dashboard asks nobody who they are.")
 
     def ready() -> None:
         door.say(f"The dashboard is at {url} (Ctrl-C ends it).")
         if json:
-            door.answer({"url": url, "store": _shown(door.settings.store)})
-            sys.stdout.flush()
+            with contextlib.redirect_stdout(stdout):
+                door.answer({"url": url, "store": _shown(door.settings.store)})
+            stdout.flush()
         if browser:
             webbrowser.open(url)
 

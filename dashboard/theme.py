@@ -82,6 +82,7 @@ def options() -> dict[str, object]:
         "client.toolbarMode": "minimal",
         "client.showErrorDetails": "none",
         "logger.hideWelcomeMessage": True,
+        "logger.level": "warning",
         "theme.baseFontSize": 15,
         "theme.baseRadius": "6px",
         "theme.paddingTop": "3rem",

@@ -238,5 +238,7 @@ export default function ({ parentElement, data, setTriggerValue }) {
     if (view.mouse && !view.drag) show(at(...view.mouse), ...view.mouse)
   })
   watch.observe(frame)
-  return () => watch.disconnect()
+  const appearance = matchMedia('(prefers-color-scheme: dark)'), later = () => setTimeout(ask, 200)
+  appearance.addEventListener('change', later)
+  return () => { watch.disconnect(); appearance.removeEventListener('change', later) }
 }
