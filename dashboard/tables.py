@@ -8,6 +8,7 @@ import pandas as pd
 import streamlit as st
 
 from dashboard.charts import unit
+from dashboard.words import NOTHING
 
 GLYPHS = {"succeeded": "✓", "running": "▶", "failed": "✕", "given up": "⊘", "retrying": "↻",
           "waiting": "·",
@@ -45,6 +46,7 @@ def show(
     shown = frame[list(columns)] if columns is not None else frame
     values, config = humanised(shown, units or {})
     options: dict[str, Any] = {"hide_index": True, "column_config": config, "alt": alt}
+    options["placeholder"] = NOTHING
     if height is not None and len(shown) * ROW > height:
         options["height"] = height
     if on_row is None:

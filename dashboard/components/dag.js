@@ -48,7 +48,8 @@ export default function ({ parentElement, data, setTriggerValue }) {
 
   function fit() {
     if (!boxes.length) return
-    const xs = boxes.map(px), ys = boxes.map(py)
+    const bends = edges.flatMap(e => e.bends)
+    const xs = boxes.map(px), ys = [...boxes.map(py), ...bends.map(([, y]) => y * ROW)]
     const lo = [Math.min(...xs) - 24, Math.min(...ys) - 24], hi = [Math.max(...xs) + WIDE + 24, Math.max(...ys) + TALL + 24]
     height = Math.min(Math.max((hi[1] - lo[1]) * Math.min(width / (hi[0] - lo[0]), 1.15), LEAST), TALLEST)
     resize()

@@ -83,6 +83,12 @@ def quotient(workflow: Workflow, groups: Mapping[str, Sequence[str]]) -> "nx.DiG
     return graph
 
 
+def summary(workflow: Workflow, groups: Mapping[str, Sequence[str]]) -> "nx.DiGraph[str]":
+    """The graph of the groups without the edges that a longer way already implies."""
+    reduced: nx.DiGraph[str] = nx.transitive_reduction(quotient(workflow, groups))
+    return reduced
+
+
 def neighbourhood(workflow: Workflow, task: str, *, reach: int = 2) -> "nx.DiGraph[str]":
     """The tasks at most `reach` dependencies before or after one task, with what joins them.
 
@@ -97,7 +103,7 @@ def neighbourhood(workflow: Workflow, task: str, *, reach: int = 2) -> "nx.DiGra
 
 def _stage(first: int, wide: int, last: int) -> str:
     until = min(first + wide - 1, last)
-    return f"column {first + 1}" if until == first else f"columns {first + 1} to {until + 1}"
+    return f"column {first + 1}" if until == first else f"cols {first + 1} to {until + 1}"
 
 
 def _gather(workflow: Workflow, name: Mapping[str, str]) -> dict[str, tuple[str, ...]]:

@@ -6,7 +6,7 @@ import streamlit as st
 
 from dashboard import frames, session, tables
 from dashboard.components.dag import Box, counted, dag, packed
-from dashboard.components.layout import MOST_DRAWN, columns, grouped, neighbourhood, quotient
+from dashboard.components.layout import MOST_DRAWN, columns, grouped, neighbourhood, summary
 from dashboard.parts import task_card
 from dashboard.reading import RunView
 from dashboard.words import count, plain, when
@@ -87,7 +87,7 @@ def _large(view: RunView) -> None:
         for name, tasks in groups.items()
     ]
     dag(
-        packed(quotient(workflow, groups), boxes), key=f"dag-groups-{view.summary.id}",
+        packed(summary(workflow, groups), boxes), key=f"dag-groups-{view.summary.id}",
         selected=session.chosen("group"), on_click=lambda name: session.choose("group", name),
     )  # fmt: skip
 

@@ -1,6 +1,7 @@
 """Overview: what is there, what runs, and what needs a person."""
 
 from collections.abc import Iterator, Sequence
+from datetime import datetime
 
 import streamlit as st
 
@@ -11,6 +12,11 @@ from scheduler.store.values import RunSummary, Training
 
 TITLE, ICON, SECTION, PLACE = "Overview", ":material/home:", "Operate", 1
 
+ENDINGS = {
+    "lost": "has not been heard of for a minute",
+    "failed": "failed",
+    "interrupted": "was interrupted",
+}
 TRAIN = "Train one with `allot train`."
 Need = tuple[str, str, str, str]  # an icon, what it is, the screen that shows it, its name
 
@@ -49,14 +55,18 @@ def _health(store: Store, runs: Sequence[RunSummary], trainings: Sequence[Traini
         ("Quarantined lines", f"{store.quarantine_count():,}", "refused, none lost"),
         ("Runs", f"{len(runs):,}", f"{going} running now"),
         ("Champion", champion or "none yet", "in use"),
-        ("Last training", ago(trainings[0].started, moment) if trainings else "never",
-         trainings[0].state if trainings else "allot train"),
+        ("Last training", _age(trainings, moment),
+         f"ago, {trainings[0].state}" if trainings else "train with allot train"),
         ("Open requests", f"{open_requests}", "for the loop to take up"),
     )  # fmt: skip
     for column, (label, value, detail) in zip(st.columns(len(tiles)), tiles, strict=True):
         with column, st.container(border=True, height="stretch", gap="xsmall"):
             st.metric(label, value)
             st.caption(plain(detail))
+
+
+def _age(trainings: Sequence[Training], moment: datetime) -> str:
+    return ago(trainings[0].started, moment).removesuffix(" ago") if trainings else "never"
 
 
 def _needs(store: Store, runs: Sequence[RunSummary], trainings: Sequence[Training]) -> None:
@@ -75,20 +85,18 @@ def _needs(store: Store, runs: Sequence[RunSummary], trainings: Sequence[Trainin
 
 
 def _broken_runs(runs: Sequence[RunSummary]) -> Iterator[Need]:
-    words = {
-        "lost": "has not been heard of for a minute",
-        "failed": "failed",
-        "interrupted": "was interrupted",
-    }
-    for each in [run for run in runs if run.state in words][:3]:
-        why = f": {plain(each.message)}" if each.message else ""
-        text = f"Run {each.id} of {plain(each.workflow)} {words[each.state]}{why}."
+    for each in [run for run in runs if run.state in ENDINGS][:3]:
+        text = f"Run {each.id} of {plain(each.workflow)} {_ended(each.state, each.message)}"
         yield ":orange[:material/warning:]", text, "screens/schedule.py", "Schedule"
 
 
+def _ended(state: str, message: str) -> str:
+    return f"{ENDINGS[state]}: {plain(message)}" if message else f"{ENDINGS[state]}."
+
+
 def _learning_needs(store: Store, trainings: Sequence[Training]) -> Iterator[Need]:
-    if trainings and trainings[0].state in ("failed", "lost"):
-        text = f"The last training {trainings[0].state}: {plain(trainings[0].message)}"
+    if trainings and trainings[0].state in ENDINGS:
+        text = f"The last training {_ended(trainings[0].state, trainings[0].message)}"
         yield ":orange[:material/warning:]", text, "screens/training.py", "Training"
     aliases = store.aliases()
     if "challenger" in aliases:

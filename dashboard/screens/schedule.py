@@ -66,7 +66,8 @@ def _numbers(view: RunView) -> None:
     tiles[2].metric("Lower bound", seconds(plan.lower_bound or None), border=True, height="stretch")
     gap = share(plan.gap) if plan.lower_bound > 0 else NOTHING
     tiles[3].metric("Above the bound", gap, border=True, height="stretch")
-    done = f"{state.count('succeeded')} / {len(state)}"
+    succeeded = state.count("succeeded")
+    done = f"{succeeded} / {len(state)}" if len(state) < 1000 else share(succeeded / len(state))
     note = count(failed, "failed attempt") if failed else None
     tiles[4].metric(
         "Tasks done",

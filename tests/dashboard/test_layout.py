@@ -87,3 +87,9 @@ def test_edges_of_the_critical_path_are_marked() -> None:
     drawn = packed(graph, boxes, ("a", "c", "d"))
     names = [(boxes[e["from"]].name, boxes[e["to"]].name) for e in drawn["edges"] if e["critical"]]
     assert sorted(names) == [("a", "c"), ("c", "d")]
+
+
+def test_an_edge_that_a_longer_way_implies_is_left_out_of_the_summary() -> None:
+    workflow = a_workflow("abc", [(0, 1), (1, 2), (0, 2)])
+    found = layout.summary(workflow, layout.grouped(workflow))
+    assert sorted(found.edges) == [("a", "b"), ("b", "c")]
