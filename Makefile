@@ -14,7 +14,7 @@ $(VENV)/bin/python:
 	$(PY) -m venv $(VENV)
 
 $(VENV)/.demo-ready: pyproject.toml | $(VENV)/bin/python
-	@echo "Installing into $(VENV): about 1.7 GB, two to five minutes."
+	@echo "Installing into $(VENV): about 2 GB, two to five minutes."
 	$(PIP) -e .
 	@touch $@
 
