@@ -47,7 +47,11 @@ def cores(value: float | None) -> str:
 
 def share(value: float | None) -> str:
     """A share of one as a percentage: 12.3 %."""
-    return NOTHING if value is None or not math.isfinite(value) else f"{value * 100:.3g} %"
+    return (
+        NOTHING
+        if value is None or not math.isfinite(value)
+        else f"{value * 100:.{3 if abs(value) >= 0.01 else 2}g} %"
+    )
 
 
 def count(value: int, one: str, many: str | None = None) -> str:

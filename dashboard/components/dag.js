@@ -1,6 +1,6 @@
 // Draws a layered graph on a canvas. Names reach the page only as textContent or fillText.
 const seen = new Map() // where each graph was looked at, kept while its data changes
-const WIDE = 132, TALL = 38, GAP = 44, ROW = 50, TALLEST = 620, LEAST = 240
+const WIDE = 132, TALL = 38, GAP = 44, ROW = 50, TALLEST = 620, LEAST = 170
 const GLYPH = { succeeded: '✓', running: '▶', failed: '✕', 'given up': '⊘', waiting: '·', retrying: '↻', interrupted: '‖', lost: '?' }
 
 function part(parent, name, cls) { // the part that is there already, so that a redraw disturbs nobody

@@ -15,7 +15,7 @@ from dashboard.components.packing import by_frequency
 from scheduler.workflow import Workflow
 
 MOST_DRAWN = 300
-FEW_GROUPS, STAGES = 40, 12
+FEW_GROUPS, STAGES = 40, 8
 _SWEEPS = 12
 Node = TypeVar("Node", bound=Hashable)
 Point = tuple[float, float]

@@ -55,8 +55,7 @@ def _health(store: Store, runs: Sequence[RunSummary], trainings: Sequence[Traini
         ("Quarantined lines", f"{store.quarantine_count():,}", "refused, none lost"),
         ("Runs", f"{len(runs):,}", f"{going} running now"),
         ("Champion", champion or "none yet", "in use"),
-        ("Last training", _age(trainings, moment),
-         f"ago, {trainings[0].state}" if trainings else "train with allot train"),
+        ("Last training", *_last(trainings, moment)),
         ("Open requests", f"{open_requests}", "for the loop to take up"),
     )  # fmt: skip
     for column, (label, value, detail) in zip(st.columns(len(tiles)), tiles, strict=True):
@@ -65,8 +64,11 @@ def _health(store: Store, runs: Sequence[RunSummary], trainings: Sequence[Traini
             st.caption(plain(detail))
 
 
-def _age(trainings: Sequence[Training], moment: datetime) -> str:
-    return ago(trainings[0].started, moment).removesuffix(" ago") if trainings else "never"
+def _last(trainings: Sequence[Training], moment: datetime) -> tuple[str, str]:
+    if not trainings:
+        return "never", "train with allot train"
+    age = ago(trainings[0].started, moment).removesuffix(" ago")
+    return age, trainings[0].state if age == "just now" else f"ago, {trainings[0].state}"
 
 
 def _needs(store: Store, runs: Sequence[RunSummary], trainings: Sequence[Training]) -> None:

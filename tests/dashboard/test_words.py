@@ -24,6 +24,10 @@ def test_bytes_are_said_in_decimal_units(value: float | None, text: str) -> None
     assert words.size(value) == text
 
 
+def test_a_share_is_said_as_a_percentage() -> None:
+    assert [words.share(each) for each in (0.123, 1.0, 0.000796)] == ["12.3 %", "100 %", "0.08 %"]
+
+
 def test_one_is_singular_and_more_are_plural() -> None:
     assert [words.count(each, "task") for each in (0, 1, 1204)] == [
         "0 tasks",
