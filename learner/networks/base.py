@@ -42,3 +42,10 @@ class Sharing(nn.Module, ABC):
 
         Where nothing is chosen the only expert has the weight one.
         """
+
+    def penalty(self, rows: Tensor) -> Tensor:
+        """What the sharing itself adds to the loss, a mean over rows or free of them; by default 0.
+
+        Shape: rows: n x inputs; the answer: a scalar, never below zero.
+        """
+        return rows.new_zeros(())

@@ -116,6 +116,10 @@ class Network(nn.Module):
         """The weight of each expert for each target: n x experts."""
         return self.sharing.gates(self.embed(rows))
 
+    def penalty(self, rows: Rows) -> Tensor:
+        """What the sharing adds to the loss."""
+        return self.sharing.penalty(self.embed(rows))
+
 
 def sharings() -> dict[str, type[Sharing]]:
     """Every sharing that the files of this folder define, by file name."""

@@ -157,7 +157,8 @@ class _Course:
         weights = self.weighting.weights(shared)
         total = torch.stack([weights[name] * loss for name, loss in mine.items()]).sum()
         self.optimiser.zero_grad()
-        (total * self.team.size).backward()  # type: ignore[no-untyped-call]
+        total = total * self.team.size + self.network.penalty(batch.rows)
+        total.backward()  # type: ignore[no-untyped-call]
         nn.utils.clip_grad_norm_(self.network.parameters(), self.settings.clip)
         self.optimiser.step()
         self.schedule.step()
