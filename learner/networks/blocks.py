@@ -16,7 +16,8 @@ class Experts(nn.Module):
     Each layer is linear, layer norm and SiLU, with dropout after the last; with depth 0 an expert
     is a matrix.
 
-    Shape: n x inputs in; n x experts x width out.
+    Shape: n x inputs in, or experts x n x inputs where each reads something of its own; n x experts
+    x width out.
     """
 
     def __init__(self, count: int, inputs: int, shape: Shape) -> None:
@@ -34,7 +35,7 @@ class Experts(nn.Module):
     def forward(self, rows: Tensor) -> Tensor:
         if self.linear:
             return torch.matmul(rows, self.weights[0]).transpose(0, 1)
-        hidden = rows.expand(len(self.weights[0]), *rows.shape)
+        hidden = rows.expand(len(self.weights[0]), *rows.shape[-2:])
         layers = zip(self.weights, self.biases, self.gains, self.shifts, strict=True)
         for weight, bias, gain, shift in layers:
             hidden = torch.baddbmm(bias, hidden, weight)
