@@ -1,5 +1,7 @@
 """What every sharing keeps: a new file in learner/networks is tested at once."""
 
+import math
+
 import pytest
 import torch
 
@@ -24,7 +26,7 @@ def rows() -> torch.Tensor:
 
 
 def test_the_sharings_are_found() -> None:
-    assert {"separate", "hard", "mmoe", "cgc"} <= set(SHARINGS)
+    assert {"separate", "hard", "mmoe", "cgc", "ple", "sparse", "soft"} <= set(SHARINGS)
 
 
 @every_sharing
@@ -74,3 +76,11 @@ def test_saved_weights_give_the_same_outputs(kind: type[Sharing]) -> None:
 @every_sharing
 def test_no_rows_give_no_representations(kind: type[Sharing]) -> None:
     assert made(kind)(rows()[:0])["duration"].shape == (0, SHAPE.width)
+
+
+@every_sharing
+def test_what_a_sharing_adds_to_the_loss_is_a_number_never_below_zero(kind: type[Sharing]) -> None:
+    penalty = made(kind).penalty(rows()).detach()
+    assert penalty.shape == ()
+    assert float(penalty) >= 0
+    assert math.isfinite(penalty)

@@ -139,5 +139,5 @@ def test_settings_that_make_no_sense_are_refused(name: str, value: float) -> Non
 
 
 def test_a_sharing_that_does_not_exist_is_refused_with_those_that_do() -> None:
-    with pytest.raises(NotFound, match="cgc, hard, mmoe, separate"):
-        TrainingSettings(sharing="soft")
+    with pytest.raises(NotFound, match="cgc, hard, hierarchical"):
+        TrainingSettings(sharing="telepathic")
