@@ -55,7 +55,7 @@ def told() -> Iterator[None]:
         st.text(str(error))
         st.text(
             "Check the address given with --store (or ALLOT_STORE), then reload this page. "
-            "`allot doctor` tests the store."
+            "The command allot doctor tests the store."
         )
     except AllotError as error:
         st.error("This cannot be shown.", icon=":material/error:")

@@ -60,7 +60,7 @@ def _versions(store: Store) -> None:
             st.caption(plain(detail))
     with tiles[3], st.container(border=True, height="stretch", gap="xsmall"):
         st.metric("Saved networks", len(versions))
-        st.caption("`allot models` lists them")
+        st.caption("also: allot models")
     named: dict[str, ModelVersion] = {
         alias: versions[aliases[alias]]
         for alias in ("champion", "challenger", "previous")
