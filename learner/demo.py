@@ -31,9 +31,9 @@ if TYPE_CHECKING:
     from scheduler.store.values import Attempt
     from scheduler.workflow import Workflow
 
-NIGHTS, NIGHT_TASKS = 6, 24
+NIGHTS, NIGHT_TASKS = 5, 26
 TURNS = 3  # so that each task visits each of the three agents
-GRAND_TASKS, GRAND_REACH = 150, 1.25
+GRAND_TASKS, GRAND_REACH = 140, 1.25
 QUANTITIES = {"duration": "duration", "memory": "peak_memory", "cpu": "cpu"}
 
 Result = TypeVar("Result")
