@@ -33,16 +33,14 @@ def test_each_target_learns_through_the_storeys_below_it_and_no_other() -> None:
     assert {target: reached_by(target) for target in TARGETS} == FEEDS
 
 
-def test_every_storey_still_reads_the_row_itself() -> None:
+def test_every_storey_reads_the_row_itself_too() -> None:
     torch.manual_seed(0)
     sharing = Hierarchical(5, TARGETS, SHAPE)
-    for tower in sharing.towers:
-        assert tower.weights[0].shape[1] >= 5  # type: ignore[union-attr, index]
-    first, second = ROWS.clone().requires_grad_(), sharing.towers[1]
-    below = torch.zeros(6, SHAPE.width)
-    second(torch.cat([first, below], dim=-1)).square().sum().backward()
-    assert first.grad is not None
-    assert first.grad.abs().sum() > 0
+    with torch.no_grad():
+        for tower in sharing.towers:
+            tower.weights[0][:, 5:] = 0.0  # type: ignore[union-attr, index]
+    for said in sharing(ROWS).values():
+        assert (said[0] - said[1]).abs().sum() > 0.01
 
 
 def test_a_storey_without_targets_is_left_out() -> None:

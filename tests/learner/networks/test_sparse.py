@@ -54,6 +54,15 @@ def test_undecided_selectors_weigh_all_experts_alike(experts: int) -> None:
     torch.testing.assert_close(made(ROWS), torch.full((50, 3, experts), 1 / experts))
 
 
+def test_codes_left_over_mean_the_first_experts_again() -> None:
+    made = gates(5)
+    with torch.no_grad():
+        made.spell.weight.zero_()
+        made.spell.bias.zero_()
+    weights = torch.tensor([2.0, 2.0, 2.0, 1.0, 1.0]) / 8
+    torch.testing.assert_close(made(ROWS), weights.expand(50, 3, 5))
+
+
 def test_the_bits_of_a_selector_spell_the_number_of_its_expert() -> None:
     made = gates(8)
     with torch.no_grad():
