@@ -7,11 +7,11 @@ from dataclasses import dataclass
 # Kinds: after Okabe and Ito (2008), distinguishable with any colour vision; red is for failures.
 KINDS_LIGHT = (
     "#0072B2", "#E69F00", "#009E73", "#CC79A7", "#56B4E9",
-    "#8A7A00", "#6A51A3", "#7F8C9A", "#1B4965", "#A6761D",
+    "#8A7A00", "#6A51A3", "#7F8C9A", "#1B4965", "#8C510A", "#66A61E", "#80CDC1",
 )  # fmt: skip
 KINDS_DARK = (
     "#4BA3DC", "#E8B04A", "#2CB88F", "#DB93BB", "#9AD4F2",
-    "#C2B54A", "#A691DB", "#A9B6C4", "#6F8FD6", "#C99A5B",
+    "#C2B54A", "#A691DB", "#A9B6C4", "#6F8FD6", "#B9773A", "#9BD14F", "#5FA89C",
 )  # fmt: skip
 
 

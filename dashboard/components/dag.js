@@ -106,7 +106,8 @@ export default function ({ parentElement, data, setTriggerValue }) {
     }
   }
   function nodes(text, ground, panel) {
-    const small = view.scale < .42
+    const small = view.scale < .33, brief = view.scale < .85 // one line, as large as it must be to be read
+    const lane = brief ? 10 : 22, letters = brief ? Math.min(25, Math.max(12.5, 10 / view.scale)) : 12.5
     boxes.forEach((b, i) => {
       const x = px(b), y = py(b), faint = lit !== null && !lit.has(i), all = Object.values(b.states).reduce((s, v) => s + v, 0)
       pen.globalAlpha = faint ? .35 : 1
@@ -116,7 +117,7 @@ export default function ({ parentElement, data, setTriggerValue }) {
       let left = x
       pen.save(); pen.clip()
       for (const [state, count] of Object.entries(b.states)) { // a stripe for each state, as wide as its share
-        const wide = (small ? WIDE : 22) * count / all
+        const wide = (small ? WIDE : lane) * count / all
         pen.fillStyle = colours.states[state] ?? colours.muted
         pen.fillRect(left, y, wide + .5, TALL); left += wide
       }
@@ -130,11 +131,10 @@ export default function ({ parentElement, data, setTriggerValue }) {
         const main = Object.entries(b.states).sort((p, q) => q[1] - p[1])[0]?.[0]
         pen.textAlign = 'center'; pen.font = '600 14px ' + css.fontFamily
         pen.fillStyle = ground
-        if (Object.keys(b.states).length === 1) pen.fillText(GLYPH[main] ?? '', x + 11, y + TALL / 2 + 5)
-        const brief = view.scale < .85 // one line, as large as it must be to be read
+        if (!brief && Object.keys(b.states).length === 1) pen.fillText(GLYPH[main] ?? '', x + 11, y + TALL / 2 + 5)
         pen.textAlign = 'left'; pen.fillStyle = text
-        pen.font = `600 ${brief ? Math.min(17, 11.5 / view.scale) : 12.5}px ${css.fontFamily}`
-        pen.fillText(clip(b.title, WIDE - 34), x + 28, y + (brief ? TALL / 2 + 5 : 16))
+        pen.font = `600 ${letters}px ${css.fontFamily}`
+        pen.fillText(clip(b.title, WIDE - lane - 10), x + lane + 6, y + (brief ? TALL / 2 + letters / 3 : 16))
         if (!brief) {
           pen.font = '11px ' + css.fontFamily; pen.fillStyle = colours.muted
           pen.fillText(clip(b.detail, WIDE - 34), x + 28, y + 31)

@@ -47,14 +47,13 @@ def _welcome() -> None:
 
 def _health(store: Store, runs: Sequence[RunSummary], trainings: Sequence[Training]) -> None:
     moment, kinds = session.now(), store.kinds()
-    champion = store.aliases().get("champion")
     open_requests = len(store.requests(state="open"))
     going = sum(each.state == "running" for each in runs)
     tiles = (
         ("Records", f"{store.record_count():,}", count(len({each.kind for each in kinds}), "kind")),
         ("Quarantined lines", f"{store.quarantine_count():,}", "refused, none lost"),
         ("Runs", f"{len(runs):,}", f"{going} running now"),
-        ("Champion", champion or "none yet", "in use"),
+        ("Champion", *_champion(store)),
         ("Last training", *_last(trainings, moment)),
         ("Open requests", f"{open_requests}", "for the loop to take up"),
     )  # fmt: skip
@@ -62,6 +61,13 @@ def _health(store: Store, runs: Sequence[RunSummary], trainings: Sequence[Traini
         with column, st.container(border=True, height="stretch", gap="xsmall"):
             st.metric(label, value)
             st.caption(plain(detail))
+
+
+def _champion(store: Store) -> tuple[str, str]:
+    if "champion" not in store.aliases():
+        return "none yet", "history forecasts"
+    found = store.version("champion")
+    return found.sharing, found.id
 
 
 def _last(trainings: Sequence[Training], moment: datetime) -> tuple[str, str]:
@@ -124,8 +130,8 @@ def _runs(runs: Sequence[RunSummary]) -> None:
     tables.show(
         frames.runs(runs), key="recent-runs", alt="Recent runs",
         on_row=lambda row: _open(runs[row]),
-        columns=("run", "workflow", "label", "state", "planner", "predictor", "tasks", "planned",
-                 "realised", "over plan", "bound", "started"),
+        columns=("run", "workflow", "label", "state", "planner", "tasks", "planned", "realised",
+                 "over plan", "started"),
     )  # fmt: skip
     if run := st.session_state.pop("open-run", None):
         session.choose("run", run)

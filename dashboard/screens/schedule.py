@@ -7,7 +7,7 @@ from dashboard.components.gantt import gantt
 from dashboard.components.packing import ACTUAL, PLANNED, actual_bars, chart, planned_bars
 from dashboard.parts import kept_or_broken, task_card
 from dashboard.reading import RunView
-from dashboard.words import NOTHING, count, plain, seconds, share, when
+from dashboard.words import NOTHING, plain, seconds, share, when
 
 TITLE, ICON, SECTION, PLACE = "Schedule", ":material/view_timeline:", "Operate", 2
 
@@ -68,7 +68,7 @@ def _numbers(view: RunView) -> None:
     tiles[3].metric("Above the bound", gap, border=True, height="stretch")
     succeeded = state.count("succeeded")
     done = f"{succeeded} / {len(state)}" if len(state) < 1000 else share(succeeded / len(state))
-    note = count(failed, "failed attempt") if failed else None
+    note = f"{failed} failed tries" if failed else None
     tiles[4].metric(
         "Tasks done",
         done,
