@@ -147,11 +147,9 @@ class RecordRows(Part):
         if not rows:
             return 0
         dialect = postgresql if self._engine.dialect.name == "postgresql" else sqlite
+        query = dialect.insert(table).on_conflict_do_nothing().returning(table.c.id)
         with self._writing() as connection:
-            before = connection.execute(sa.select(sa.func.count()).select_from(table)).scalar_one()
-            connection.execute(dialect.insert(table).on_conflict_do_nothing(), list(rows))
-            after = connection.execute(sa.select(sa.func.count()).select_from(table)).scalar_one()
-        return int(after - before)
+            return len(connection.execute(query, list(rows)).all())
 
 
 def _as_row(record: TaskRecord) -> dict[str, Any]:
