@@ -8,7 +8,7 @@ from torch import Tensor
 from learner.networks.base import Shape, Sharing
 from learner.networks.blocks import Experts
 
-STRENGTH = 0.01
+STRENGTH = 0.001
 
 
 class Soft(Sharing):

@@ -11,7 +11,7 @@ from learner.networks.blocks import Experts
 
 CHOSEN = 2
 STEP = 1.0
-STRENGTH = 0.01
+STRENGTH = 0.001
 
 
 class Sparse(Sharing):
