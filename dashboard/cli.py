@@ -43,6 +43,8 @@ def dashboard(
     json: Json = False,
 ) -> None:  # fmt: skip
     """Show the store in a browser: runs, plans, decisions, trainings and logs. Ctrl-C ends it."""
+    from scheduler.store.engine import shown
+
     door = Door.open(json=json, store=store)
     found = free_port(host, port)
     url, stdout = _url(host, found), sys.stdout
@@ -53,7 +55,7 @@ def dashboard(
         door.say(f"The dashboard is at {url} (Ctrl-C ends it).")
         if json:
             with contextlib.redirect_stdout(stdout):
-                door.answer({"url": url, "store": _shown(door.settings.store)})
+                door.answer({"url": url, "store": shown(door.settings.store)})
             stdout.flush()
         if browser:
             webbrowser.open(url)
@@ -129,9 +131,3 @@ def _url(host: str, port: int) -> str:
 
 def _is_loopback(host: str) -> bool:
     return host in (LOOPBACK, "localhost", "::1")
-
-
-def _shown(store: str) -> str:
-    from sqlalchemy.engine import make_url
-
-    return make_url(store).render_as_string(hide_password=True)

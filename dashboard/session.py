@@ -10,7 +10,6 @@ from datetime import UTC, datetime
 from typing import cast
 
 import streamlit as st
-from sqlalchemy.engine import make_url
 
 from dashboard.reading import Plan, RunView, read_plan, read_run
 from dashboard.theme import Palette, palette
@@ -18,6 +17,7 @@ from dashboard.words import ago, clipped
 from scheduler import settings
 from scheduler.errors import AllotError, StoreError
 from scheduler.store import Store
+from scheduler.store.engine import shown
 from scheduler.store.values import RunSummary
 
 
@@ -41,7 +41,7 @@ def store() -> Store:
 
 def address() -> str:
     """The store's URL as it may be shown: without a password."""
-    return make_url(settings.load().store).render_as_string(hide_password=True)
+    return shown(settings.load().store)
 
 
 @contextmanager

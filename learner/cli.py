@@ -34,7 +34,11 @@ def train(
         str, typer.Option(help="Ray: local for one of our own, auto, or ray://host:port.")
     ] = "local",
     sharing: Annotated[
-        str, typer.Option(help="What targets share: separate, hard, mmoe or cgc.")
+        str,
+        typer.Option(
+            help="What targets share: separate, hard, soft, hierarchical, "
+            "linear_mix, mmoe, cgc, ple or sparse."
+        ),
     ] = "cgc",
     epochs: Annotated[int, typer.Option(min=1, help="Passes over the records at most.")] = 40,
     known: Annotated[

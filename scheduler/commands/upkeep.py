@@ -10,7 +10,6 @@ from typing import Annotated
 
 import typer
 
-from scheduler import settings
 from scheduler.door import Door, Json, StoreUrl
 from scheduler.errors import StoreError
 
@@ -89,13 +88,15 @@ def schema(
 
 def doctor(store: StoreUrl = None, json: Json = False) -> None:
     """Show what is installed, and whether the store answers."""
+    from scheduler.store.engine import shown
+
     door = Door.open(json=json, store=store)
     packages = ("torch", "ray", "streamlit", "networkx", "sqlmodel", "numba", "numpy")
     found = {
         "allot": version("allot"),
         "python": platform.python_version(),
         "packages": {name: version(name) for name in packages},
-        "store": settings.load(store=store).store.split("@")[-1],
+        "store": shown(door.settings.store),
     }
     with door.store() as opened:
         found |= {"records": opened.record_count(), "champion": opened.aliases().get("champion")}

@@ -38,6 +38,11 @@ def connect(url: str) -> Engine:
     return engine
 
 
+def shown(url: str) -> str:
+    """A database URL as people may see it: without its password."""
+    return _parsed(url).render_as_string(hide_password=True)
+
+
 def sqlite_file(url: str) -> Path | None:
     """The file behind a SQLite URL; None for memory and for other databases."""
     parsed = _parsed(url)
