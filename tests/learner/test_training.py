@@ -154,9 +154,11 @@ def test_the_commands_train_judge_list_promote_and_roll_back(url: str) -> None:
 )
 def test_a_stopped_training_is_seen_for_what_it_was(store: Store, blow: int, state: str) -> None:
     script = f"""
+        import signal
         from learner.training.on_ray import train
         from learner.training.settings import TrainingSettings
         from scheduler.store import Store
+        signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's "&" takes it away
         train(Store.open({store.url!r}), TrainingSettings(epochs=100000), workers=0)
     """
     command = [sys.executable, "-c", textwrap.dedent(script)]
