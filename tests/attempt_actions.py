@@ -41,6 +41,11 @@ def speak(place: Place, *, words: str) -> None:
     sys.stdout.flush()
 
 
+def expect_no_input(place: Place) -> None:
+    assert os.read(0, 1) == b""
+    assert sys.stdin.read() == ""
+
+
 def expect_place(place: Place, *, worker: str, memory_bytes: int) -> None:
     told = (
         place.worker,

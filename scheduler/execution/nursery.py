@@ -16,7 +16,7 @@ import signal
 import sys
 import time
 import traceback
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, TextIO
 
 import psutil
@@ -28,15 +28,29 @@ LONGEST_MESSAGE = 4000
 _BYTES_PER_MAXRSS = 1 if sys.platform == "darwin" else 1024
 
 
+def private_channels() -> tuple[TextIO, TextIO]:
+    """Orders and answers, moved off descriptors 0 and 1: those belong to the actions from then on.
+
+    What an action prints, at import or later, goes to stderr; one that reads finds an end of file.
+    """
+    orders, answers = os.fdopen(os.dup(0)), os.fdopen(os.dup(1), "w")
+    nothing = os.open(os.devnull, os.O_RDONLY)
+    os.dup2(nothing, 0)
+    os.close(nothing)
+    os.dup2(2, 1)
+    return orders, answers
+
+
 def serve(orders: TextIO, answers: TextIO) -> None:
     """Carries out orders until the input ends."""
+    private = (orders.fileno(), answers.fileno())
     for line in orders:
-        answers.write(json.dumps(carry_out(json.loads(line))) + "\n")
+        answers.write(json.dumps(carry_out(json.loads(line), private)) + "\n")
         answers.flush()
 
 
-def carry_out(order: dict[str, Any]) -> dict[str, Any]:
-    """Runs one action in a child and measures it.
+def carry_out(order: dict[str, Any], private: Sequence[int] = ()) -> dict[str, Any]:
+    """Runs one action in a child, which does not get the `private` descriptors, and measures it.
 
     The order has `action` (module:function), `arguments`, `place`, `timeout` (seconds or null) and
     `hold` (whether the allocation of memory is enforced). The answer has the fields of an
@@ -54,7 +68,8 @@ def carry_out(order: dict[str, Any]) -> dict[str, Any]:
     began = time.monotonic()
     child = os.fork()
     if child == 0:
-        os.close(reader)
+        for each in (reader, *private):
+            os.close(each)
         _run_and_leave(call, place, order["arguments"], writer)
     os.close(writer)
     ended_as, message = _watch(
@@ -78,7 +93,6 @@ def _run_and_leave(
     """In the child: never returns, and says on the pipe what went wrong, if anything did."""
     code = 1
     try:
-        os.dup2(sys.stderr.fileno(), sys.stdout.fileno())  # answers alone travel on stdout
         os.environ |= {
             "ALLOT_WORKER": place.worker,
             "ALLOT_CORES": f"{place.cores:g}",
@@ -159,4 +173,4 @@ def _answer(outcome: str, **values: Any) -> dict[str, Any]:
 
 
 if __name__ == "__main__":
-    serve(sys.stdin, sys.stdout)
+    serve(*private_channels())

@@ -99,6 +99,16 @@ def test_an_action_that_prints_does_not_disturb_the_answer(nursery: Nursery) -> 
     )
 
 
+def test_a_module_that_writes_at_import_does_not_disturb_the_answer(nursery: Nursery) -> None:
+    assert tried(nursery, "attempt_actions_loud:rest").outcome is Outcome.SUCCEEDED
+
+
+def test_an_action_that_reads_its_input_finds_none(nursery: Nursery) -> None:
+    seen = tried(nursery, f"{HERE}:expect_no_input", timeout=5)
+    assert (seen.outcome, seen.message) == (Outcome.SUCCEEDED, "")
+    assert tried(nursery, f"{HERE}:rest", seconds=0.0).outcome is Outcome.SUCCEEDED
+
+
 @pytest.mark.parametrize("action", ["nowhere:nothing", f"{HERE}:missing", "without_a_colon"])
 def test_an_action_that_does_not_exist_fails_by_name(nursery: Nursery, action: str) -> None:
     seen = tried(nursery, action)
