@@ -36,6 +36,10 @@ def leave(place: Place, *, code: int) -> None:
     os._exit(code)
 
 
+def exit_with(place: Place, *, code: int | str | None) -> None:
+    sys.exit(code)
+
+
 def speak(place: Place, *, words: str) -> None:
     sys.stdout.write(words + "\n")
     sys.stdout.flush()

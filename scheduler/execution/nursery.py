@@ -58,9 +58,12 @@ def carry_out(order: dict[str, Any], private: Sequence[int] = ()) -> dict[str, A
     """
     try:
         call = _action(order["action"])
-    except (ImportError, AttributeError, ValueError) as error:
+    except KeyboardInterrupt:
+        raise
+    except BaseException as error:  # an import runs the action's code, which may raise or exit
+        cause = "".join(traceback.format_exception_only(error)).strip()
         return _answer(
-            "failed", message=f"The action {order['action']!r} cannot be loaded: {error}"
+            "failed", message=f"The action {order['action']!r} cannot be loaded: {cause}"
         )
     place = Place(**order["place"])
     reader, writer = os.pipe()
@@ -102,12 +105,26 @@ def _run_and_leave(
         code = 0
     except MemoryError:
         code = 137
+    except SystemExit as left:
+        code = _exit_code(left, writer)
     except BaseException:  # whatever an action raises ends its own process only, and is reported
-        os.write(
-            writer, traceback.format_exc(limit=-5)[-LONGEST_MESSAGE:].encode("utf-8", "replace")
-        )
+        _say(writer, traceback.format_exc(limit=-5))
     finally:
         os._exit(code)
+
+
+def _exit_code(left: SystemExit, writer: int) -> int:
+    """As the interpreter reads it: nothing is success, words are said and a failure."""
+    if left.code is None:
+        return 0
+    if isinstance(left.code, int):
+        return left.code & 0xFF
+    _say(writer, str(left.code))
+    return 1
+
+
+def _say(writer: int, words: str) -> None:
+    os.write(writer, words[-LONGEST_MESSAGE:].encode("utf-8", "backslashreplace"))
 
 
 def _watch(
@@ -168,8 +185,13 @@ def _observed(
     )
 
 
-def _answer(outcome: str, **values: Any) -> dict[str, Any]:
-    return {"outcome": outcome, **values}
+def _answer(outcome: str, *, message: str, **values: Any) -> dict[str, Any]:
+    return {"outcome": outcome, "message": _clean(message), **values}
+
+
+def _clean(words: str) -> str:
+    """Words that every store can keep: no lone surrogates, no zero characters."""
+    return words.encode("utf-8", "backslashreplace").decode().replace("\0", "\\x00")
 
 
 if __name__ == "__main__":

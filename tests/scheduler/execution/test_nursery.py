@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -114,6 +115,48 @@ def test_an_action_that_does_not_exist_fails_by_name(nursery: Nursery, action: s
     seen = tried(nursery, action)
     assert seen.outcome is Outcome.FAILED
     assert repr(action) in seen.message
+
+
+@pytest.mark.parametrize(
+    ("body", "cause"),
+    [
+        ("raise RuntimeError('no licence')", "RuntimeError: no licence"),
+        ("def broken(:", "SyntaxError"),
+        ("raise SystemExit(3)", "SystemExit: 3"),
+    ],
+)
+def test_a_module_that_fails_at_import_fails_by_name_and_cause(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, body: str, cause: str
+) -> None:
+    (tmp_path / "unloadable.py").write_text(body)
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path))
+    with Nursery(1) as running:
+        seen = tried(running, "unloadable:act")
+    assert seen.outcome is Outcome.FAILED
+    assert "'unloadable:act'" in seen.message
+    assert cause in seen.message
+
+
+@pytest.mark.parametrize("code", [None, 0])
+def test_an_action_that_exits_without_a_code_succeeds(nursery: Nursery, code: int | None) -> None:
+    seen = tried(nursery, f"{HERE}:exit_with", code=code)
+    assert (seen.outcome, seen.exit_code, seen.message) == (Outcome.SUCCEEDED, 0, "")
+
+
+def test_an_action_that_exits_with_a_code_fails_with_it(nursery: Nursery) -> None:
+    seen = tried(nursery, f"{HERE}:exit_with", code=5)
+    assert (seen.outcome, seen.exit_code) == (Outcome.FAILED, 5)
+
+
+def test_an_action_that_exits_with_words_fails_and_says_them(nursery: Nursery) -> None:
+    seen = tried(nursery, f"{HERE}:exit_with", code="no such table")
+    assert (seen.outcome, seen.exit_code, seen.message) == (Outcome.FAILED, 1, "no such table")
+
+
+def test_a_message_holds_nothing_that_a_store_cannot_keep(nursery: Nursery) -> None:
+    seen = tried(nursery, f"{HERE}:break_down", words="a\udcffb\0c")
+    assert "a\\udcffb\\x00c" in seen.message.encode("utf-8").decode()
+    assert "\0" not in seen.message
 
 
 def test_an_action_is_told_its_place(nursery: Nursery) -> None:
