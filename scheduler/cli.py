@@ -38,7 +38,7 @@ def main() -> None:
     """Runs the command line; errors of ours become one clear message and exit code 1."""
     try:
         build()()
-    except AllotError as error:
+    except (AllotError, OSError) as error:
         _refuse(error)
     except SystemExit as left:
         if left.code == INTERRUPTED:
@@ -46,7 +46,7 @@ def main() -> None:
         raise
 
 
-def _refuse(error: AllotError) -> None:
+def _refuse(error: Exception) -> None:
     if "--json" in sys.argv:
         typer.echo(
             json.dumps({"error": type(error).__name__, "message": str(error)}, ensure_ascii=False)

@@ -4,7 +4,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
 from scheduler.errors import InvalidCluster
-from scheduler.numbers import not_negative, positive
+from scheduler.numbers import not_negative, positive, storable
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -29,8 +29,7 @@ class Worker:
         def refuse(message: str) -> InvalidCluster:
             return InvalidCluster(f"Worker {self.name!r}: {message}", [self.name])
 
-        if not self.name:
-            raise InvalidCluster("A worker needs a name, found ''.")
+        storable(self.name, "name", refuse)
         positive(self.cores, "cores", refuse)
         positive(self.memory, "memory", refuse)
         positive(self.speed, "speed", refuse)
@@ -64,6 +63,7 @@ class Cluster:
         def refuse(message: str) -> InvalidCluster:
             return InvalidCluster(f"Cluster {name!r}: {message}")
 
+        storable(name, "a cluster's name", InvalidCluster)
         self.name, self.workers = name, tuple(workers)
         self.bandwidth, self.latency = bandwidth, latency
         self.index: Mapping[str, int] = {worker.name: i for i, worker in enumerate(self.workers)}

@@ -31,7 +31,10 @@ StoreUrl = Annotated[
     ),
 ]
 Seed = Annotated[
-    int | None, typer.Option("--seed", help="Makes the command repeatable.", show_default=False)
+    int | None,
+    typer.Option(
+        "--seed", min=0, max=2**32 - 1, help="Makes the command repeatable.", show_default=False
+    ),
 ]
 
 
@@ -41,7 +44,7 @@ class Door:
 
     settings: Settings
     json: bool
-    words: Console = field(default_factory=lambda: Console(stderr=True))
+    words: Console = field(default_factory=lambda: Console(stderr=True, markup=False))
 
     @classmethod
     def open(cls, *, json: bool = False, **flags: object) -> "Door":
@@ -63,7 +66,7 @@ class Door:
                 json.dumps(document, indent=2, ensure_ascii=False, allow_nan=False, default=str)
             )
         else:
-            Console().print(shown if shown is not None else dict(document))
+            Console(markup=False).print(shown if shown is not None else dict(document))
 
     def say(self, words: RenderableType) -> None:
         """Words for the person who waits, on stderr."""
@@ -73,7 +76,7 @@ class Door:
         """A progress display on stderr; it stays silent where stderr is not a terminal."""
         return Progress(
             SpinnerColumn(),
-            TextColumn("{task.description}"),
+            TextColumn("{task.description}", markup=False),
             BarColumn(),
             MofNCompleteColumn(),
             TimeElapsedColumn(),

@@ -1,4 +1,4 @@
-"""Rules for numbers at the borders: what a constructor refuses, said the same way everywhere."""
+"""Rules at the borders: what a constructor refuses, said the same way everywhere."""
 
 import math
 from collections.abc import Callable
@@ -6,10 +6,32 @@ from collections.abc import Callable
 Refusal = Callable[[str], Exception]
 
 
+LARGEST, SMALLEST = 1e18, 1e-9  # no real count, size or time lies outside
+LONGEST_NAME = 900  # a run's name adds a number to its workflow's, and must still be storable
+
+
+def storable(text: str, name: str, refuse: Refusal) -> None:
+    """Refuses what not every store can keep: blank, overlong, with NUL or lone surrogates."""
+    if not isinstance(text, str) or not text.strip():
+        raise refuse(f"{name} must be a text that is not blank, found {text!r}.")
+    if len(text) > LONGEST_NAME:
+        raise refuse(f"{name} must have at most {LONGEST_NAME} characters, found {len(text)}.")
+    if "\x00" in text or any("\ud800" <= letter <= "\udfff" for letter in text):
+        raise refuse(f"{name} must be text without NUL and lone surrogates, found {text!r}.")
+
+
+def printable(text: str, name: str, refuse: Refusal, *, most: int = 200) -> None:
+    """Refuses what cannot be the name of a size: blank, with control characters, or overlong."""
+    if not text or text != text.strip() or not text.isprintable() or len(text) > most:
+        raise refuse(f"{name} must be printable and have 1 to {most} characters, found {text!r}.")
+
+
 def finite(value: float, name: str, refuse: Refusal) -> None:
-    """Refuses NaN, infinities and what is not a number."""
+    """Refuses NaN, infinities, what is not a number, and what no real amount can be."""
     if isinstance(value, bool) or not isinstance(value, (int, float)) or not math.isfinite(value):
         raise refuse(f"{name} must be a finite number, found {value!r}.")
+    if abs(value) > LARGEST:
+        raise refuse(f"{name} must be at most {LARGEST:g}, found {value!r}.")
 
 
 def not_negative(value: float, name: str, refuse: Refusal) -> None:
@@ -24,6 +46,8 @@ def positive(value: float, name: str, refuse: Refusal) -> None:
     finite(value, name, refuse)
     if value <= 0:
         raise refuse(f"{name} must be above zero, found {value!r}.")
+    if value < SMALLEST:
+        raise refuse(f"{name} must be at least {SMALLEST:g}, found {value!r}.")
 
 
 def at_least_one(value: int, name: str, refuse: Refusal) -> None:

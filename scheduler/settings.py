@@ -5,6 +5,7 @@ Read by doors only; everything inside takes its values as arguments.
 
 import os
 from pathlib import Path
+from tomllib import TOMLDecodeError
 from zoneinfo import ZoneInfo
 
 from pydantic import ValidationError, field_validator
@@ -62,6 +63,9 @@ def load(**flags: object) -> Settings:
     given = {name: value for name, value in flags.items() if value is not None}
     try:
         return Settings(**given)  # type: ignore[arg-type]
+    except (TOMLDecodeError, UnicodeDecodeError) as error:
+        file = os.environ.get("ALLOT_CONFIG", "allot.toml")
+        raise InvalidInput(f"The settings in {file} are not TOML in UTF-8: {error}.") from error
     except ValidationError as error:
         first = error.errors()[0]
         name = ".".join(map(str, first["loc"]))

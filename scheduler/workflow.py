@@ -8,7 +8,14 @@ from typing import Any
 import networkx as nx
 
 from scheduler.errors import InvalidWorkflow
-from scheduler.numbers import at_least_one, finite, not_negative, positive
+from scheduler.numbers import (
+    at_least_one,
+    finite,
+    not_negative,
+    positive,
+    printable,
+    storable,
+)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -36,12 +43,13 @@ class Task:
 
     def __post_init__(self) -> None:
         refuse = _refuse(self.id)
-        if not self.id or not self.kind:
-            raise InvalidWorkflow(
-                f"A task needs an id and a kind, found {self.id!r}, {self.kind!r}."
-            )
+        storable(self.id, "id", refuse)
+        storable(self.kind, "kind", refuse)
+        if self.action is not None:
+            storable(self.action, "action", refuse)
         positive(self.cores, "cores", refuse)
         for name, size in self.sizes.items():
+            printable(name, "the name of a size", refuse)
             not_negative(size, f"size {name!r}", refuse)
         if self.memory is not None:
             positive(self.memory, "memory", refuse)
@@ -77,6 +85,7 @@ class Workflow:
     def __init__(
         self, name: str, tasks: Iterable[Task], dependencies: Iterable[Dependency] = ()
     ) -> None:
+        storable(name, "a workflow's name", InvalidWorkflow)
         self.name = name
         self.tasks = tuple(tasks)
         self.dependencies = tuple(dependencies)

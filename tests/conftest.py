@@ -5,6 +5,11 @@ from collections.abc import Generator
 from typing import Any
 
 import pytest
+from hypothesis import settings
+
+# No test judges by the clock; CI draws the same examples every time.
+settings.register_profile("allot", deadline=None, derandomize=bool(os.environ.get("CI")))
+settings.load_profile("allot")
 
 
 @pytest.hookimpl(wrapper=True)

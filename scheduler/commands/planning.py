@@ -17,6 +17,7 @@ from scheduler.commands.parts import (
     planner,
 )
 from scheduler.door import Door, Json, StoreUrl
+from scheduler.errors import InvalidInput
 from scheduler.forecast import QUANTITIES, Forecast
 from scheduler.planning.problem import Problem
 from scheduler.planning.schedule import Schedule
@@ -117,10 +118,16 @@ def explain(
 
     from scheduler.documents import read_schedule
     from scheduler.planning.explain import reasons
+    from scheduler.planning.feasibility import violations
 
     door = Door.open(json=json, store=store)
     problem = _problem(door, workflow, cluster, predictor, quantile)
-    told = reasons(problem, read_schedule(schedule), task)
+    found = read_schedule(schedule)
+    if broken := violations(found, problem):
+        raise InvalidInput(
+            f"The schedule breaks {len(broken)} rules and cannot be explained: {broken[0].message}"
+        )
+    told = reasons(problem, found, task)
     document = {
         "task": task,
         "reasons": list(told.sentences()),

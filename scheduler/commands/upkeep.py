@@ -32,9 +32,10 @@ def upgrade(store: StoreUrl = None, json: Json = False) -> None:
     door = Door.open(json=json, store=store)
     engine = connect(door.settings.store)
     before = migrations.revision(engine)
-    if before is not None and before not in migrations.known_revisions():
-        migrations.prepare(engine)
-    migrations.upgrade(engine)
+    if before is None or before not in migrations.known_revisions():
+        migrations.prepare(engine)  # makes an empty one, refuses what is not ours
+    else:
+        migrations.upgrade(engine)
     door.answer(
         {"from": before, "to": migrations.HEAD}, f"The store is at revision {migrations.HEAD}."
     )

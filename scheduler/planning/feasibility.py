@@ -123,8 +123,8 @@ def _own_rules(each: Placement, problem: Problem) -> Iterator[Violation]:
             f"Task {each.task!r} needs the skill {', '.join(missing)}, which {worker.name!r} lacks."
         )
         yield Violation(Rule.SKILLS, each.task, each.worker, message, {"missing": missing})
-    duration, found = float(problem.duration[row, column]), each.end - each.start
-    if math.isfinite(duration) and found < duration - _leeway(each.end):
+    duration, found = float(problem.believed_duration[row, column]), each.end - each.start
+    if found < duration - min(_leeway(each.end), duration / 2):
         yield broken(Rule.TOO_SHORT, "must run for seconds", duration, found)
     cores, memory = each.allocation.cores, each.allocation.memory
     if not cores >= task.cores * (1 - RELATIVE):

@@ -79,8 +79,12 @@ class Problem:
     @cached_property
     def duration(self) -> Floats:
         """Seconds of each task on each worker, n x m; infinite where the worker cannot take it."""
-        planned = self.forecast.at("duration", self.objective.duration_quantile)
-        return np.where(self.eligible, planned, np.inf)
+        return np.where(self.eligible, self.believed_duration, np.inf)
+
+    @cached_property
+    def believed_duration(self) -> Floats:
+        """Seconds of each task on each worker, n x m, whether the worker can take it or not."""
+        return self.forecast.at("duration", self.objective.duration_quantile)
 
     @cached_property
     def memory(self) -> Floats:

@@ -40,7 +40,7 @@ def connect(url: str) -> Engine:
 
 def shown(url: str) -> str:
     """A database URL as people may see it: without its password."""
-    return _parsed(url).render_as_string(hide_password=True)
+    return _masked(_parsed(url))
 
 
 def sqlite_file(url: str) -> Path | None:
@@ -65,6 +65,12 @@ def writing(engine: Engine) -> Iterator[Connection]:
         yield connection
 
 
+def _masked(url: URL) -> str:
+    if "password" in url.query:
+        url = url.update_query_dict({"password": "***"})
+    return url.render_as_string(hide_password=True)
+
+
 def _parsed(url: str) -> URL:
     try:
         return make_url(url)
@@ -79,7 +85,7 @@ def _told(engine: Engine) -> Iterator[None]:
     try:
         yield
     except (DBAPIError, sqlite3.Error) as error:  # SQLite's own where a connection is being made
-        where = engine.url.render_as_string(hide_password=True)
+        where = _masked(engine.url)
         why = error.orig if isinstance(error, DBAPIError) else error
         raise StoreError(f"The store at {where} cannot be used: {why}") from error
 

@@ -154,7 +154,8 @@ class LearningRows(Part):
         self.version(version)
         with self._writing() as connection:
             former = _aliased(connection, "champion")
-            if former is not None and former != version:
+            former = None if former == version else former
+            if former is not None:
                 _point(connection, "previous", former)
             if _aliased(connection, "challenger") == version:
                 connection.execute(ALIAS.delete().where(ALIAS.c.name == "challenger"))
@@ -170,11 +171,16 @@ class LearningRows(Part):
             _note(connection, "challenger", version, replaced=former, reason=reason, by=by, at=at)
 
     def roll_back(self, *, reason: str, by: str, at: datetime) -> ModelVersion:
-        """Gives the championship back to the previous version; NotFound when there is none."""
+        """Gives the championship back to the previous version; NotFound when there is none.
+
+        The version that lost it is not `previous` afterwards: rolling back twice never returns it.
+        """
         previous = self.aliases().get("previous")
         if previous is None:
             raise NotFound("There is no previous version to roll back to.")
         self.promote(previous, reason=reason, by=by, at=at)
+        with self._writing() as connection:
+            connection.execute(ALIAS.delete().where(ALIAS.c.name == "previous"))
         return self.version(previous)
 
     def promotions(self, *, limit: int = 200) -> tuple[Promotion, ...]:

@@ -5,6 +5,7 @@ from typing import Self
 
 from sqlalchemy.engine import Engine
 
+from scheduler.errors import StoreError
 from scheduler.store import migrations
 from scheduler.store.engine import connect, sqlite_file
 from scheduler.store.learning import LearningRows
@@ -28,7 +29,7 @@ class Store(RecordRows, RunRows, LearningRows):
         """
         file = sqlite_file(url)
         if file is not None:
-            file.parent.mkdir(parents=True, exist_ok=True)
+            _make_folder(file.parent)
         engine = connect(url)
         try:
             migrations.prepare(engine)
@@ -52,3 +53,10 @@ class Store(RecordRows, RunRows, LearningRows):
 
     def __exit__(self, *_: object) -> None:
         self.close()
+
+
+def _make_folder(folder: Path) -> None:
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except (OSError, ValueError) as error:
+        raise StoreError(f"The folder {folder} of the store cannot be made: {error}") from error

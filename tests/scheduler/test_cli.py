@@ -293,3 +293,63 @@ def test_without_records_training_says_what_to_do(allot: Allot) -> None:
     said = allot("train", "--workers", "0")
     assert said.code == 1
     assert "allot ingest" in said.err.replace("\n", " ")
+
+
+def test_markup_in_a_name_is_shown_as_it_is(allot: Allot, tmp_path: Path) -> None:
+    tasks = [{"id": name, "kind": "sort"} for name in ("[/x]", "[red]a[/]")]
+    changed(tmp_path / "workflow.json", name="[bold]w[/w]", tasks=tasks, dependencies=[])
+    said = allot("plan", "workflow.json", "--cluster", "cluster.json")
+    assert "[/x]" in said.out
+    assert "[red]a[/]" in said.out
+    run = ("run", "workflow.json", "--cluster", "cluster.json", "--executor", "simulator")
+    assert allot(*run).out.startswith("Run 1 ")
+    assert allot("status").code == 0
+
+
+def test_a_schedule_that_breaks_rules_is_not_explained(allot: Allot) -> None:
+    changed(Path("schedule.json"), placements=placements(allot)[1:])
+    said = allot("explain", "schedule.json", "a", "--workflow", "workflow.json",
+                 "--cluster", "cluster.json")  # fmt: skip
+    assert said.code == 1
+    assert "breaks 1 rules" in said.err
+
+
+@pytest.mark.parametrize("command", [("store", "check"), ("store", "upgrade")])
+def test_a_database_of_somebody_else_is_left_alone(
+    allot: Allot, tmp_path: Path, command: tuple[str, str]
+) -> None:
+    with closing(sqlite3.connect(tmp_path / "mine.db")) as other:
+        other.execute("CREATE TABLE mine (id INTEGER)")
+    assert allot(*command, "--store", "sqlite:///mine.db").code == 1
+    with closing(sqlite3.connect(tmp_path / "mine.db")) as other:
+        assert other.execute("SELECT name FROM sqlite_master").fetchall() == [("mine",)]
+
+
+def test_a_file_that_cannot_be_written_is_a_message_and_exit_code_one(allot: Allot) -> None:
+    said = allot("plan", "workflow.json", "--cluster", "cluster.json", "--output", "no/where.json")
+    assert said.code == 1
+    assert "no/where.json" in said.err
+
+
+def test_settings_that_are_no_toml_are_told(allot: Allot, tmp_path: Path) -> None:
+    (tmp_path / "allot.toml").write_text("store = ")
+    said = allot("status")
+    assert said.code == 1
+    assert "allot.toml" in said.err
+
+
+def test_a_seed_out_of_range_is_a_usage_error(allot: Allot) -> None:
+    assert allot("run", "workflow.json", "--cluster", "cluster.json", "--seed", "-1").code == 2
+
+
+@pytest.mark.parametrize("task", [
+    {"sizes": {"s": 1e300}}, {"sizes": {"": 1}}, {"sizes": {"a\nb": 1}}, {"timeout": 1e300},
+    {"id": " "}, {"kind": " "}, {"kind": "a\u0000"}, {"kind": "k" * 1000}, {"cores": 1e-300},
+])  # fmt: skip
+def test_what_no_record_could_keep_is_refused_before_it_runs(
+    allot: Allot, tmp_path: Path, task: dict[str, object]
+) -> None:
+    changed(tmp_path / "workflow.json", tasks=[{"id": "a", "kind": "sort"} | task], dependencies=[])
+    said = allot("run", "workflow.json", "--cluster", "cluster.json", "--executor", "simulator")
+    assert said.code == 1
+    assert allot("status", "--json").json["runs"] == []

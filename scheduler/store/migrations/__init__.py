@@ -7,7 +7,7 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Engine
 
 from scheduler.errors import StoreError
-from scheduler.store.engine import reading, writing
+from scheduler.store.engine import reading, shown, writing
 
 if TYPE_CHECKING:
     from alembic.config import Config
@@ -31,7 +31,7 @@ def prepare(engine: Engine) -> None:
     found = revision(engine)
     if found == HEAD:
         return
-    where = engine.url.render_as_string(hide_password=True)
+    where = shown(engine.url.render_as_string(hide_password=False))
     if found is None:
         _refuse_foreign(engine, where)
         upgrade(engine)
@@ -75,6 +75,11 @@ def _config() -> "Config":
 def _refuse_foreign(engine: Engine, where: str) -> None:
     with reading(engine) as connection:
         tables = sa.inspect(connection).get_table_names()
+    if "alembic_version" in tables:
+        raise StoreError(
+            f"The store at {where} does not say which revision it is of (its table alembic_version "
+            "is empty); restore a backup. Nothing was changed."
+        )
     if tables:
         raise StoreError(
             f"The database at {where} is not a store of Allot: it already has the table "

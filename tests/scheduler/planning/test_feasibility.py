@@ -300,3 +300,15 @@ def test_overlaps_of_ten_thousand_tasks_are_judged_in_seconds() -> None:
     assert len(found) == 5_000
     assert time.process_time() - began < 5.0
     assert all(a.facts["start"] < b.facts["start"] for a, b in pairwise(found))
+
+
+def test_a_placement_of_no_length_on_a_worker_that_cannot_take_the_task_is_found() -> None:
+    problem = problem_of([[60.0, 60.0]], cores=[2], worker_cores=[1, 2])
+    nothing = Placement("t1", "w1", 5.0, 5.0, problem.allocation(0, 0))
+    assert violations(Schedule((nothing,)), problem) != ()
+
+
+def test_late_times_excuse_no_missing_minute() -> None:
+    problem = problem_of([[60.0]])
+    nothing = Placement("t1", "w1", 1e12, 1e12, problem.allocation(0, 0))
+    assert [each.rule for each in violations(Schedule((nothing,)), problem)] == [Rule.TOO_SHORT]

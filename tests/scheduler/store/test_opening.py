@@ -89,9 +89,13 @@ def test_an_unreachable_postgresql_is_said_to_be_so() -> None:
         Store.open("postgresql://nobody:secret@127.0.0.1:1/none")
 
 
-def test_a_password_is_never_told() -> None:
+@pytest.mark.parametrize("url", [
+    "postgresql://nobody:secret@127.0.0.1:1/none",
+    "postgresql://127.0.0.1:1/none?user=nobody&password=secret",
+])  # fmt: skip
+def test_a_password_is_never_told(url: str) -> None:
     with pytest.raises(StoreError) as told:
-        Store.open("postgresql://nobody:secret@127.0.0.1:1/none")
+        Store.open(url)
     assert "secret" not in str(told.value)
 
 

@@ -150,7 +150,7 @@ def version(name: str) -> ModelVersion:
     return ModelVersion(name, "cgc", NOW, "0" * 64, metrics={"duration": {"error": 0.1}})
 
 
-def test_promotion_makes_the_former_champion_previous_and_rolling_back_returns_it(
+def test_rolling_back_returns_the_former_champion_and_never_the_one_that_lost(
     store: Store,
 ) -> None:
     for name in ("v1", "v2"):
@@ -158,7 +158,7 @@ def test_promotion_makes_the_former_champion_previous_and_rolling_back_returns_i
         store.promote(name, reason="better", by="me", at=NOW)
     assert store.aliases() == {"champion": "v2", "previous": "v1"}
     assert store.roll_back(reason="worse", by="me", at=NOW).id == "v1"
-    assert store.aliases() == {"champion": "v1", "previous": "v2"}
+    assert store.aliases() == {"champion": "v1"}
 
 
 def test_every_change_of_a_champion_is_told_with_reason_and_name(store: Store) -> None:
