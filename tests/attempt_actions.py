@@ -3,6 +3,7 @@
 import os
 import sys
 import time
+from pathlib import Path
 
 from scheduler.execution.place import Place
 
@@ -34,6 +35,32 @@ def break_down(place: Place, *, words: str) -> None:
 
 def leave(place: Place, *, code: int) -> None:
     os._exit(code)
+
+
+def close_all_and_rest(place: Place, *, seconds: float) -> None:
+    os.closerange(0, 256)
+    time.sleep(seconds)
+
+
+def leave_behind(place: Place, *, seconds: float, note: str) -> None:
+    child = os.fork()
+    if child == 0:
+        time.sleep(seconds)
+        os._exit(0)
+    Path(note).write_text(str(child))
+
+
+def note_and_rest(place: Place, *, seconds: float, note: str) -> None:
+    Path(note).write_text(str(os.getpid()))
+    time.sleep(seconds)
+
+
+def fill_a_child(place: Place, *, size: int, seconds: float) -> None:
+    child = os.fork()
+    if child == 0:
+        fill_and_rest(place, size=size, seconds=seconds)
+        os._exit(0)
+    time.sleep(seconds)
 
 
 def exit_with(place: Place, *, code: int | str | None) -> None:

@@ -11,6 +11,7 @@ from typing import Any, Self
 from scheduler.execution.events import Observation
 from scheduler.records import Outcome
 
+SECONDS_TO_LEAVE = 5.0
 _THREADS = (
     "OMP_NUM_THREADS",
     "OPENBLAS_NUM_THREADS",
@@ -58,12 +59,15 @@ class Nursery:
         return self._process.poll() is None
 
     def close(self) -> None:
-        """Ends it, and the child that may still run."""
-        self._process.kill()
-        self._process.wait()
-        for pipe in (self._orders, self._answers):
-            with contextlib.suppress(BrokenPipeError):  # an order that nobody will read any more
-                pipe.close()
+        """Ends it, and the child that may still run: the end of its orders tells it to."""
+        with contextlib.suppress(BrokenPipeError):  # an order that nobody will read any more
+            self._orders.close()
+        try:
+            self._process.wait(SECONDS_TO_LEAVE)
+        except subprocess.TimeoutExpired:
+            self._process.kill()
+            self._process.wait()
+        self._answers.close()
 
     def __enter__(self) -> Self:
         return self

@@ -5,25 +5,21 @@ line. Actions are imported here once; a forked child then starts in milliseconds
 and processor time are those the operating system accounts for it, and killing it frees everything.
 """
 
-import contextlib
 import gc
 import importlib
 import json
 import os
 import resource
-import select
-import signal
 import sys
 import time
 import traceback
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
+from dataclasses import replace
 from typing import Any, TextIO
 
-import psutil
-
 from scheduler.execution.place import Place
+from scheduler.execution.watched import Watched, watch
 
-SAMPLE_SECONDS = 0.005
 LONGEST_MESSAGE = 4000
 _BYTES_PER_MAXRSS = 1 if sys.platform == "darwin" else 1024
 
@@ -42,15 +38,20 @@ def private_channels() -> tuple[TextIO, TextIO]:
 
 
 def serve(orders: TextIO, answers: TextIO) -> None:
-    """Carries out orders until the input ends."""
-    private = (orders.fileno(), answers.fileno())
+    """Carries out orders until the input ends; an attempt that runs then is stopped."""
     for line in orders:
-        answers.write(json.dumps(carry_out(json.loads(line), private)) + "\n")
+        answer = carry_out(json.loads(line), (orders.fileno(), answers.fileno()))
+        if answer["outcome"] == "lost":
+            return
+        answers.write(json.dumps(answer) + "\n")
         answers.flush()
 
 
-def carry_out(order: dict[str, Any], private: Sequence[int] = ()) -> dict[str, Any]:
-    """Runs one action in a child, which does not get the `private` descriptors, and measures it.
+def carry_out(order: dict[str, Any], private: tuple[int, int]) -> dict[str, Any]:
+    """Runs one action in a child and measures it.
+
+    The child does not get the `private` descriptors, of orders and answers; it is stopped when
+    nobody is left to give orders.
 
     The order has `action` (module:function), `arguments`, `place`, `timeout` (seconds or null) and
     `hold` (whether the allocation of memory is enforced). The answer has the fields of an
@@ -75,11 +76,11 @@ def carry_out(order: dict[str, Any], private: Sequence[int] = ()) -> dict[str, A
             os.close(each)
         _run_and_leave(call, place, order["arguments"], writer)
     os.close(writer)
-    ended_as, message = _watch(
-        child, reader, place if order["hold"] else None, order["timeout"], began
-    )
+    held = place.memory if order["hold"] else None
+    seen = watch(child, memory=held, timeout=order["timeout"], began=began, caller=private[0])
     _, status, usage = os.wait4(child, 0)
-    return _observed(time.monotonic() - began, status, usage, ended_as, message)
+    duration, said = time.monotonic() - began, _read_now(reader)
+    return _observed(duration, status, usage, replace(seen, message=seen.message or said))
 
 
 def _action(name: str) -> Callable[..., object]:
@@ -96,6 +97,7 @@ def _run_and_leave(
     """In the child: never returns, and says on the pipe what went wrong, if anything did."""
     code = 1
     try:
+        os.setsid()  # leads a group of its own, which ends with it
         os.environ |= {
             "ALLOT_WORKER": place.worker,
             "ALLOT_CORES": f"{place.cores:g}",
@@ -127,55 +129,29 @@ def _say(writer: int, words: str) -> None:
     os.write(writer, words[-LONGEST_MESSAGE:].encode("utf-8", "backslashreplace"))
 
 
-def _watch(
-    child: int, reader: int, held: Place | None, timeout: float | None, began: float
-) -> tuple[str | None, str]:
-    """Waits for the child to leave; kills it when it goes over its memory or its time."""
-    words = b""
-    process = psutil.Process(child)
-    while True:
-        if select.select([reader], [], [], SAMPLE_SECONDS)[0]:
-            more = os.read(reader, 65536)
-            words += more
-            if not more:
-                os.close(reader)
-                return None, words.decode("utf-8", "replace")
-            continue
-        over = _over(process, held, timeout, time.monotonic() - began)
-        if over is not None:
-            os.kill(child, signal.SIGKILL)
-            os.close(reader)
-            return over
-
-
-def _over(
-    process: psutil.Process, held: Place | None, timeout: float | None, elapsed: float
-) -> tuple[str, str] | None:
-    if timeout is not None and elapsed > timeout:
-        return "timed_out", f"stopped after its time limit of {timeout:g} s"
-    if held is not None:
-        with contextlib.suppress(psutil.NoSuchProcess):
-            used = process.memory_info().rss
-            if used > held.memory:
-                return (
-                    "out_of_memory",
-                    f"stopped at {used / 1e6:.0f} MB, allocated {held.memory / 1e6:.0f} MB",
-                )
-    return None
+def _read_now(reader: int) -> str:
+    """What is in the pipe: a process left behind may hold its other end for as long as it likes."""
+    os.set_blocking(reader, False)
+    try:
+        return os.read(reader, 65536).decode("utf-8", "replace")
+    except BlockingIOError:
+        return ""
+    finally:
+        os.close(reader)
 
 
 def _observed(
-    duration: float, status: int, usage: resource.struct_rusage, ended_as: str | None, message: str
+    duration: float, status: int, usage: resource.struct_rusage, seen: Watched
 ) -> dict[str, Any]:
     code = os.waitstatus_to_exitcode(status)
     by_code = {0: "succeeded", 137: "out_of_memory"}.get(code, "failed")
     cpu_seconds = usage.ru_utime + usage.ru_stime
     return _answer(
-        ended_as or by_code,
-        message=message,
+        seen.ended_as or by_code,
+        message=seen.message,
         duration=duration,
         exit_code=code,
-        peak_memory=float(usage.ru_maxrss * _BYTES_PER_MAXRSS),
+        peak_memory=float(max(usage.ru_maxrss * _BYTES_PER_MAXRSS, seen.peak_memory)),
         cpu=cpu_seconds / duration,
         measured={
             "cpu_seconds": cpu_seconds,

@@ -1,10 +1,12 @@
 """The process that runs attempts: what it measures, and what it holds them to."""
 
+import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+import psutil
 import pytest
 
 from scheduler.execution.events import Observation
@@ -80,6 +82,70 @@ def test_an_action_over_its_time_is_stopped(nursery: Nursery) -> None:
     seen = tried(nursery, f"{HERE}:rest", seconds=60, timeout=0.2)
     assert seen.outcome is Outcome.TIMED_OUT
     assert time.monotonic() - began < 10
+
+
+@pytest.mark.parametrize("limit", [{"timeout": 0.3}, {"memory": 1 * MB}])
+def test_an_action_that_closes_its_descriptors_is_still_held(
+    nursery: Nursery, limit: dict[str, Any]
+) -> None:
+    began = time.monotonic()
+    seen = tried(nursery, f"{HERE}:close_all_and_rest", seconds=20, **limit)
+    assert seen.outcome in (Outcome.TIMED_OUT, Outcome.OUT_OF_MEMORY)
+    assert time.monotonic() - began < 10
+
+
+def test_what_an_action_leaves_running_adds_no_time_and_ends_with_it(
+    nursery: Nursery, tmp_path: Path
+) -> None:
+    note = tmp_path / "child"
+    seen = tried(nursery, f"{HERE}:leave_behind", seconds=20, note=str(note))
+    assert seen.outcome is Outcome.SUCCEEDED
+    assert seen.duration is not None
+    assert seen.duration < 5
+    assert within(5, lambda: not _runs(int(note.read_text())))
+
+
+def test_closing_a_nursery_ends_the_attempt_that_runs(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PYTHONPATH", "tests")
+    note = tmp_path / "child"
+    lost: list[Observation] = []
+    with Nursery(1) as running:
+
+        def attempt() -> None:
+            lost.append(tried(running, f"{HERE}:note_and_rest", seconds=20, note=str(note)))
+
+        thread = threading.Thread(target=attempt)
+        thread.start()
+        assert within(10, lambda: note.exists() and note.read_text() != "")
+    thread.join(10)
+    assert within(5, lambda: not _runs(int(note.read_text())))
+    assert [each.outcome for each in lost] == [Outcome.LOST]
+
+
+def within(seconds: float, holds: Callable[[], bool]) -> bool:
+    until = time.monotonic() + seconds
+    while not holds() and time.monotonic() < until:
+        time.sleep(0.01)
+    return holds()
+
+
+def _runs(process: int) -> bool:
+    return psutil.pid_exists(process) and psutil.Process(process).status() != psutil.STATUS_ZOMBIE
+
+
+def test_memory_of_the_processes_that_an_action_starts_is_held_too(nursery: Nursery) -> None:
+    seen = tried(nursery, f"{HERE}:fill_a_child", size=300 * MB, seconds=20, memory=250 * MB)
+    assert seen.outcome is Outcome.OUT_OF_MEMORY
+    assert seen.duration is not None
+    assert seen.duration < 10
+
+
+def test_peak_memory_counts_a_child_that_is_never_waited_for(nursery: Nursery) -> None:
+    seen = tried(nursery, f"{HERE}:fill_a_child", size=200 * MB, seconds=1, hold=False)
+    assert seen.peak_memory is not None
+    assert seen.peak_memory > 200 * MB
 
 
 def test_a_failing_action_says_why_and_costs_the_next_one_nothing(nursery: Nursery) -> None:
