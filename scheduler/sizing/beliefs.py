@@ -1,0 +1,126 @@
+"""What is believed of the memory of one task: its kind's past, moved and weighed by its size.
+
+Each belief turns the past into points with weights. What lies above all that was seen is as likely
+as one more observation, and falls off exponentially at the scale of the upper half's own spread: a
+kind that always needs the same gets a margin of hundredths of a percent, not a fixed one.
+"""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+Array = NDArray[np.float64]
+_FAR = 0.1  # the weight of something of quite another size, all of them together
+_UPPER = 0.5  # the share of the points that says how far the unseen may lie
+_TAIL = 0.25  # the scale of the tail over the mean excess of the upper points
+_TAIL_POINTS = 8
+_LEAST_SCALE = 1e-5  # of the largest, where all were equal
+_LEAST_SIZED = 5  # observations with a size, before sizes say anything
+_RIDGE = 0.5  # of the slope, in squared logarithms
+_BEYOND = 0.7  # how far outside the sizes seen a line is followed, in logarithms
+_MOST_LEVERAGE = 0.8
+
+
+@dataclass(frozen=True)
+class Past:
+    """Observations of one kind: peaks (bytes), durations (seconds), logarithms of one size.
+
+    `at` is the size of the task in question. A size that is not known is NaN.
+    """
+
+    memory: Array
+    duration: Array
+    size: Array
+    at: float
+
+    @property
+    def sized(self) -> bool:
+        """Whether the task's size and enough of the past's are known."""
+        return bool(np.isfinite(self.at) and np.isfinite(self.size).sum() >= _LEAST_SIZED)
+
+
+@dataclass(frozen=True)
+class Belief:
+    """A level or a line in the logarithm of the size `of`, from all of the past or what is near.
+
+    `width` is how near in logarithms of size; `share` sets the width so that this share of the
+    past is within it.
+    """
+
+    of: str | None = None
+    line: bool = False
+    width: float | None = None
+    share: float | None = None
+
+    def points(self, past: Past) -> tuple[Array, Array]:
+        """Memory and weight, unsorted. Without a size it is the plain level of the kind."""
+        if self.of is None or not past.sized:
+            return past.memory, past.duration
+        memory = _moved(past) if self.line else past.memory
+        return memory, past.duration * self._near(past)
+
+    def _near(self, past: Past) -> Array:
+        known = np.isfinite(past.size)
+        far = _FAR / len(past.memory)
+        apart = np.where(known, np.abs(past.size - past.at), np.inf)
+        if self.width is not None:
+            width = self.width
+        elif self.share is not None:
+            within = min(max(2, int(np.ceil(self.share * known.sum()))), int(known.sum()) - 1)
+            width = max(float(np.partition(apart, within)[within]), 1e-3)
+        else:
+            return np.where(known, 1.0, far) if self.line else np.ones(len(apart))
+        return np.maximum(np.exp(-0.5 * (apart / width) ** 2), far)
+
+
+LEVEL = Belief()
+
+
+def beliefs(sizes: Sequence[str]) -> tuple[Belief, ...]:
+    """The plain level, and for each size by name levels and lines, wide and narrow."""
+    return (LEVEL, *(belief for name in sizes for belief in _of(name)))
+
+
+def _of(name: str) -> Iterator[Belief]:
+    yield from (Belief(name, width=width) for width in (0.5, 0.2, 0.05))
+    yield from (Belief(name, share=share) for share in (0.25, 0.1))
+    yield Belief(name, line=True)
+    yield Belief(name, line=True, width=0.2)
+    yield Belief(name, line=True, share=0.25)
+
+
+def with_tail(memory: Array, weight: Array) -> tuple[Array, Array]:
+    """Sorts each belief's points, and adds those that stand for what was never seen.
+
+    Shape: beliefs x points, two of at least; the result has a few more points.
+    """
+    order = np.argsort(memory, 1)
+    memory, weight = np.take_along_axis(memory, order, 1), np.take_along_axis(weight, order, 1)
+    total = weight.sum(1)
+    effective = total**2 / (weight**2).sum(1)  # Kish's effective number of observations
+    upper = min(max(3, int(np.ceil(_UPPER * memory.shape[1]))), memory.shape[1] - 1)
+    excess = memory[:, -upper:] - memory[:, -upper - 1 : -upper]
+    scale = (weight[:, -upper:] * excess).sum(1) / weight[:, -upper:].sum(1)
+    scale = np.maximum(_TAIL * scale, _LEAST_SCALE * memory[:, -1])
+    levels = -np.log(1 - (np.arange(_TAIL_POINTS) + 0.5) / _TAIL_POINTS)
+    beyond = memory[:, -1:] + scale[:, None] * levels
+    unseen = np.repeat((total / effective / _TAIL_POINTS)[:, None], _TAIL_POINTS, 1)
+    return np.concatenate([memory, beyond], 1), np.concatenate([weight, unseen], 1)
+
+
+def _moved(past: Past) -> Array:
+    """The past moved along a log-log line to the task's size, by leave-one-out residuals."""
+    known = np.isfinite(past.size)
+    size, memory = past.size[known], np.log(past.memory[known])
+    middle, level = size.mean(), memory.mean()
+    apart = size - middle
+    squares = (apart**2).sum() + _RIDGE
+    slope = (apart * (memory - level)).sum() / squares
+    leverage = np.minimum(1 / len(size) + apart**2 / squares, _MOST_LEVERAGE)
+    residual = (memory - level - slope * apart) / (1 - leverage)
+    at = np.clip(past.at, size.min() - _BEYOND, size.max() + _BEYOND)
+    moved = past.memory.copy()
+    moved[known] = np.exp(level + slope * (at - middle) + residual)
+    return moved
