@@ -1,6 +1,7 @@
 """The learner's commands: train, models, promote, rollback, evaluate."""
 
 from collections.abc import Callable, Mapping
+from datetime import datetime
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -69,10 +70,18 @@ def train(
         )
         alias = _alias_of(opened, version.id)
         reason = opened.promotions(limit=1)[0].reason
+        _answer_requests(opened, f"{version.id} is {alias or 'kept'}: {reason}", door.now())
     seconds = round(time.monotonic() - began, 1)
     told = {"workers": workers, "seconds": seconds, "alias": alias, "reason": reason}
     door.answer(_described(version) | told, _scores(version.id, version.metrics["targets"]))
     door.say(f"{version.id} is {alias or 'kept'}: {reason}. It took {seconds} s.")
+
+
+def _answer_requests(store: "Store", answer: str, now: datetime) -> None:
+    """Tells whoever asked for a retraining that it has been done."""
+    for request in store.requests(state="open"):
+        if request.kind == "retrain":
+            store.answer(request.id, state="done", answer=answer, at=now)
 
 
 def models(store: StoreUrl = None, json: Json = False) -> None:

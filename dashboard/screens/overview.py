@@ -55,7 +55,7 @@ def _health(store: Store, runs: Sequence[RunSummary], trainings: Sequence[Traini
         ("Runs", f"{len(runs):,}", f"{going} running now"),
         ("Champion", *_champion(store)),
         ("Last training", *_last(trainings, moment)),
-        ("Open requests", f"{open_requests}", "for the loop to take up"),
+        ("Open requests", f"{open_requests}", "answered by training"),
     )  # fmt: skip
     for column, (label, value, detail) in zip(st.columns(len(tiles)), tiles, strict=True):
         with column, st.container(border=True, height="stretch", gap="xsmall"):

@@ -200,7 +200,7 @@ def _ask(store: Store) -> None:
     if waiting:
         st.info(
             f"A retraining was asked for {ago(waiting[0].at, session.now())}; "
-            "the learning loop takes it up.",
+            "the next `allot train` answers it.",
             icon=":material/schedule:",
         )
     if requests := store.requests():
