@@ -183,3 +183,15 @@ def test_ray_measures_time_memory_and_cores(ray_there: None) -> None:
     assert seen.peak_memory > 2 * 8 * 2_000_000  # the numbers and their sorted copy
     assert seen.cpu is not None
     assert 0 < seen.cpu < 4
+
+
+@pytest.mark.ray
+def test_an_order_that_ray_cannot_carry_out_is_an_attempt_lost_with_its_cause(
+    ray_there: None,
+) -> None:
+    unsendable = Task(
+        id="odd", kind="sort", action=f"{WORK}:sort", arguments={"rows": {1, 2}}, max_attempts=1
+    )
+    seen = ends(outcome_of(RayCluster(), Workflow("odd", [unsendable])))["odd"][0].observation
+    assert seen.outcome is Outcome.LOST
+    assert "TypeError" in seen.message

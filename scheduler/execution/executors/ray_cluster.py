@@ -119,6 +119,9 @@ class RaySession(Session):
             ray.exceptions.OutOfMemoryError,
         ) as error:
             observed = Observation(Outcome.LOST, message=f"{type(error).__name__}: {error}")
+        except ray.exceptions.RayTaskError as error:  # carrying out the order broke, not the action
+            why = f"{type(error.cause).__name__}: {error.cause}"
+            observed = Observation(Outcome.LOST, message=f"the order could not be run: {why}")
         return AttemptEnded(
             start.task, start.attempt, start.worker, self.now(), self.clock(), observed
         )
