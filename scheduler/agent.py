@@ -1,16 +1,18 @@
 """The sentence of the whole project: predict, plan, run, record."""
 
+import threading
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass
 from datetime import datetime, timedelta
 
 from scheduler.cluster import Cluster
 from scheduler.documents import cluster_document, workflow_document
-from scheduler.errors import AllotError
-from scheduler.execution.events import Event
+from scheduler.errors import AllotError, InvalidRecord, StoreError
+from scheduler.execution.events import AttemptEnded, AttemptStarted, Event
 from scheduler.execution.executors.base import Executor
 from scheduler.forecast import Forecast
+from scheduler.logs.base import Refused
 from scheduler.planning.feasibility import violations
 from scheduler.planning.planners.base import Planner
 from scheduler.planning.problem import Objective, Problem
@@ -21,6 +23,7 @@ from scheduler.store import Store
 from scheduler.store.values import Attempt
 from scheduler.workflow import Workflow
 
+LONGEST_RAW = 2000
 Watcher = Callable[[Event], None]
 
 
@@ -45,7 +48,8 @@ class RunReport:
 class Agent:
     """Runs workflows with beliefs, a planner and an executor, and records what happened.
 
-    `clock` gives aware UTC times.
+    `clock` gives aware UTC times, also when asked from another thread. At least every `beat`
+    seconds a run shows that it lives.
     """
 
     predictor: Predictor
@@ -53,6 +57,7 @@ class Agent:
     executor: Executor
     store: Store
     clock: Callable[[], datetime]
+    beat: float = 20.0
 
     def run(
         self,
@@ -87,30 +92,66 @@ class Agent:
                 f"{broken[0].message}"
             )
         run = self._begin(problem, schedule, label)
-        with self._recorded(run, problem):
-            for event in self.executor.run(problem, schedule):
-                self.store.append_events(run, [event], at=self.clock())
+        with self._ended(run), self._beating(run):
+            for event in self._kept_events(run, problem, schedule):
                 if watch is not None:
                     watch(event)
-        attempts, given_up = self.store.run_attempts(run), self.store.run_given_up(run)
-        makespan = max((each.end for each in attempts if each.end is not None), default=0.0)
-        report = RunReport(run, problem.forecast, schedule, attempts, given_up, makespan)
-        why = "; ".join(f"{task}: {reason}" for task, reason in list(given_up.items())[:3])
-        self.store.end_run(run, state=report.state, makespan=makespan, message=why, at=self.clock())
+            report = self._report(run, problem, schedule)
+        why = "; ".join(f"{task}: {reason}" for task, reason in list(report.given_up.items())[:3])
+        self.store.end_run(
+            run, state=report.state, makespan=report.makespan, message=why, at=self.clock()
+        )
         return report
 
+    def _kept_events(self, run: int, problem: Problem, schedule: Schedule) -> Iterator[Event]:
+        """What the executor says, kept first; an attempt is recorded as soon as it has ended."""
+        started: dict[tuple[str, int], AttemptStarted] = {}
+        for event in self.executor.run(problem, schedule):
+            self.store.append_events(run, [event], at=self.clock())
+            if isinstance(event, AttemptStarted):
+                started[event.task, event.attempt] = event
+            elif isinstance(event, AttemptEnded):
+                attempt = _attempt(started.pop((event.task, event.attempt)), event)
+                self._record(run, problem.workflow, attempt)
+            yield event
+
+    def _report(self, run: int, problem: Problem, schedule: Schedule) -> RunReport:
+        attempts, given_up = self.store.run_attempts(run), self.store.run_given_up(run)
+        makespan = max((each.end for each in attempts if each.end is not None), default=0.0)
+        return RunReport(run, problem.forecast, schedule, attempts, given_up, makespan)
+
     @contextmanager
-    def _recorded(self, run: int, problem: Problem) -> Iterator[None]:
-        """Keeps what was observed, however the block ends."""
+    def _ended(self, run: int) -> Iterator[None]:
+        """Notes the end of a run whose block breaks off, whatever breaks it."""
         try:
             yield
         except BaseException as error:
             stopped = isinstance(error, KeyboardInterrupt)
             state, why = ("interrupted", "stopped by hand") if stopped else ("failed", str(error))
-            self.store.end_run(run, state=state, makespan=None, message=why, at=self.clock())
+            message = why.encode("utf-8", "backslashreplace").decode().replace("\0", "\\x00")
+            self.store.end_run(run, state=state, makespan=None, message=message, at=self.clock())
             raise
+
+    @contextmanager
+    def _beating(self, run: int) -> Iterator[None]:
+        """Says every `beat` seconds that the run lives, while its attempts may be silent for long.
+
+        Nothing else tells a run that waits from one that was killed.
+        """
+        over = threading.Event()
+
+        def beat() -> None:
+            while not over.wait(self.beat):
+                with suppress(StoreError):  # the next beat, or the next event, says it again
+                    self.store.append_events(run, [], at=self.clock())
+
+        beating = threading.Thread(target=beat, name=f"beat of run {run}", daemon=True)
+        beating.start()
+        try:
+            yield
         finally:
-            self._record(run, problem)
+            over.set()
+            beating.join()
 
     def _begin(self, problem: Problem, schedule: Schedule, label: str) -> int:
         return self.store.begin_run(
@@ -124,13 +165,31 @@ class Agent:
             at=self.clock(),
         )
 
-    def _record(self, run: int, problem: Problem) -> None:
-        observed = [
-            as_record(attempt, problem.workflow, f"{problem.workflow.name} #{run}")
-            for attempt in self.store.run_attempts(run)
-            if attempt.observation is not None
-        ]
-        self.store.add_records([(each.key(), each) for each in observed], f"run {run}")
+    def _record(self, run: int, workflow: Workflow, attempt: Attempt) -> None:
+        source = f"run {run}"
+        try:
+            record = as_record(attempt, workflow, f"{workflow.name} #{run}")
+        except InvalidRecord as error:  # a measurement that breaks a rule costs only itself
+            line = workflow.index[attempt.task] + 1
+            refused = Refused(
+                source, line, error.field, error.rule, error.value, repr(attempt)[:LONGEST_RAW]
+            )
+            self.store.quarantine([refused], source, at=self.clock())
+        else:
+            self.store.add_records([(record.key(), record)], source)
+
+
+def _attempt(started: AttemptStarted, ended: AttemptEnded) -> Attempt:
+    return Attempt(
+        started.task,
+        started.attempt,
+        started.worker,
+        started.at,
+        started.time,
+        started.allocation,
+        ended.at,
+        ended.observation,
+    )
 
 
 def as_record(attempt: Attempt, workflow: Workflow, run: str) -> TaskRecord:

@@ -1,8 +1,9 @@
 """Predict, plan, run, record: the sentence of the whole project, in simulated time."""
 
+import time
 from collections.abc import Iterator
-from dataclasses import dataclass
-from datetime import UTC, datetime
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import numpy as np
@@ -106,3 +107,56 @@ def test_a_run_that_is_stopped_is_told_as_such_and_keeps_what_it_observed(
         agent(store).run(WORLD.workflow, WORLD.cluster, watch=stop)
     assert store.runs(now=NOW)[0].state == state
     assert store.record_count() == sum(isinstance(each, AttemptEnded) for each in seen)
+
+
+@dataclass(frozen=True)
+class Impossible(Simulator):
+    """A simulator whose measurements of one task break a rule of records."""
+
+    def run(self, problem: Problem, schedule: Schedule) -> Iterator[Event]:
+        odd = problem.workflow.tasks[0].id
+        for event in super().run(problem, schedule):
+            if isinstance(event, AttemptEnded) and event.task == odd:
+                yield replace(event, observation=replace(event.observation, duration=-1.0))
+            else:
+                yield event
+
+
+def test_a_measurement_that_breaks_a_rule_is_set_aside_and_costs_no_other(store: Store) -> None:
+    running = replace(agent(store), executor=Impossible(AsWorld(WORLD)))
+    report = running.run(WORLD.workflow, WORLD.cluster)
+    odd = [each for each in report.attempts if each.task == WORLD.workflow.tasks[0].id]
+    assert store.quarantine_count() == len(odd) > 0
+    assert store.record_count() == len(report.attempts) - len(odd)
+    assert store.runs(now=NOW)[0].state == report.state
+
+
+def test_an_attempt_is_recorded_as_soon_as_it_has_ended(store: Store) -> None:
+    ended: list[int] = []
+    recorded: list[int] = []
+
+    def watch(event: Event) -> None:
+        if isinstance(event, AttemptEnded):
+            ended.append(len(ended) + 1)
+            recorded.append(store.record_count())
+
+    agent(store).run(WORLD.workflow, WORLD.cluster, watch=watch)
+    assert recorded == ended
+
+
+def test_a_run_with_a_long_silent_attempt_still_shows_that_it_lives(store: Store) -> None:
+    clock = [NOW]
+    states: list[str] = []
+    running = replace(agent(store), clock=lambda: clock[0], beat=0.01)
+
+    def stay_silent(_: Event) -> None:
+        if states:
+            return
+        clock[0] += timedelta(hours=1)
+        until = time.monotonic() + 5
+        while store.runs(now=clock[0])[0].state == "lost" and time.monotonic() < until:
+            time.sleep(0.01)
+        states.append(store.runs(now=clock[0])[0].state)
+
+    running.run(WORLD.workflow, WORLD.cluster, watch=stay_silent)
+    assert states == ["running"]
