@@ -104,13 +104,16 @@ class Agent:
         return report
 
     def _kept_events(self, run: int, problem: Problem, schedule: Schedule) -> Iterator[Event]:
-        """What the executor says, kept first; an attempt is recorded as soon as it has ended."""
+        """What the executor says, kept first; an attempt is recorded as soon as it has ended.
+
+        An executor that observes no news, as one that simulates the forecast, records nothing.
+        """
         started: dict[tuple[str, int], AttemptStarted] = {}
         for event in self.executor.run(problem, schedule):
             self.store.append_events(run, [event], at=self.clock())
             if isinstance(event, AttemptStarted):
                 started[event.task, event.attempt] = event
-            elif isinstance(event, AttemptEnded):
+            elif isinstance(event, AttemptEnded) and self.executor.records:
                 attempt = _attempt(started.pop((event.task, event.attempt)), event)
                 self._record(run, problem.workflow, attempt)
             yield event

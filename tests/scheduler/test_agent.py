@@ -12,7 +12,7 @@ import pytest
 from scheduler.agent import Agent
 from scheduler.errors import AllotError
 from scheduler.execution.events import AttemptEnded, Event
-from scheduler.execution.executors.simulator import Simulator
+from scheduler.execution.executors.simulator import AsForecast, Simulator
 from scheduler.planning.planners.base import Planner
 from scheduler.planning.planners.heft import Heft
 from scheduler.planning.problem import Problem
@@ -160,3 +160,9 @@ def test_a_run_with_a_long_silent_attempt_still_shows_that_it_lives(store: Store
 
     running.run(WORLD.workflow, WORLD.cluster, watch=stay_silent)
     assert states == ["running"]
+
+
+def test_a_run_drawn_from_the_forecast_itself_does_not_become_history(store: Store) -> None:
+    running = replace(agent(store), executor=Simulator(AsForecast()))
+    assert running.run(WORLD.workflow, WORLD.cluster).attempts
+    assert store.record_count() == 0

@@ -46,6 +46,11 @@ class Session(ABC):
 class Executor(ABC):
     """Carries out schedules. Every executor runs the same loop; only sessions differ."""
 
+    @property
+    def records(self) -> bool:
+        """Whether what it observes is news, to be recorded and learned from."""
+        return True
+
     @abstractmethod
     def open(self, problem: Problem) -> AbstractContextManager[Session]:
         """Makes ready for one run; leaving the block ends all that still runs."""

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from typing import ClassVar
 
 import numpy as np
 
@@ -30,7 +31,12 @@ class Draw:
 
 
 class Truth(ABC):
-    """What really happens when a task runs on a worker."""
+    """What really happens when a task runs on a worker.
+
+    `teaches` says whether attempts drawn from it tell anything that the forecast did not.
+    """
+
+    teaches: ClassVar[bool] = True
 
     @abstractmethod
     def draw(self, problem: Problem, start: Start, rng: np.random.Generator) -> Draw:
@@ -40,6 +46,8 @@ class Truth(ABC):
 @dataclass(frozen=True)
 class AsForecast(Truth):
     """A world in which beliefs are right: attempts are drawn from the problem's own forecast."""
+
+    teaches: ClassVar[bool] = False
 
     def draw(self, problem: Problem, start: Start, rng: np.random.Generator) -> Draw:
         """Durations, memory and cores from the quantiles, by interpolation; failure by its risk."""
@@ -61,6 +69,11 @@ class Simulator(Executor):
     truth: Truth
     seed: int = 0
     began: datetime = EPOCH
+
+    @property
+    def records(self) -> bool:
+        """Not of a world that is the forecast: that would confirm beliefs with themselves."""
+        return self.truth.teaches
 
     @contextmanager
     def open(self, problem: Problem) -> Iterator["SimulatedSession"]:
