@@ -40,6 +40,7 @@ class _Kind:
     duration: list[float] = field(default_factory=list)
     sizes: dict[str, list[float]] = field(default_factory=dict)
     charges: dict[Belief, float] = field(default_factory=lambda: {LEVEL: 0.0})
+    asked: tuple[Mapping[str, float], _Points] | None = None  # since the last observation
 
 
 class MemorySizing:
@@ -110,6 +111,7 @@ class MemorySizing:
         past.duration.append(duration)
         for values in (past.memory, past.duration, *past.sizes.values()):
             del values[: -self._keep]
+        past.asked = None
 
     def weights(self, kind: str) -> dict[Belief, float]:
         """How much each belief about a kind counts; they sum to one."""
@@ -168,6 +170,13 @@ class MemorySizing:
 
 
 def _points(past: _Kind, sizes: Mapping[str, float]) -> _Points:
+    """Kept until the next observation: whoever allocates will mostly observe the same task."""
+    if past.asked is None or past.asked[0] != sizes:
+        past.asked = sizes, _fresh_points(past, sizes)
+    return past.asked[1]
+
+
+def _fresh_points(past: _Kind, sizes: Mapping[str, float]) -> _Points:
     held = beliefs(tuple(past.sizes))
     memory, duration = np.array(past.memory), np.array(past.duration)
     by_size = {
