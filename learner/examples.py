@@ -59,7 +59,8 @@ class Examples:
         """Examples of records, split by time unless a split is given.
 
         The columns are learned from the training rows unless they are given. Raises InvalidInput
-        for too few attempts, and for sizes that could not be known before the start.
+        for too few attempts, for logs of which nothing can be set apart to learn from or to check
+        with, and for sizes that could not be known before the start.
         """
         ordered = tuple(records if split is not None else in_order(records))
         if len(ordered) < LEAST:
@@ -67,7 +68,7 @@ class Examples:
                 f"Learning needs at least {LEAST} attempts, found {len(ordered)}; "
                 "read more logs with: allot ingest"
             )
-        parts = split or split_by_time(ordered)
+        parts = split or _whole_split(ordered)
         taught = [ordered[i] for i in parts.train]
         columns = columns or Columns.learn(taught, known_beforehand=known_beforehand)
         seen = [each for each in targets().values() if isinstance(each, AttemptTarget)]
@@ -113,6 +114,19 @@ def split_by_time(ordered: Sequence[TaskRecord]) -> Split:
     part[untimed] = _parts_by_work([ordered[i] for i in untimed])
     split = Split(*(np.flatnonzero(part == each) for each in range(3)))
     refuse_leaking_split(ordered, split)
+    return split
+
+
+def _whole_split(ordered: Sequence[TaskRecord]) -> Split:
+    split = split_by_time(ordered)
+    for name, part in (("learn from", split.train), ("check with", split.validation)):
+        if not len(part):
+            works = len({work_of(record) for record in ordered})
+            raise InvalidInput(
+                f"Learning needs at least 1 attempt to {name}, found 0 of {len(ordered)}: attempts "
+                f"without times are set apart by kind and sizes, of which these hold {works}; "
+                "read more logs, or logs with times, with: allot ingest"
+            )
     return split
 
 

@@ -18,6 +18,8 @@ from scheduler.store.values import Metric
 
 Report = Callable[[Sequence[Metric]], None]
 WARM = 1 / 3  # the share of epochs before which none can be the best
+RISE = 0.2  # the share of steps in which the rate rises
+SHORTEST = 6  # steps below which the rate's rise would be no step long
 
 
 @dataclass(frozen=True)
@@ -114,7 +116,7 @@ class _Course:
             self.network.parameters(), lr=rate, weight_decay=self.settings.decay
         )
         self.schedule = torch.optim.lr_scheduler.OneCycleLR(
-            self.optimiser, rate, total_steps=steps + 1, pct_start=0.2
+            self.optimiser, rate, total_steps=max(steps + 1, SHORTEST), pct_start=RISE
         )
 
     def learn(self, epoch: int) -> dict[str, float]:
@@ -173,7 +175,7 @@ def losses(network: nn.Module, batch: Batch) -> dict[str, Tensor]:
         truth, offset = batch.truth[name], batch.offset[name]
         mine = target.sees == "attempts"
         raw = said[name][: batch.attempts] if mine else said[name][batch.attempts :]
-        predicted = target.read(raw.view(*truth.shape, -1), offset)
+        predicted = target.read(raw.view(*truth.shape, target.outputs), offset)
         cost = target.loss(predicted, truth) * batch.weight[name]
         found[name] = cost.sum() / max(batch.counts[name], 1e-9)
     return found

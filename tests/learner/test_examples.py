@@ -104,3 +104,9 @@ def test_no_order_of_times_makes_a_split_leak(minutes: list[int | None]) -> None
         records.append(replace(logs(60)[i], **changes))
     ordered = in_order(records)
     refuse_leaking_split(ordered, split_by_time(ordered))
+
+
+def test_logs_without_times_that_are_all_one_work_are_refused() -> None:
+    records = [replace(r, kind="k", sizes={}, started=None, ended=None) for r in logs(60)]
+    with pytest.raises(InvalidInput, match=r"found 0 of 60.* hold 1;"):
+        Examples.of(records)
