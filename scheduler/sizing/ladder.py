@@ -13,7 +13,6 @@ from scheduler.numbers import finite, not_negative, positive
 Array = NDArray[np.float64]
 _CANDIDATES = 48  # allocations that are weighed against each other
 _DENSER_ABOVE = 3.0  # most of them lie near the top, where the choice is decided
-_ROUNDS = 2  # retries that are planned before the highest candidate
 
 
 @dataclass(frozen=True)
@@ -127,11 +126,13 @@ def cheapest(memory: Array, weight: Array, terms: Terms) -> list[tuple[float, ..
     ahead = step[:, :, -1].copy()
     ahead[:, -1] = 0.0
     following = np.full(ahead.shape, count - 1)
-    for _ in range(_ROUNDS):
-        total = step + ahead[:, None, :]
+    for _ in range(count):  # one more retry each time, until another one saves nothing
+        total, before = step + ahead[:, None, :], ahead
         following = total.argmin(2)
         ahead = np.take_along_axis(total, following[:, :, None], 2)[:, :, 0]
         ahead[:, -1] = 0.0
+        if np.array_equal(ahead, before):
+            break
     first = (start + ahead).argmin(1)
     return [_read(*each) for each in zip(given, following, first, strict=True)]
 
