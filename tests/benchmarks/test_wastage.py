@@ -1,6 +1,7 @@
 """The protocol of the wastage benchmark on cases worked out by hand."""
 
 import gzip
+import os
 from pathlib import Path
 
 import numpy as np
@@ -30,7 +31,7 @@ from scheduler.records import Outcome as Ended
 from scheduler.records import TaskRecord
 
 GB = BYTES
-DATA = Path(__file__).parents[3] / "shared" / "data"
+DATA = Path(os.environ.get("ALLOT_PUBLIC_LOGS", "public-logs"))
 
 
 def instance(peak: float, *, hours: float = 1.0, kind: str = "k", at: float = 0.0) -> Instance:
@@ -306,7 +307,10 @@ def test_figures_of_a_row_are_those_of_its_parts() -> None:
     assert row["worst kind"] == "mag b 3.00"
 
 
-@pytest.mark.skipif(not (DATA / "sizey").exists(), reason="needs the public traces")
+@pytest.mark.data
+@pytest.mark.skipif(
+    not (DATA / "sizey").exists(), reason="needs ALLOT_PUBLIC_LOGS, the folder of public traces"
+)
 def test_counts_and_usages_are_those_measured_before() -> None:
     kinds = {
         name: read_trace(DATA / "sizey" / f"trace_{name}.csv.gz") for name in wastage.WORKFLOWS
