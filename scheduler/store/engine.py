@@ -27,6 +27,8 @@ def connect(url: str) -> Engine:
         parsed = parsed.set(drivername="postgresql+psycopg")
     if parsed.drivername.partition("+")[0] not in ("sqlite", "postgresql"):
         raise StoreError(f"The store must be SQLite or PostgreSQL, found {parsed.drivername!r}.")
+    if (file := sqlite_file(url)) is not None:  # other processes may stand in other folders
+        parsed = parsed.set(database=str(file.absolute()))
     try:
         engine = sa.create_engine(parsed)
     except (ModuleNotFoundError, NoSuchModuleError) as error:

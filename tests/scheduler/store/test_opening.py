@@ -109,3 +109,15 @@ def test_every_sqlite_connection_is_durable_and_checked(
     with reading(engine) as connection:
         assert connection.exec_driver_sql(f"PRAGMA {pragma}").scalar() == value
     engine.dispose()
+
+
+def test_the_url_of_a_store_names_it_from_every_folder(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    with Store.open("sqlite:///here.db") as opened:
+        url = opened.url
+    (tmp_path / "elsewhere").mkdir()
+    monkeypatch.chdir(tmp_path / "elsewhere")
+    Store.open(url).close()
+    assert list((tmp_path / "elsewhere").iterdir()) == []
