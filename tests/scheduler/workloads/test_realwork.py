@@ -122,11 +122,12 @@ def test_every_agent_has_a_way_for_every_kind_that_its_skills_allow() -> None:
     for kind in office.KINDS:
         for worker in office.agents().workers:
             if kind.skills <= worker.skills:
-                done(
+                found = done(
                     kind.name,
                     worker.labels["library"],
                     **{kind.size: 100 if kind.bytes > 1 else 9000},
                 )
+                assert found is not None
 
 
 @pytest.mark.parametrize("seed", range(3))
