@@ -1,0 +1,283 @@
+"""What each kind of task takes, as a smooth curve over sizes and workers: Gaussian processes.
+
+Rasmussen and Williams 2006, eq. 2.25 for the mean, and Sundararajan and Keerthi 2001, eq. 18, by
+blocks for what is said of rows left out. Everything is closed form, and numpy.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from itertools import product
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from learner.features import UNKNOWN, Inputs
+
+Floats = NDArray[np.float64]
+Ints = NDArray[np.int64]
+LENGTHS = (0.5, 1.0, 2.0)  # of a bend, in standard deviations of a size column
+NOISES = (0.01, 0.03, 0.1, 0.3)  # of one attempt, over the variance within kinds
+LUCK = 0.25  # how much of that noise all attempts of one piece of work have in common
+LEVEL, RISE, BEND, HABIT, WHIM = 10.0, 8.0, 2.0, 0.3, 0.1  # variances, see `_covariance`
+TOLERANCE = 0.02  # a setting that much worse than the best, relatively, weighs 1/e of it
+FAINT = 0.02  # the weight below which a setting is not looked at again
+OUTLIER = 3.0  # robust standard deviations beyond which an attempt counts less
+MOST = 256  # points that carry a kind's curve; more are gathered into the nearest
+NEWEST = 20_000  # rows of a kind that are looked at
+ROWS = 65_536  # in one pass, to bound memory
+
+
+class Setting(NamedTuple):
+    """One choice of the kernel's parameters: which of LENGTHS, and the noise of an attempt."""
+
+    length: int
+    noise: float
+
+
+SETTINGS = tuple(Setting(*each) for each in product(range(len(LENGTHS)), NOISES))
+
+
+@dataclass(frozen=True, eq=False)
+class Curves:
+    """The curves of all kinds for one quantity. A kind without points says zero.
+
+    Shape
+    - intercept, width: kinds; slopes: kinds x columns; habit: kinds x workers
+    - first: kinds + 1, where each kind's points begin
+    - sizes: points x columns; worker: points; bend, whim: points x LENGTHS
+    """
+
+    intercept: Floats
+    slopes: Floats
+    habit: Floats
+    width: Floats
+    first: Ints
+    sizes: Floats
+    worker: Ints
+    bend: Floats
+    whim: Floats
+
+    def at(self, kind: Ints, worker: Ints, sizes: Floats) -> Floats:
+        """The value of each row; sizes standardised, none missing."""
+        value = self.intercept[kind] + (sizes * self.slopes[kind]).sum(1) + self.habit[kind, worker]
+        for each in np.unique(kind):
+            mine = np.flatnonzero(kind == each)
+            points = slice(int(self.first[each]), int(self.first[each + 1]))
+            if points.start < points.stop:
+                for part in np.array_split(mine, -(-len(mine) // ROWS)):
+                    value[part] += self._bent(points, self.width[each], worker[part], sizes[part])
+        return value
+
+    def _bent(self, points: slice, width: float, worker: Ints, sizes: Floats) -> Floats:
+        far = _distances(sizes, self.sizes[points])
+        same = (worker[:, None] == self.worker[points]) & (self.worker[points] != UNKNOWN)
+        total = np.zeros(len(sizes))
+        for j, length in enumerate(LENGTHS):
+            near = np.exp(far / (-2 * length**2 * width))
+            total += near @ self.bend[points, j] + (near * same) @ self.whim[points, j]
+        return total
+
+
+@dataclass(frozen=True, eq=False)
+class _Kind:
+    """One kind: its rows, and the points that equal rows make.
+
+    Shape: rows, member: n; worker, block: s; sizes: s x columns; far: s x s.
+    """
+
+    place: int
+    rows: Ints
+    member: Ints
+    sizes: Floats
+    worker: Ints
+    block: Ints
+    width: float
+    far: Floats
+
+
+class _Said(NamedTuple):
+    """What a setting says of one kind: s coefficients, the level they stand on, and s values said
+    of each point by those of other blocks."""
+
+    alpha: Floats
+    centre: float
+    apart: Floats
+
+
+Answers = list[dict[int, _Said]]
+
+
+def fit_curves(
+    inputs: Inputs, values: Mapping[str, Floats], block: Ints, *, kinds: int, workers: int
+) -> dict[str, tuple[Curves, Floats]]:
+    """Curves through several quantities, NaN where not observed, with what each says of its rows.
+
+    `block` numbers the pieces of work: what is said of a row comes from the rows of other blocks
+    only. The settings are weighed by how well they do that, over all kinds together; heavy outliers
+    count less in a second pass. Sizes must be standardised and none missing.
+
+    Shape: values: n; block: n; the answer, by quantity: the curves, and n values.
+    """
+    found = [_kind(inputs, block, int(each)) for each in np.unique(inputs.kind)]
+    return {
+        name: _curves(found, y, inputs.kind, shape=(kinds, workers, inputs.numbers.shape[1]))
+        for name, y in values.items()
+    }
+
+
+def _curves(
+    found: list[_Kind], y: Floats, kind: Ints, *, shape: tuple[int, int, int]
+) -> tuple[Curves, Floats]:
+    spread = _spread_within(y, kind)
+    y = y / spread
+    doubt, share = np.ones_like(y), np.full(len(SETTINGS), 1 / len(SETTINGS))
+    for _ in range(2):
+        tried = [int(s) for s in np.flatnonzero(share >= min(FAINT, share.max()))]
+        said = [{s: _said(each, y, doubt, SETTINGS[s]) for s in tried} for each in found]
+        share = _shares(found, said, y)
+        apart = _apart(found, said, share, len(y))
+        doubt = _doubt(y - apart)
+    return _joined(found, said, spread * share, shape), apart * spread
+
+
+def _kind(inputs: Inputs, block: Ints, place: int) -> _Kind:
+    rows = np.flatnonzero(inputs.kind == place)[-NEWEST:]
+    chosen, member = _merged(inputs.numbers[rows], inputs.worker[rows])
+    sizes = inputs.numbers[rows[chosen]]
+    width = max(float((np.ptp(sizes, axis=0) > 1e-9).sum()), 1.0)
+    worker, blocks = inputs.worker[rows[chosen]], block[rows[chosen]]
+    return _Kind(place, rows, member, sizes, worker, blocks, width, _distances(sizes, sizes))
+
+
+def _said(kind: _Kind, y: Floats, doubt: Floats, setting: Setting) -> _Said:
+    """Solves one kind; where nothing of it was observed it says zero, and NaN of its rows."""
+    total = len(kind.worker)
+    weight = np.where(np.isnan(y[kind.rows]), 0.0, 1 / doubt[kind.rows])
+    count = np.bincount(kind.member, weight, total)
+    mean = np.bincount(kind.member, weight * np.nan_to_num(y[kind.rows]), total)
+    seen = np.flatnonzero(count > 0)
+    if not len(seen):
+        return _Said(np.zeros(total), 0.0, np.full(total, np.nan))
+    centre = float(mean.sum() / count.sum())
+    rest, block = mean[seen] / count[seen] - centre, kind.block[seen]
+    covariance = _covariance(kind, setting.length)
+    luck = LUCK * (block[:, None] == block) + np.diag((1 - LUCK) / count[seen])
+    inverse = np.linalg.inv(covariance[np.ix_(seen, seen)] + setting.noise * luck)
+    alpha = np.zeros(total)
+    alpha[seen] = inverse @ rest
+    apart = covariance @ alpha
+    apart[seen] = rest - _left_out(inverse, alpha[seen], block)
+    return _Said(alpha, centre, apart + centre)
+
+
+def _left_out(inverse: Floats, alpha: Floats, block: Ints) -> Floats:
+    """How far each point lies from what those of other blocks say of it."""
+    off = np.zeros_like(alpha)
+    for each in np.unique(block):
+        mine = np.flatnonzero(block == each)
+        off[mine] = np.linalg.solve(inverse[np.ix_(mine, mine)], alpha[mine])
+    return off
+
+
+def _covariance(kind: _Kind, length: int) -> Floats:
+    """A level, a line, a bend around it, and for each worker a level and a bend of its own."""
+    near = np.exp(kind.far / (-2 * LENGTHS[length] ** 2 * kind.width))
+    line = kind.sizes @ kind.sizes.T / kind.width
+    same = (kind.worker[:, None] == kind.worker) & (kind.worker != UNKNOWN)
+    return np.asarray(LEVEL + RISE * line + BEND * near + same * (HABIT + WHIM * near))
+
+
+def _shares(found: list[_Kind], said: Answers, y: Floats) -> Floats:
+    """The weight of each setting, by its mean absolute error on what it was not told."""
+    worse = np.full(len(SETTINGS), np.inf)
+    for s in said[0]:
+        pairs = zip(found, said, strict=True)
+        off = np.concatenate([y[k.rows] - told[s].apart[k.member] for k, told in pairs])
+        worse[s] = np.abs(off[~np.isnan(off)]).mean() if (~np.isnan(off)).any() else 1.0
+    share = np.exp((1 - worse / max(worse.min(), 1e-12)) / TOLERANCE)
+    return np.asarray(share / share.sum())
+
+
+def _apart(found: list[_Kind], said: Answers, share: Floats, count: int) -> Floats:
+    apart = np.full(count, np.nan)
+    for kind, told in zip(found, said, strict=True):
+        mixed = np.sum([share[s] * each.apart for s, each in told.items()], axis=0)
+        apart[kind.rows] = mixed[kind.member]
+    return apart
+
+
+def _doubt(off: Floats) -> Floats:
+    """How many times its variance an attempt gets: once, but for outliers (Huber's weights)."""
+    known = np.abs(off[~np.isnan(off)])
+    usual = 1.4826 * float(np.median(known)) if len(known) else 0.0
+    return np.asarray(np.maximum(np.nan_to_num(np.abs(off)) / (OUTLIER * max(usual, 1e-9)), 1.0))
+
+
+def _joined(
+    found: list[_Kind], said: Answers, scale: Floats, shape: tuple[int, int, int]
+) -> Curves:
+    """The settings' curves as one: sums of what is linear in their coefficients."""
+    kinds, workers, columns = shape
+    intercept, slopes = np.zeros(kinds), np.zeros((kinds, columns))
+    habit, width = np.zeros((kinds, workers)), np.ones(kinds)
+    first, bends = np.zeros(kinds + 1, dtype=np.int64), [np.zeros((0, len(LENGTHS)))]
+    for kind, told in zip(found, said, strict=True):
+        bend = np.zeros((len(kind.worker), len(LENGTHS)))
+        for s, each in told.items():
+            bend[:, SETTINGS[s].length] += scale[s] * each.alpha
+            intercept[kind.place] += scale[s] * each.centre
+        alpha = bend.sum(1)
+        intercept[kind.place] += LEVEL * alpha.sum()
+        slopes[kind.place] = RISE / kind.width * alpha @ kind.sizes
+        np.add.at(habit[kind.place], kind.worker, HABIT * alpha)
+        width[kind.place], first[kind.place + 1] = kind.width, len(kind.worker)
+        bends.append(bend)
+    habit[:, UNKNOWN] = 0
+    bend = np.concatenate(bends)
+    sizes = np.concatenate([np.zeros((0, columns)), *(each.sizes for each in found)])
+    worker = np.concatenate([np.zeros(0, dtype=np.int64), *(each.worker for each in found)])
+    return Curves(
+        intercept, slopes, habit, width, np.cumsum(first), sizes, worker, BEND * bend, WHIM * bend
+    )
+
+
+def _merged(sizes: Floats, worker: Ints) -> tuple[Ints, Ints]:
+    """Which rows stand for all, and which of those each row belongs to: equal rows together, and
+    where there are too many the nearest around those that lie farthest apart."""
+    keys = np.column_stack([np.round(sizes, 6), worker])
+    _, chosen, member = np.unique(keys, axis=0, return_index=True, return_inverse=True)
+    member = member.reshape(-1)
+    if len(chosen) > MOST:
+        apart = np.column_stack([sizes[chosen], 1e3 * worker[chosen]])
+        kept, nearest = _farthest(apart, MOST)
+        chosen, member = chosen[kept], nearest[member]
+    return chosen, member
+
+
+def _farthest(places: Floats, count: int) -> tuple[Ints, Ints]:
+    """Places chosen one after the other, each farthest from all before, and the nearest of them
+    to each place (Gonzalez 1985)."""
+    kept = np.zeros(count, dtype=np.int64)
+    far, nearest = np.full(len(places), np.inf), np.zeros(len(places), dtype=np.int64)
+    for i in range(count):
+        kept[i] = 0 if i == 0 else int(far.argmax())
+        now = ((places - places[kept[i]]) ** 2).sum(1)
+        nearest = np.where(now < far, i, nearest)
+        far = np.minimum(now, far)
+    return kept, nearest
+
+
+def _distances(a: Floats, b: Floats) -> Floats:
+    """Squared distances between rows."""
+    squares = (a**2).sum(1)[:, None] + (b**2).sum(1) - 2 * a @ b.T
+    return np.asarray(np.maximum(squares, 0.0))
+
+
+def _spread_within(y: Floats, kind: Ints) -> float:
+    """The standard deviation within kinds, over all of them."""
+    seen = ~np.isnan(y)
+    count = np.maximum(np.bincount(kind[seen]), 1)
+    mean = np.bincount(kind[seen], y[seen]) / count
+    off = y[seen] - mean[kind[seen]]
+    return max(float(np.sqrt((off**2).mean())), 1e-6) if seen.any() else 1.0
