@@ -29,7 +29,12 @@ class Assignment(Target):
         """Scores: choices x workers."""
         return raw[..., 0] + offset
 
-    def loss(self, predicted: Tensor, truth: Tensor) -> Tensor:
+    def loss(
+        self,
+        predicted: Tensor,
+        truth: Tensor,
+        at_least: Tensor | None = None,  # noqa: ARG002  costs that are not known are not compared
+    ) -> Tensor:
         """Nats lost by believing the softmax of the scores; zero for fewer than two known costs."""
         known = ~torch.isnan(truth) & self.observed(truth)[..., None]
         wanted = _log_softmax(-torch.log(torch.where(known, truth, 1.0)) / TEMPERATURE, known)

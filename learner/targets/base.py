@@ -33,10 +33,12 @@ class Target(ABC):
         """
 
     @abstractmethod
-    def loss(self, predicted: Tensor, truth: Tensor) -> Tensor:
+    def loss(self, predicted: Tensor, truth: Tensor, at_least: Tensor | None = None) -> Tensor:
         """The cost of each row; exactly zero, and without gradient, where nothing was observed.
 
-        Shape: predicted: what `read` gave; truth: rows (x workers), NaN where not observed.
+        Shape: predicted: what `read` gave; truth: rows (x workers), NaN where not observed;
+        at_least: like truth, bounds below truths that were cut off, NaN elsewhere. Targets that
+        know no bounds take no notice of them.
         """
 
     @abstractmethod

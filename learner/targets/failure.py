@@ -32,7 +32,12 @@ class Failure(AttemptTarget):
         """The logit of failing, rows; no history is long enough to be surer than SUREST."""
         return SUREST * torch.tanh((raw[..., 0] + offset) / SUREST)
 
-    def loss(self, predicted: Tensor, truth: Tensor) -> Tensor:
+    def loss(
+        self,
+        predicted: Tensor,
+        truth: Tensor,
+        at_least: Tensor | None = None,  # noqa: ARG002  an attempt fails or not
+    ) -> Tensor:
         """The cross-entropy, in nats."""
         seen = self.observed(truth)
         known = torch.where(seen, truth, 0.0)

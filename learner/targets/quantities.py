@@ -46,13 +46,23 @@ class Quantity(AttemptTarget):
         lower, upper = [middle - step for step in below], [middle + step for step in above]
         return torch.stack([*lower, middle, *upper], dim=-1)
 
-    def loss(self, predicted: Tensor, truth: Tensor) -> Tensor:
-        """The mean pinball loss over the quantiles."""
+    def loss(self, predicted: Tensor, truth: Tensor, at_least: Tensor | None = None) -> Tensor:
+        """The mean pinball loss over the quantiles.
+
+        A truth known only to exceed a bound costs `level * max(bound - prediction, 0)` (censored
+        regression quantiles, Powell 1986): it pulls up to the bound, and never down.
+        """
         seen = self.observed(truth)
         levels = predicted.new_tensor(QUANTILES)
         miss = torch.where(seen, truth, 0.0)[..., None] - predicted
         cost = torch.maximum(levels * miss, (levels - 1) * miss).mean(-1)
-        return torch.where(seen, cost, torch.zeros_like(cost))
+        cost = torch.where(seen, cost, torch.zeros_like(cost))
+        if at_least is None:
+            return cost
+        cut = ~seen & ~torch.isnan(at_least)
+        short = torch.where(cut, at_least, 0.0)[..., None] - predicted
+        below = (levels * short.clamp_min(0.0)).mean(-1)
+        return cost + torch.where(cut, below, torch.zeros_like(below))
 
     def observed(self, truth: Tensor) -> Tensor:
         """Where the quantity was measured."""

@@ -176,7 +176,7 @@ def losses(network: nn.Module, batch: Batch) -> dict[str, Tensor]:
         mine = target.sees == "attempts"
         raw = said[name][: batch.attempts] if mine else said[name][batch.attempts :]
         predicted = target.read(raw.view(*truth.shape, target.outputs), offset)
-        cost = target.loss(predicted, truth) * batch.weight[name]
+        cost = target.loss(predicted, truth, batch.at_least[name]) * batch.weight[name]
         found[name] = cost.sum() / max(batch.counts[name], 1e-9)
     return found
 

@@ -15,6 +15,7 @@ from learner.features import UNKNOWN, Inputs
 from learner.networks.network import Rows
 from learner.offsets import Offsets
 from learner.targets import targets
+from learner.targets.base import Target
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
@@ -25,12 +26,13 @@ FORGETTING = ((False, False), (True, False), (False, True), (True, True))
 class Batch:
     """One step: attempts first, then the pairs of work and worker of the choices.
 
-    `truth`, `offset` and `weight` are by target, in the units of the heads.
+    `truth`, `at_least`, `offset` and `weight` are by target, in the units of the heads.
     """
 
     rows: Rows
     attempts: int
     truth: Mapping[str, Tensor]
+    at_least: Mapping[str, Tensor]
     offset: Mapping[str, Tensor]
     weight: Mapping[str, Tensor]
     counts: Mapping[str, float]
@@ -43,12 +45,14 @@ class Lesson:
     Shape
     - attempts: n rows; pairs: c * w rows, the choices' pairs
     - truth, weight: by target, n values, or for choices c x w and c
+    - at_least: like truth, bounds below truths that were cut off, NaN elsewhere
     - offset: by target, 4 x n, one row for each of FORGETTING; for choices 1 x c x w
     """
 
     attempts: Rows
     pairs: Rows
     truth: Mapping[str, Tensor]
+    at_least: Mapping[str, Tensor]
     offset: Mapping[str, Tensor]
     weight: Mapping[str, Tensor]
 
@@ -57,21 +61,22 @@ class Lesson:
         """The lesson of some rows of the examples, and of their choices."""
         inputs, pairs = examples.inputs.take(rows), choices.pairs()
         width = choices.cost.shape
-        truth, offset, weight = {}, {}, {}
+        truth, at_least, offset, weight = {}, {}, {}, {}
         for name, target in targets().items():
             if target.sees == "choices":
                 truth[name] = choices.cost
+                at_least[name] = np.full(width, np.nan)
                 offset[name] = offsets.under(name, pairs).reshape(1, *width)
                 weight[name] = choices.weight
             else:
                 truth[name] = examples.truth[name][rows] / offsets.scale(name)
+                at_least[name] = examples.at_least[name][rows] / offsets.scale(name)
                 offset[name] = np.stack(
                     [offsets.under(name, forget(inputs, *each)) for each in FORGETTING]
                 )
                 weight[name] = np.ones(len(rows))
-        return cls(
-            Rows.of(inputs), Rows.of(pairs), _tensors(truth), _tensors(offset), _tensors(weight)
-        )
+        numbers = (_tensors(each) for each in (truth, at_least, offset, weight))
+        return cls(Rows.of(inputs), Rows.of(pairs), *numbers)
 
     def __len__(self) -> int:
         return len(self.attempts.kind)
@@ -119,21 +124,27 @@ class Lesson:
         share = {name: each[rank::world] for name, each in every.items()}
         lost = torch.from_numpy(forgotten[:, rank::world])
         variant = lost[0].long() + 2 * lost[1].long()
-        truth, offset, weight, counts = {}, {}, {}, {}
+        truth, at_least, offset, weight, counts = {}, {}, {}, {}, {}
         for name, target in targets().items():
             mine, everyone = share[target.sees], every[target.sees]
-            truth[name] = self.truth[name][mine]
+            truth[name], at_least[name] = self.truth[name][mine], self.at_least[name][mine]
             weight[name] = self.weight[name][mine]
             forgets = target.sees == "attempts"
             offset[name] = self.offset[name][variant if forgets else 0, mine]
-            seen = target.observed(self.truth[name][everyone])
-            counts[name] = float((self.weight[name][everyone] * seen).sum())
+            telling = self._telling(target, everyone)
+            counts[name] = float((self.weight[name][everyone] * telling).sum())
         attempts = _forgetting(self.attempts.take(share["attempts"]), lost)
         width = self.truth["assignment"].shape[-1]
         pairs = (share["choices"][:, None] * width + torch.arange(width)).flatten()
         together = zip(attempts, self.pairs.take(pairs), strict=True)
         rows_of_both = Rows(*(torch.cat(each) for each in together))
-        return Batch(rows_of_both, len(attempts.kind), truth, offset, weight, counts)
+        return Batch(rows_of_both, len(attempts.kind), truth, at_least, offset, weight, counts)
+
+    def _telling(self, target: Target, rows: Tensor) -> Tensor:
+        """Which rows say something of a target: what it was, or that it was more than a bound."""
+        seen = target.observed(self.truth[target.name][rows])
+        bounded = ~torch.isnan(self.at_least[target.name][rows])
+        return seen if target.sees == "choices" else seen | bounded
 
 
 def lessons_of(examples: Examples, offsets: Offsets, *, seed: int) -> dict[str, Lesson]:

@@ -14,6 +14,7 @@ from learner.training.fit import Fitted, fit, losses
 from learner.training.lesson import Lesson, lessons_of
 from learner.training.settings import TrainingSettings
 from scheduler.errors import AllotError, InvalidInput, NotFound
+from scheduler.records import Outcome
 
 
 @pytest.fixture(scope="module")
@@ -141,3 +142,17 @@ def test_settings_that_make_no_sense_are_refused(name: str, value: float) -> Non
 def test_a_sharing_that_does_not_exist_is_refused_with_those_that_do() -> None:
     with pytest.raises(NotFound, match="cgc, hard, hierarchical"):
         TrainingSettings(sharing="telepathic")
+
+
+def test_a_batch_counts_rows_that_only_know_a_bound() -> None:
+    """A timed-out attempt enters the mean of the durations; one that merely failed does not."""
+    ended = [Outcome.TIMED_OUT, Outcome.FAILED, *[Outcome.SUCCEEDED] * 8] * 12
+    records = [replace(r, outcome=o) for r, o in zip(logs(120), ended, strict=True)]
+    examples = Examples.of(records)
+    batch = lessons(examples)["train"].whole()
+    taught = [examples.records[i].outcome for i in examples.split.train]
+    known = sum(each is not Outcome.FAILED for each in taught)
+    assert batch.counts["duration"] == known
+    bounded = ~torch.isnan(batch.at_least["duration"])
+    assert int(bounded.sum()) == taught.count(Outcome.TIMED_OUT)
+    assert torch.isnan(batch.truth["duration"][bounded]).all()

@@ -78,3 +78,54 @@ def test_regret_is_the_chosen_workers_cost_minus_the_best_known_one() -> None:
     cost = np.array([[5.0, 2.0, np.nan], [1.0, 4.0, 9.0]])
     scores = np.array([[1.0, 0.0, 99.0], [3.0, 2.0, 1.0]])
     assert regret(cost, scores).tolist() == [3.0, 0.0]
+
+
+def test_a_bound_pulls_a_prediction_up_to_it_and_never_down() -> None:
+    told = torch.tensor([[1.0, 2.0, 3.0], [6.0, 7.0, 8.0]], requires_grad=True)
+    unknown, bound = torch.full((2,), torch.nan), torch.tensor([5.0, 5.0])
+    cost = Duration().loss(told, unknown, bound)
+    cost.sum().backward()
+    assert float(cost[0].detach()) == pytest.approx((0.1 * 4 + 0.5 * 3 + 0.9 * 2) / 3)
+    assert float(cost[1].detach()) == 0
+    np.testing.assert_allclose(told.grad, [[-0.1 / 3, -0.5 / 3, -0.9 / 3], [0, 0, 0]], rtol=1e-6)
+
+
+def test_what_was_observed_counts_more_than_a_bound() -> None:
+    told, seen = torch.tensor([[1.0, 2.0, 3.0]]), torch.tensor([2.5])
+    assert Duration().loss(told, seen, torch.tensor([9.0])) == Duration().loss(told, seen)
+
+
+def test_censored_durations_come_nearer_to_the_truth_than_dropped_or_believed_ones() -> None:
+    """Log-durations 1 + 0.8 x + N(0, 0.5), all attempts killed at 2: the quantiles are known."""
+    rng, limit, noise = np.random.default_rng(0), 2.0, 0.5
+    size = rng.normal(size=1500)
+    took = 1 + 0.8 * size + noise * rng.normal(size=1500)
+    killed = took > limit
+    nothing = np.full(1500, np.nan)
+    dropped, bounds = np.where(killed, np.nan, took), np.where(killed, limit, np.nan)
+    at = np.linspace(-2, 2, 9)
+    truth = (1 + 0.8 * at)[:, None] + noise * np.array([0.0, 1.2816])
+    missed = {
+        name: np.abs(line_fitted(size, seen, bound, at)[:, 1:] - truth).mean(0)
+        for name, seen, bound in (
+            ("censored", dropped, bounds),
+            ("dropped", dropped, nothing),
+            ("believed", np.where(killed, limit, took), nothing),
+        )
+    }
+    assert (missed["censored"] < 0.65 * missed["dropped"]).all()
+    assert (missed["censored"] < 0.65 * missed["believed"]).all()
+
+
+def line_fitted(size: np.ndarray, seen: np.ndarray, bound: np.ndarray, at: np.ndarray):
+    """The quantiles that a straight line for each head output learns, at some sizes."""
+    line = torch.zeros(2, 3, requires_grad=True)
+    optimiser = torch.optim.Adam([line], lr=0.05)
+    x, y, b = (torch.from_numpy(each).float() for each in (size, seen, bound))
+    for _ in range(400):
+        optimiser.zero_grad()
+        told = Duration().read(line[0] + x[:, None] * line[1], torch.zeros(len(x)))
+        Duration().loss(told, y, b).mean().backward()
+        optimiser.step()
+    raw = line[0] + torch.from_numpy(at).float()[:, None] * line[1]
+    return Duration().read(raw, torch.zeros(len(at))).detach().numpy()
