@@ -4,6 +4,7 @@ import math
 from itertools import pairwise
 
 import torch
+from rtdl_num_embeddings import PeriodicEmbeddings
 from torch import Tensor, nn
 from torch.nn.functional import layer_norm, silu
 
@@ -66,23 +67,21 @@ class Gates(nn.Module):
 class NumberEmbedding(nn.Module):
     """Periodic embedding of each number, then one small layer that all numbers share.
 
-    Gorishniy, Rubachev and Babenko 2022, eq. 2, with the layer of their "lite" variant: v(x) =
-    [sin(2 pi c x), cos(2 pi c x)], c trained from N(0, 0.1). The number itself goes along, so that
-    what is monotone stays easy.
+    Gorishniy, Rubachev and Babenko 2022, eq. 2, with the layer of their "lite" variant. The number
+    itself goes along, so that what is monotone stays easy.
 
     Shape: n x columns in; n x (columns * (width + 1)) out.
     """
 
     def __init__(self, columns: int, *, width: int = 8, frequencies: int = 16) -> None:
         super().__init__()
-        self.frequencies = nn.Parameter(torch.randn(columns, frequencies) * 0.1)
-        self.linear = nn.Linear(2 * frequencies, width)
+        self.waves = PeriodicEmbeddings(
+            columns, width, n_frequencies=frequencies, frequency_init_scale=0.1, lite=True
+        )
         self.outputs = columns * (width + 1)
 
     def forward(self, numbers: Tensor) -> Tensor:
-        angles = 2 * math.pi * self.frequencies * numbers[..., None]
-        waves = self.linear(torch.cat([angles.sin(), angles.cos()], dim=-1))
-        return torch.cat([silu(waves), numbers[..., None]], dim=-1).flatten(1)
+        return torch.cat([self.waves(numbers), numbers[..., None]], dim=-1).flatten(1)
 
 
 class Head(nn.Module):

@@ -14,8 +14,8 @@ from learner.networks.blocks import Head, NumberEmbedding, squash
 from learner.targets import targets
 from scheduler.discover import implementations, named
 
-WIDTHS = {"kind": 16, "worker": 8, "workflow": 4}
-RANK = 4
+WIDTHS = {"kind": 16, "workflow": 4}
+RANK = 8
 
 
 class Rows(NamedTuple):
@@ -74,11 +74,24 @@ class Plan:
         return cls(**(dict(plain) | {"shape": Shape(**plain["shape"])}))
 
 
-class Network(nn.Module):
-    """Rows in, the raw outputs of each target's head out.
+class Pairs(NamedTuple):
+    """The raw outputs of one target for tasks x workers, in two parts.
 
-    The median of the duration also gets a low-rank term, kind . worker: which worker is good at
-    which kind, learned from few numbers.
+    Shape: outputs: n x outputs, the same on every worker; match: n x m, what each worker adds to
+    the middle output.
+    """
+
+    outputs: Tensor
+    match: Tensor
+
+
+class Network(nn.Module):
+    """Two towers: what a task takes, and how each worker differs.
+
+    The task's tower embeds a row without its worker, shares experts between targets, and ends in a
+    head for each target: outputs, and RANK numbers that say what matters about the worker. The
+    worker's tower answers with RANK numbers and a level for each target; their product is added to
+    the middle output. So tasks x workers cost two towers and one matrix product.
 
     Shape: Rows of n in; by target: n x outputs out.
     """
@@ -86,26 +99,46 @@ class Network(nn.Module):
     def __init__(self, plan: Plan) -> None:
         super().__init__()
         self.plan = plan
-        names = {"kind": plan.kinds, "worker": plan.workers, "workflow": plan.workflows}
+        names = {"kind": plan.kinds, "workflow": plan.workflows}
         self.names = nn.ModuleDict({n: nn.Embedding(names[n], WIDTHS[n]) for n in names})
         self.numbers = NumberEmbedding(plan.numbers)
         inputs = sum(WIDTHS.values()) + self.numbers.outputs + plan.numbers
         self.sharing: Sharing = sharings()[plan.sharing](inputs, tuple(plan.targets), plan.shape)
-        self.heads = nn.ModuleList([Head(plan.shape.width, n) for n in plan.targets.values()])
-        self.likes, self.skills = nn.Embedding(plan.kinds, RANK), nn.Embedding(plan.workers, RANK)
-        for embedding in (*self.names.children(), self.likes, self.skills):
+        self.heads = nn.ModuleList(
+            [Head(plan.shape.width, n + RANK) for n in plan.targets.values()]
+        )
+        self.skills = nn.Embedding(plan.workers, len(plan.targets) * (RANK + 1))
+        for embedding in (*self.names.children(), self.skills):
             for weight in embedding.parameters():
                 nn.init.normal_(weight, std=0.1)
 
     def forward(self, rows: Rows) -> dict[str, Tensor]:
-        shared = self.sharing(self.embed(rows))
-        said = {t: head(shared[t]) for t, head in zip(self.plan.targets, self.heads, strict=True)}
-        if "duration" in said:
-            match = (self.likes(rows.kind) * self.skills(rows.worker)).sum(-1, keepdim=True)
-            middle = torch.zeros(said["duration"].shape[-1])
-            middle[len(middle) // 2] = 1
-            said["duration"] = said["duration"] + match * middle
+        skills = self._skills(rows.worker)
+        said = {}
+        for i, (target, (outputs, wanted)) in enumerate(self.tasks(rows).items()):
+            match = (wanted * skills[:, i, :-1]).sum(-1) + skills[:, i, -1]
+            said[target] = outputs + match[:, None] * middle(outputs)
         return said
+
+    def pairs(self, tasks: Rows, workers: Tensor) -> dict[str, Pairs]:
+        """Every task on every worker, whatever workers the rows name.
+
+        Shape: tasks: Rows of n; workers: m places in the vocabulary.
+        """
+        skills = self._skills(workers)
+        return {
+            target: Pairs(outputs, wanted @ skills[:, i, :-1].T + skills[:, i, -1])
+            for i, (target, (outputs, wanted)) in enumerate(self.tasks(tasks).items())
+        }
+
+    def tasks(self, rows: Rows) -> dict[str, tuple[Tensor, Tensor]]:
+        """By target: the outputs, n x outputs, and what matters about the worker, n x RANK."""
+        shared = self.sharing(self.embed(rows))
+        heads = zip(self.plan.targets.items(), self.heads, strict=True)
+        said = {target: (head(shared[target]), outputs) for (target, outputs), head in heads}
+        return {
+            target: (raw[:, :outputs], raw[:, outputs:]) for target, (raw, outputs) in said.items()
+        }
 
     def embed(self, rows: Rows) -> Tensor:
         """Rows as the experts and gates read them."""
@@ -119,6 +152,18 @@ class Network(nn.Module):
     def penalty(self, rows: Rows) -> Tensor:
         """What the sharing adds to the loss."""
         return self.sharing.penalty(self.embed(rows))
+
+    def _skills(self, workers: Tensor) -> Tensor:
+        """How workers differ: n x targets x (RANK + 1)."""
+        skills: Tensor = self.skills(workers)
+        return skills.view(len(workers), len(self.plan.targets), RANK + 1)
+
+
+def middle(outputs: Tensor) -> Tensor:
+    """One at the middle output, zero at the others."""
+    found = outputs.new_zeros(outputs.shape[-1])
+    found[len(found) // 2] = 1
+    return found
 
 
 def sharings() -> dict[str, type[Sharing]]:

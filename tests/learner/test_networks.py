@@ -4,6 +4,7 @@ from learner.networks.base import Shape
 from learner.networks.blocks import Experts, NumberEmbedding, squash
 from learner.networks.cgc import CGC
 from learner.networks.mmoe import MMoE
+from learner.networks.network import Network, Plan, Rows, middle
 
 
 def test_mmoe_with_linear_experts_is_the_formula_of_the_mission() -> None:
@@ -72,3 +73,23 @@ def test_squashing_keeps_the_order_and_bounds_what_is_far() -> None:
     assert (far.diff() > 0).all()
     assert far.abs().max() <= 3.0
     torch.testing.assert_close(far[3], torch.tensor(0.01), atol=1e-4, rtol=1e-3)
+
+
+def test_all_pairs_at_once_say_what_each_row_says_alone() -> None:
+    torch.manual_seed(0)
+    outputs = {"duration": 3, "failure": 1}
+    plan = Plan(sharing="cgc", kinds=4, workers=5, workflows=2, numbers=3, targets=outputs)
+    network = Network(plan).eval()
+    places, numbers = torch.tensor([1, 3]), torch.randn(2, 3)
+    tasks = Rows(places, torch.zeros(2).long(), torch.tensor([1, 0]), numbers, torch.zeros(2, 3))
+    pairs = network.pairs(tasks, torch.arange(5))
+    for worker in range(5):
+        alone = network(tasks._replace(worker=torch.full((2,), worker)))
+        for target, (said, match) in pairs.items():
+            wanted = said + match[:, worker, None] * middle(said)
+            torch.testing.assert_close(alone[target], wanted)
+
+
+def test_only_the_middle_output_depends_on_the_worker() -> None:
+    assert middle(torch.zeros(2, 3)).tolist() == [0.0, 1.0, 0.0]
+    assert middle(torch.zeros(2, 1)).tolist() == [1.0]
