@@ -60,7 +60,9 @@ class Curves:
 
     def at(self, kind: Ints, worker: Ints, sizes: Floats) -> Floats:
         """The value of each row; sizes standardised, none missing."""
-        value = self.intercept[kind] + (sizes * self.slopes[kind]).sum(1) + self.habit[kind, worker]
+        value: Floats = (
+            self.intercept[kind] + (sizes * self.slopes[kind]).sum(1) + self.habit[kind, worker]
+        )
         for each in np.unique(kind):
             mine = np.flatnonzero(kind == each)
             points = slice(int(self.first[each]), int(self.first[each + 1]))
@@ -69,14 +71,42 @@ class Curves:
                     value[part] += self._bent(points, self.width[each], worker[part], sizes[part])
         return value
 
-    def _bent(self, points: slice, width: float, worker: Ints, sizes: Floats) -> Floats:
+    def pairs(self, kind: Ints, workers: Ints, sizes: Floats) -> Floats:
+        """The value of n tasks on each of m workers: n x m."""
+        value = self.habit[kind[:, None], workers]
+        value += (self.intercept[kind] + (sizes * self.slopes[kind]).sum(1))[:, None]
+        for each in np.unique(kind):
+            points = slice(int(self.first[each]), int(self.first[each + 1]))
+            mine = np.flatnonzero(kind == each)
+            if points.start < points.stop:
+                for part in np.array_split(mine, -(-len(mine) // ROWS)):
+                    value[part] += self._bent_on(points, self.width[each], workers, sizes[part])
+        return value
+
+    def _bent_on(self, points: slice, width: float, workers: Ints, sizes: Floats) -> Floats:
         far = _distances(sizes, self.sizes[points])
-        same = (worker[:, None] == self.worker[points]) & (self.worker[points] != UNKNOWN)
-        total = np.zeros(len(sizes))
+        there = self.worker[points]
+        same = (there[:, None] == workers) & (workers != UNKNOWN)
+        total = np.zeros((len(sizes), len(workers)))
         for j, length in enumerate(LENGTHS):
             near = np.exp(far / (-2 * length**2 * width))
-            total += near @ self.bend[points, j] + (near * same) @ self.whim[points, j]
+            total += near @ (self.bend[points, j, None] + self.whim[points, j, None] * same)
         return total
+
+    def _bent(self, points: slice, width: float, worker: Ints, sizes: Floats) -> Floats:
+        """The bends; each worker's whims stand in a column of their own."""
+        places, columns = np.unique(self.worker[points], return_inverse=True)
+        whim = np.zeros((len(columns), len(places) + 1, len(LENGTHS)))
+        whim[np.arange(len(columns)), columns] = self.whim[points]
+        whim[:, places == UNKNOWN] = 0
+        column = np.minimum(np.searchsorted(places, worker), len(places) - 1)
+        column = np.where(places[column] == worker, column, len(places))
+        weight = (self.bend[points][:, None] + whim).astype(np.float32)
+        far = _distances(sizes, self.sizes[points], width=width).astype(np.float32)
+        total = np.zeros((len(sizes), weight.shape[1]), dtype=np.float32)
+        for j, near in enumerate(_bells(far)):
+            total += near @ weight[..., j]
+        return np.asarray(total[np.arange(len(sizes)), column], dtype=np.float64)
 
 
 @dataclass(frozen=True, eq=False)
@@ -172,11 +202,15 @@ def _said(kind: _Kind, y: Floats, doubt: Floats, setting: Setting) -> _Said:
 
 
 def _left_out(inverse: Floats, alpha: Floats, block: Ints) -> Floats:
-    """How far each point lies from what those of other blocks say of it."""
+    """How far each point lies from what those of other blocks say of it; blocks of one size are
+    solved side by side."""
     off = np.zeros_like(alpha)
-    for each in np.unique(block):
-        mine = np.flatnonzero(block == each)
-        off[mine] = np.linalg.solve(inverse[np.ix_(mine, mine)], alpha[mine])
+    order = np.argsort(block, kind="stable")
+    _, start, count = np.unique(block[order], return_index=True, return_counts=True)
+    for size in np.unique(count):
+        mine = order[start[count == size][:, None] + np.arange(size)]
+        own = inverse[mine[:, :, None], mine[:, None, :]]
+        off[mine] = np.linalg.solve(own, alpha[mine][..., None])[..., 0]
     return off
 
 
@@ -266,6 +300,16 @@ def _farthest(places: Floats, count: int) -> tuple[Ints, Ints]:
         nearest = np.where(now < far, i, nearest)
         far = np.minimum(now, far)
     return kept, nearest
+
+
+def _bells(far: NDArray[Any]) -> list[NDArray[Any]]:
+    """`exp(-far / (2 * length**2))` for each of LENGTHS, which double: one from the next."""
+    widest = np.exp(far * (-0.5 / LENGTHS[-1] ** 2))
+    found = [widest]
+    for _ in LENGTHS[1:]:
+        square = found[-1] * found[-1]
+        found.append(square * square)
+    return found[::-1]
 
 
 def _distances(a: Floats, b: Floats) -> Floats:
