@@ -20,6 +20,7 @@ LENGTHS = (0.5, 1.0, 2.0)  # of a bend, in standard deviations of a size column
 NOISES = (0.01, 0.03, 0.1, 0.3)  # of one attempt, over the variance within kinds
 LUCK = 0.25  # how much of that noise all attempts of one piece of work have in common
 LEVEL, RISE, BEND, HABIT, WHIM = 10.0, 8.0, 2.0, 0.3, 0.1  # variances, see `_covariance`
+CONTEXT = 0.3  # variance of a slope over what the context says
 TOLERANCE = 0.02  # a setting that much worse than the best, relatively, weighs 1/e of it
 FAINT = 0.02  # the weight below which a setting is not looked at again
 OUTLIER = 3.0  # robust standard deviations beyond which an attempt counts less
@@ -45,7 +46,8 @@ class Curves:
     Shape
     - intercept, width: kinds; slopes: kinds x columns; habit: kinds x workers
     - first: kinds + 1, where each kind's points begin
-    - sizes: points x columns; worker: points; bend, whim: points x LENGTHS
+    - sizes: points x the first columns, over which curves bend; worker: points; bend, whim: points
+      x LENGTHS
     """
 
     intercept: Floats
@@ -84,12 +86,11 @@ class Curves:
         return value
 
     def _bent_on(self, points: slice, width: float, workers: Ints, sizes: Floats) -> Floats:
-        far = _distances(sizes, self.sizes[points])
+        far = _distances(sizes[:, : self.sizes.shape[1]], self.sizes[points])
         there = self.worker[points]
         same = (there[:, None] == workers) & (workers != UNKNOWN)
         total = np.zeros((len(sizes), len(workers)))
-        for j, length in enumerate(LENGTHS):
-            near = np.exp(far / (-2 * length**2 * width))
+        for j, near in enumerate(_bells(far, width)):
             total += near @ (self.bend[points, j, None] + self.whim[points, j, None] * same)
         return total
 
@@ -98,28 +99,31 @@ class Curves:
         places, columns = np.unique(self.worker[points], return_inverse=True)
         whim = np.zeros((len(columns), len(places) + 1, len(LENGTHS)))
         whim[np.arange(len(columns)), columns] = self.whim[points]
-        whim[:, places == UNKNOWN] = 0
+        whim[:, np.flatnonzero(places == UNKNOWN)] = 0
         column = np.minimum(np.searchsorted(places, worker), len(places) - 1)
         column = np.where(places[column] == worker, column, len(places))
-        weight = (self.bend[points][:, None] + whim).astype(np.float32)
-        far = _distances(sizes, self.sizes[points], width=width).astype(np.float32)
-        total = np.zeros((len(sizes), weight.shape[1]), dtype=np.float32)
-        for j, near in enumerate(_bells(far)):
+        weight = self.bend[points][:, None] + whim
+        total = np.zeros((len(sizes), weight.shape[1]))
+        for j, near in enumerate(
+            _bells(_distances(sizes[:, : self.sizes.shape[1]], self.sizes[points]), width)
+        ):
             total += near @ weight[..., j]
-        return np.asarray(total[np.arange(len(sizes)), column], dtype=np.float64)
+        return np.asarray(total[np.arange(len(sizes)), column])
 
 
 @dataclass(frozen=True, eq=False)
 class _Kind:
     """One kind: its rows, and the points that equal rows make.
 
-    Shape: rows, member: n; worker, block: s; sizes: s x columns; far: s x s.
+    Shape: rows, member: n; worker, block: s; sizes: s x columns; rise: columns, the variance of
+    each slope; far: s x s.
     """
 
     place: int
     rows: Ints
     member: Ints
     sizes: Floats
+    rise: Floats
     worker: Ints
     block: Ints
     width: float
@@ -139,9 +143,17 @@ Answers = list[dict[int, _Said]]
 
 
 def fit_curves(
-    inputs: Inputs, values: Mapping[str, Floats], block: Ints, *, kinds: int, workers: int
+    inputs: Inputs,
+    values: Mapping[str, Floats],
+    block: Ints,
+    *,
+    kinds: int,
+    workers: int,
+    bent: int | None = None,
 ) -> dict[str, tuple[Curves, Floats]]:
     """Curves through several quantities, NaN where not observed, with what each says of its rows.
+
+    They bend over the first `bent` columns (all by default) and are straight over the others.
 
     `block` numbers the pieces of work: what is said of a row comes from the rows of other blocks
     only. The settings are weighed by how well they do that, over all kinds together; heavy outliers
@@ -149,15 +161,18 @@ def fit_curves(
 
     Shape: values: n; block: n; the answer, by quantity: the curves, and n values.
     """
-    found = [_kind(inputs, block, int(each)) for each in np.unique(inputs.kind)]
+    bent = inputs.numbers.shape[1] if bent is None else bent
+    found = [_kind(inputs, block, int(each), bent=bent) for each in np.unique(inputs.kind)]
     return {
-        name: _curves(found, y, inputs.kind, shape=(kinds, workers, inputs.numbers.shape[1]))
+        name: _curves(
+            found, y, inputs.kind, shape=(kinds, workers, inputs.numbers.shape[1]), bent=bent
+        )
         for name, y in values.items()
     }
 
 
 def _curves(
-    found: list[_Kind], y: Floats, kind: Ints, *, shape: tuple[int, int, int]
+    found: list[_Kind], y: Floats, kind: Ints, *, shape: tuple[int, int, int], bent: int
 ) -> tuple[Curves, Floats]:
     spread = _spread_within(y, kind)
     y = y / spread
@@ -168,16 +183,18 @@ def _curves(
         share = _shares(found, said, y)
         apart = _apart(found, said, share, len(y))
         doubt = _doubt(y - apart)
-    return _joined(found, said, spread * share, shape), apart * spread
+    return _joined(found, said, spread * share, shape, bent), apart * spread
 
 
-def _kind(inputs: Inputs, block: Ints, place: int) -> _Kind:
+def _kind(inputs: Inputs, block: Ints, place: int, *, bent: int) -> _Kind:
     rows = np.flatnonzero(inputs.kind == place)[-NEWEST:]
     chosen, member = _merged(inputs.numbers[rows], inputs.worker[rows])
     sizes = inputs.numbers[rows[chosen]]
-    width = max(float((np.ptp(sizes, axis=0) > 1e-9).sum()), 1.0)
+    width = max(float((np.ptp(sizes[:, :bent], axis=0) > 1e-9).sum()), 1.0)
+    rise = np.where(np.arange(sizes.shape[1]) < bent, RISE / width, CONTEXT)
+    far = _distances(sizes[:, :bent], sizes[:, :bent])
     worker, blocks = inputs.worker[rows[chosen]], block[rows[chosen]]
-    return _Kind(place, rows, member, sizes, worker, blocks, width, _distances(sizes, sizes))
+    return _Kind(place, rows, member, sizes, rise, worker, blocks, width, far)
 
 
 def _said(kind: _Kind, y: Floats, doubt: Floats, setting: Setting) -> _Said:
@@ -217,9 +234,9 @@ def _left_out(inverse: Floats, alpha: Floats, block: Ints) -> Floats:
 def _covariance(kind: _Kind, length: int) -> Floats:
     """A level, a line, a bend around it, and for each worker a level and a bend of its own."""
     near = np.exp(kind.far / (-2 * LENGTHS[length] ** 2 * kind.width))
-    line = kind.sizes @ kind.sizes.T / kind.width
+    line = (kind.sizes * kind.rise) @ kind.sizes.T
     same = (kind.worker[:, None] == kind.worker) & (kind.worker != UNKNOWN)
-    return np.asarray(LEVEL + RISE * line + BEND * near + same * (HABIT + WHIM * near))
+    return np.asarray(LEVEL + line + BEND * near + same * (HABIT + WHIM * near))
 
 
 def _shares(found: list[_Kind], said: Answers, y: Floats) -> Floats:
@@ -249,7 +266,7 @@ def _doubt(off: Floats) -> Floats:
 
 
 def _joined(
-    found: list[_Kind], said: Answers, scale: Floats, shape: tuple[int, int, int]
+    found: list[_Kind], said: Answers, scale: Floats, shape: tuple[int, int, int], bent: int
 ) -> Curves:
     """The settings' curves as one: sums of what is linear in their coefficients."""
     kinds, workers, columns = shape
@@ -263,13 +280,13 @@ def _joined(
             intercept[kind.place] += scale[s] * each.centre
         alpha = bend.sum(1)
         intercept[kind.place] += LEVEL * alpha.sum()
-        slopes[kind.place] = RISE / kind.width * alpha @ kind.sizes
+        slopes[kind.place] = alpha @ kind.sizes * kind.rise
         np.add.at(habit[kind.place], kind.worker, HABIT * alpha)
         width[kind.place], first[kind.place + 1] = kind.width, len(kind.worker)
         bends.append(bend)
     habit[:, UNKNOWN] = 0
     bend = np.concatenate(bends)
-    sizes = np.concatenate([np.zeros((0, columns)), *(each.sizes for each in found)])
+    sizes = np.concatenate([np.zeros((0, bent)), *(each.sizes[:, :bent] for each in found)])
     worker = np.concatenate([np.zeros(0, dtype=np.int64), *(each.worker for each in found)])
     return Curves(
         intercept, slopes, habit, width, np.cumsum(first), sizes, worker, BEND * bend, WHIM * bend
@@ -302,14 +319,14 @@ def _farthest(places: Floats, count: int) -> tuple[Ints, Ints]:
     return kept, nearest
 
 
-def _bells(far: NDArray[Any]) -> list[NDArray[Any]]:
-    """`exp(-far / (2 * length**2))` for each of LENGTHS, which double: one from the next."""
-    widest = np.exp(far * (-0.5 / LENGTHS[-1] ** 2))
-    found = [widest]
+def _bells(far: Floats, width: float) -> list[Floats]:
+    """`exp(-far / (2 * length**2 * width))` for each of LENGTHS: since they double, the fourth
+    power of one is the next."""
+    found = [np.exp(far * (-0.5 / (LENGTHS[-1] ** 2 * width)))]
     for _ in LENGTHS[1:]:
-        square = found[-1] * found[-1]
-        found.append(square * square)
-    return found[::-1]
+        square = found[0] * found[0]
+        found.insert(0, square * square)
+    return found
 
 
 def _distances(a: Floats, b: Floats) -> Floats:

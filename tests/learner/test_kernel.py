@@ -97,3 +97,13 @@ def test_values_never_observed_teach_nothing_and_break_nothing() -> None:
     curves, apart = curves_of(rows, y)
     assert np.isfinite(said(curves, rows)).all()
     assert np.isfinite(apart).all()
+
+
+def test_columns_of_the_context_are_straight_however_curved_the_rows() -> None:
+    rows = inputs_of(240, kinds=1)
+    curves, _ = fit_curves(
+        rows, {"y": truth_of(rows)}, np.arange(240), kinds=4, workers=WORKERS, bent=1
+    )["y"]
+    steps = np.column_stack([np.zeros(5), np.arange(5.0)])
+    told = curves.at(np.ones(5, dtype=np.int64), np.ones(5, dtype=np.int64), steps)
+    np.testing.assert_allclose(np.diff(told), np.diff(told)[0])
