@@ -42,6 +42,14 @@ def train(
         ),
     ] = "cgc",
     epochs: Annotated[int, typer.Option(min=1, help="Passes over the records at most.")] = 40,
+    weighting: Annotated[
+        str,
+        typer.Option(
+            help="How targets are balanced: static, uncertainty, dwa, gradnorm, imtl_l, stch, "
+            "famo, pcgrad, mgda, cagrad, aligned_mtl, pcd, imtl_g or upgrad. "
+            "Most need the extra balance."
+        ),
+    ] = "static",
     known: Annotated[
         list[str] | None,
         typer.Option(help="A size that logs measure but that is known before tasks start."),
@@ -61,6 +69,7 @@ def train(
         sharing=sharing,
         seed=door.settings.seed,
         epochs=epochs,
+        weighting=weighting,
         known_beforehand=tuple(known or ()),
     )
     with door.store() as opened, door.progress() as progress:

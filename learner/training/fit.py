@@ -9,16 +9,17 @@ from torch import Tensor, nn
 
 from learner.networks.network import Network, Plan, Rows
 from learner.targets import targets
+from learner.training.gradients import Meeting, cosines
 from learner.training.lesson import Batch, Lesson
 from learner.training.settings import TrainingSettings
-from learner.weighting.base import Weighting
-from learner.weighting.static import Static
+from learner.weighting import weighting_named
 from scheduler.errors import AllotError
 from scheduler.store.values import Metric
 
 Report = Callable[[Sequence[Metric]], None]
 WARM = 1 / 3  # the share of epochs before which none can be the best
 RISE = 0.2  # the share of steps in which the rate rises
+UNUSED = 0.01  # an expert that has no more weight in any row is dead
 SHORTEST = 6  # steps below which the rate's rise would be no step long
 
 
@@ -52,7 +53,6 @@ def fit(
     *,
     report: Report = lambda _: None,
     team: Team | None = None,
-    weighting: Weighting | None = None,
 ) -> Fitted:
     """Trains a network and returns the weights of the epoch with the least validation loss.
 
@@ -61,7 +61,7 @@ def fit(
     """
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(settings.seed)
-        return _fit(plan, lessons, settings, report, team or Team(), weighting or Static())
+        return _fit(plan, lessons, settings, report, team or Team())
 
 
 def _fit(
@@ -70,9 +70,8 @@ def _fit(
     settings: TrainingSettings,
     report: Report,
     team: Team,
-    weighting: Weighting,
 ) -> Fitted:
-    course = _Course(plan, lessons["train"], settings, team, weighting)
+    course = _Course(plan, lessons["train"], settings, team)
     whole = lessons["validation"].whole()
     warm = math.ceil(settings.epochs * WARM) - 1
     losses: list[float] = []
@@ -87,7 +86,7 @@ def _fit(
                 f"The training diverged in epoch {epoch}; a smaller rate than "
                 f"{settings.rate:g} may help."
             )
-        report(_metrics(epoch, trained, checked, course.gate_health(whole.rows)))
+        report(_metrics(epoch, trained, checked, course.health(whole.rows)))
         if epoch <= warm or checks[-1] < checks[best]:
             best, weights = epoch, course.weights()
         elif epoch - best >= settings.patience:
@@ -103,12 +102,21 @@ class _Course:
     lesson: Lesson
     settings: TrainingSettings
     team: Team
-    weighting: Weighting
     network: Network = field(init=False)
 
     def __post_init__(self) -> None:
         self.network = Network(self.plan)
+        self.meeting = Meeting(self.network.sharing, self.team.together)
         self.worker = self.team.wrapped(self.network)
+        self.taught = self.lesson.taught
+        self.weighting = weighting_named(
+            self.settings.weighting,
+            self.taught,
+            seed=self.settings.seed,
+            given=self.settings.loss_weights,
+        )
+        self.agreement: dict[tuple[str, str], float] = {}
+        self.told: list[Tensor] = []
         self.size = self.settings.batch_of(len(self.lesson))
         steps = self.settings.epochs * -(-len(self.lesson) // self.size)
         rate = self.settings.rate
@@ -122,6 +130,7 @@ class _Course:
     def learn(self, epoch: int) -> dict[str, float]:
         """One pass over the training rows; the mean loss of each target."""
         self.worker.train()
+        self.agreement, self.told = {}, []
         sums = dict.fromkeys(self.plan.targets, 0.0)
         counts = dict.fromkeys(self.plan.targets, 0.0)
         for batch in self.lesson.batches(
@@ -134,6 +143,7 @@ class _Course:
             for name, loss in self._step(batch).items():
                 sums[name] += float(loss) * batch.counts[name]
                 counts[name] += batch.counts[name]
+        self.weighting.end_epoch()
         return {name: sums[name] / max(counts[name], 1.0) for name in sums}
 
     def check(self, batch: Batch) -> dict[str, float]:
@@ -142,11 +152,17 @@ class _Course:
         with torch.no_grad():
             return {name: float(loss) for name, loss in losses(self.network, batch).items()}
 
-    def gate_health(self, rows: Rows) -> dict[tuple[str, str], float]:
-        """By target: the normalised entropy of its gate, and the mean weight of each expert."""
+    def health(self, rows: Rows) -> dict[tuple[str, str], float]:
+        """By target: its gate, how its gradient agreed with others', and what it weighed."""
         self.network.eval()
         with torch.no_grad():
-            return _health(self.network.gates(rows), self.network.sharing.experts)
+            found = _gates(self.network.gates(rows), self.network.sharing.experts)
+            self.network(rows)
+        found["all", "dead_units"] = self.meeting.dead_units()
+        self.meeting.forget()
+        mean = torch.stack(self.told).mean(0).tolist()
+        weighed = {(name, "weight"): w for name, w in zip(self.taught, mean, strict=True)}
+        return found | self.agreement | weighed
 
     def weights(self) -> dict[str, Tensor]:
         """A copy of the weights as they are."""
@@ -154,17 +170,35 @@ class _Course:
 
     def _step(self, batch: Batch) -> dict[str, Tensor]:
         mine = losses(self.worker, batch)
-        whole = self.team.together(torch.stack([each.detach() for each in mine.values()]))
-        shared = dict(zip(mine, whole, strict=True))
-        weights = self.weighting.weights(shared)
-        total = torch.stack([weights[name] * loss for name, loss in mine.items()]).sum()
+        shared = self._whole(mine)
+        known = torch.stack([shared[name] for name in self.taught])
+        weights = self.weighting.weights(known, lambda: self._gramian(mine))
+        if not self.told:
+            self.agreement = _agreement(self.taught, cosines(self._gramian(mine)))
+        self.told.append(weights)
+        weight = dict(zip(self.taught, weights, strict=True))
+        total = torch.stack([weight.get(name, 1.0) * loss for name, loss in mine.items()]).sum()
         self.optimiser.zero_grad()
         total = total * self.team.size + self.network.penalty(batch.rows)
         total.backward()  # type: ignore[no-untyped-call]
         nn.utils.clip_grad_norm_(self.network.parameters(), self.settings.clip)
         self.optimiser.step()
         self.schedule.step()
+        self.weighting.after(lambda: self._again(batch))
         return shared
+
+    def _whole(self, mine: Mapping[str, Tensor]) -> dict[str, Tensor]:
+        """The losses of the whole batch from the shares of all training workers."""
+        whole = self.team.together(torch.stack([each.detach() for each in mine.values()]))
+        return dict(zip(mine, whole, strict=True))
+
+    def _gramian(self, mine: Mapping[str, Tensor]) -> Tensor:
+        return self.meeting.gramian([mine[name] for name in self.taught])
+
+    def _again(self, batch: Batch) -> Tensor:
+        with torch.no_grad():
+            shared = self._whole(losses(self.network, batch))
+        return torch.stack([shared[name] for name in self.taught])
 
 
 def losses(network: nn.Module, batch: Batch) -> dict[str, Tensor]:
@@ -181,15 +215,27 @@ def losses(network: nn.Module, batch: Batch) -> dict[str, Tensor]:
     return found
 
 
-def _health(gates: Mapping[str, Tensor], experts: Sequence[str]) -> dict[tuple[str, str], float]:
+def _gates(gates: Mapping[str, Tensor], experts: Sequence[str]) -> dict[tuple[str, str], float]:
+    """The normalised entropy of each gate, the mean weight of each expert, how many are dead."""
     found = {}
     for target, weights in gates.items():
         if len(experts) > 1 and len(weights):
             entropy = -(weights * weights.clamp_min(1e-12).log()).sum(-1).mean()
             found[target, "gate_entropy"] = float(entropy) / math.log(len(experts))
+            found[target, "dead_experts"] = float((weights.amax(0) < UNUSED).float().mean())
             for expert, load in zip(experts, weights.mean(0), strict=True):
-                found[target, f"load {expert}"] = float(load)
+                found[target, f"expert_load.{expert}"] = float(load)
     return found
+
+
+def _agreement(names: Sequence[str], cosine: Tensor) -> dict[tuple[str, str], float]:
+    """The cosine of each pair of targets whose gradients are not zero."""
+    pairs = ((i, j) for i in range(len(names)) for j in range(i + 1, len(names)))
+    return {
+        (names[i], f"cosine.{names[j]}"): float(cosine[i, j])
+        for i, j in pairs
+        if not torch.isnan(cosine[i, j])
+    }
 
 
 def _metrics(

@@ -82,6 +82,16 @@ class Lesson:
         return len(self.attempts.kind)
 
     @property
+    def taught(self) -> tuple[str, ...]:
+        """The targets of which the rows say something."""
+        every = torch.arange(len(self)), torch.arange(self.choices)
+        return tuple(
+            name
+            for name in self.truth
+            if self._telling(targets()[name], every[targets()[name].sees == "choices"]).any()
+        )
+
+    @property
     def choices(self) -> int:
         """How many choices there are."""
         return len(self.weight["assignment"])

@@ -1,12 +1,17 @@
 """What a training may be told."""
 
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from learner.networks.base import Shape
 from learner.networks.network import sharing_named
+from learner.targets import targets
+from learner.weighting import weighting_named
 from scheduler.errors import InvalidInput
 from scheduler.numbers import at_least_one, finite, positive
+
+SEEDS = 2**32  # what numpy takes as a seed
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -16,6 +21,12 @@ class TrainingSettings:
     `batch` None chooses by the number of rows. `forget` is the share of rows whose kind or worker
     is shown as UNKNOWN, so that the network learns what to say of names it never saw. `patience`
     is how many epochs may pass without a better one. `threads` are per training worker.
+    `weighting` balances the targets; `loss_weights`, by target, are those of the static one.
+
+    `folds` is how many times the chosen arms are fitted again, each time without a part of the
+    training rows, to calibrate on what they then say of that part; 0 calibrates on the validation
+    rows alone. With `refit` the version that serves has seen all rows; its scores are always those
+    of the fit that had not.
     """
 
     sharing: str = "cgc"
@@ -29,12 +40,25 @@ class TrainingSettings:
     clip: float = 1.0
     forget: float = 0.05
     threads: int = 1
+    folds: int = 4
+    refit: bool = True
     known_beforehand: tuple[str, ...] = ()
+    weighting: str = "static"
+    loss_weights: Mapping[str, float] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         sharing_named(self.sharing)
+        finite(self.seed, "seed", InvalidInput)
+        if self.seed != int(self.seed) or not 0 <= self.seed < SEEDS:
+            raise InvalidInput(
+                f"seed must be a whole number in 0..{SEEDS - 1}, found {self.seed!r}."
+            )
+        weighting_named(self.weighting, tuple(targets()))
+        self._check_loss_weights()
         for name in ("epochs", "patience", "threads"):
             at_least_one(getattr(self, name), name, InvalidInput)
+        if self.folds < 0:
+            raise InvalidInput(f"folds must be at least 0, found {self.folds!r}.")
         if self.batch is not None:
             at_least_one(self.batch, "batch", InvalidInput)
         for name in ("rate", "clip"):
@@ -43,6 +67,18 @@ class TrainingSettings:
             finite(value, name, InvalidInput)
             if not 0 <= value < 1:
                 raise InvalidInput(f"{name} must lie in 0..1, below 1, found {value!r}.")
+
+    def _check_loss_weights(self) -> None:
+        for name, weight in self.loss_weights.items():
+            if name not in targets():
+                known = ", ".join(targets())
+                raise InvalidInput(f"loss_weights must name targets ({known}), found {name!r}.")
+            positive(weight, f"loss_weights.{name}", InvalidInput)
+        if self.loss_weights and self.weighting != "static":
+            raise InvalidInput(
+                "loss_weights belong to the static weighting, found them with "
+                f"{self.weighting!r}; leave one of the two out."
+            )
 
     def batch_of(self, rows: int) -> int:
         """Rows in one step: a sixteenth of them, from 32 to 256."""

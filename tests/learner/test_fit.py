@@ -85,7 +85,9 @@ def test_every_epoch_reports_losses_and_the_health_of_gates(examples: Examples) 
     assert len(told) == 3
     names = {(each.target, each.name) for each in told[-1]}
     assert {("all", "loss"), ("duration", "validation_loss"), ("memory", "gate_entropy")} <= names
-    loads = [m.value for m in told[-1] if m.target == "duration" and m.name.startswith("load ")]
+    loads = [
+        m.value for m in told[-1] if m.target == "duration" and m.name.startswith("expert_load.")
+    ]
     assert sum(loads) == pytest.approx(1.0, abs=1e-5)
 
 
@@ -156,3 +158,57 @@ def test_a_batch_counts_rows_that_only_know_a_bound() -> None:
     bounded = ~torch.isnan(batch.at_least["duration"])
     assert int(bounded.sum()) == taught.count(Outcome.TIMED_OUT)
     assert torch.isnan(batch.truth["duration"][bounded]).all()
+
+
+@pytest.mark.parametrize("weighting", ["uncertainty", "gradnorm", "famo", "pcgrad"])
+def test_every_sort_of_weighting_trains_and_tells_its_weights(examples, weighting: str) -> None:
+    pytest.importorskip("torchjd")
+    told = []
+    fitted(examples, replace(QUICK, weighting=weighting), report=told.append)
+    weights = [m.value for m in told[-1] if m.name == "weight"]
+    assert sum(weights) == pytest.approx(5.0, rel=1e-4)
+    assert len(set(weights)) > 1
+
+
+def test_given_weights_multiply_the_losses(examples: Examples) -> None:
+    told = []
+    fitted(examples, replace(QUICK, loss_weights={"memory": 3.0}), report=told.append)
+    weights = {m.target: m.value for m in told[-1] if m.name == "weight"}
+    assert weights == pytest.approx(dict.fromkeys(weights, 1.0) | {"memory": 3.0})
+
+
+def test_every_epoch_tells_how_gradients_agree_and_what_is_dead(examples: Examples) -> None:
+    told = []
+    fitted(examples, QUICK, report=told.append)
+    found = {(m.target, m.name): m.value for m in told[-1]}
+    cosines = [value for (_, name), value in found.items() if name.startswith("cosine.")]
+    assert len(cosines) == 10  # pairs of five targets
+    assert all(-1 <= each <= 1 for each in cosines)
+    assert 0 <= found["all", "dead_units"] < 0.5
+    assert found["duration", "dead_experts"] == 0
+
+
+def test_a_target_without_any_truth_is_not_balanced() -> None:
+    told = []
+    records = [replace(record, cpu=None) for record in logs(60)]
+    fitted(Examples.of(records), QUICK, report=told.append)
+    assert not [m for m in told[-1] if m.target == "cpu" and m.name == "weight"]
+
+
+@pytest.mark.parametrize("seed", [-1, 2**32, 0.5])
+def test_seeds_that_cannot_be_drawn_from_are_refused(seed: float) -> None:
+    with pytest.raises(InvalidInput, match=r"seed must be a whole number in 0\.\.4294967295"):
+        TrainingSettings(seed=seed)
+
+
+@pytest.mark.parametrize(
+    ("options", "why"),
+    [
+        ({"loss_weights": {"joy": 1.0}}, "must name targets .*'joy'"),
+        ({"loss_weights": {"duration": -1.0}}, "loss_weights.duration must be above zero"),
+        ({"loss_weights": {"duration": 2.0}, "weighting": "gradnorm"}, "belong to the static"),
+    ],
+)
+def test_loss_weights_that_make_no_sense_are_refused(options: dict, why: str) -> None:
+    with pytest.raises(InvalidInput, match=why):
+        TrainingSettings(**options)
