@@ -4,7 +4,8 @@ from logged_worlds import KINDS, logs, seconds
 
 from learner.examples import Examples
 from learner.features import Known
-from learner.offsets import Offsets, fit_ridge, ridge
+from learner.offsets import Offsets
+from learner.offsets.ridge import fit_ridge, works
 from learner.targets import targets
 
 
@@ -16,31 +17,6 @@ def examples() -> Examples:
 @pytest.fixture(scope="module")
 def offsets(examples: Examples) -> Offsets:
     return Offsets.fit(examples)
-
-
-def test_the_ridge_solves_the_penalised_normal_equations() -> None:
-    rng = np.random.default_rng(0)
-    x, y = rng.normal(size=(50, 3)), rng.normal(size=50)
-    found = ridge(x, y, 2.0)
-    rows = np.vstack([np.c_[np.ones(50), x], np.c_[np.zeros(3), np.sqrt(2.0) * np.eye(3)]])
-    expected, *_ = np.linalg.lstsq(rows, np.r_[y, np.zeros(3)], rcond=None)
-    np.testing.assert_allclose(found, expected, atol=1e-10)
-
-
-def test_a_kind_is_fitted_by_its_own_ridge_over_the_shared_effect_of_workers(examples) -> None:
-    rows, columns = examples.split.train, examples.columns
-    inputs, truth = examples.inputs.take(rows), examples.truth["duration"][rows]
-    fitted = fit_ridge(inputs, truth, targets()["duration"], columns)
-    kind = columns.kinds.index("align")
-    mine = (inputs.kind == kind) & ~np.isnan(truth)
-    habit = np.array([fitted.worker[0, w] for w in inputs.worker[mine]])
-    dummies = np.eye(len(columns.workers))[inputs.worker[mine]][:, 1:]
-    expected = ridge(np.hstack([inputs.numbers[mine], dummies]), truth[mine] - habit)
-    assert fitted.intercept[kind] == pytest.approx(expected[0])
-    np.testing.assert_allclose(fitted.slopes[kind], expected[1:3], atol=1e-9)
-    np.testing.assert_allclose(
-        fitted.worker[kind, 1:] - fitted.worker[0, 1:], expected[3:], atol=1e-9
-    )
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -74,7 +50,7 @@ def test_an_unknown_kind_takes_what_the_kinds_share(offsets, examples) -> None:
 
 def test_a_quantity_never_observed_gets_a_usual_value(examples: Examples) -> None:
     nothing = np.full(len(examples), np.nan)
-    fitted = fit_ridge(examples.inputs, nothing, targets()["memory"], examples.columns)
+    fitted, _ = fit_ridge(examples.inputs, nothing, targets()["memory"], examples.columns)
     np.testing.assert_allclose(np.exp(fitted.at(examples.inputs)), 2.0**30)
 
 
@@ -89,4 +65,44 @@ def test_training_rows_alone_decide_the_offsets() -> None:
     records = logs(200)
     changed = [*records[:170], *logs(200, seed=9)[170:]]
     one, two = (Offsets.fit(Examples.of(each)) for each in (records, changed))
-    assert np.array_equal(one.ridges["duration"].slopes, two.ridges["duration"].slopes)
+    held = Examples.of(records).inputs
+    assert np.array_equal(one.ridges["duration"].at(held), two.ridges["duration"].at(held))
+
+
+def test_a_pair_never_seen_together_takes_the_usual_pace_of_its_worker() -> None:
+    """`merge` never ran on `weak`, which is about four times as slow as alpha everywhere else."""
+    records = [r for r in logs(600) if (r.kind, r.worker) != ("merge", "weak")]
+    examples = Examples.of(records)
+    rows = [Known("merge", w, "nightly", {"input_bytes": 2e6}) for w in ("alpha", "weak")]
+    told = Offsets.fit(examples).ridges["duration"].at(examples.columns.encode(rows))
+    assert 0.4 < told[1] - told[0] < 1.6
+
+
+def test_what_is_said_of_a_row_apart_does_not_know_the_row(examples: Examples) -> None:
+    """Changing one truth moves what is believed there, but not what other works say of it."""
+    rows, columns = examples.split.train, examples.columns
+    inputs, truth = examples.inputs.take(rows), examples.truth["duration"][rows].copy()
+    target = targets()["duration"]
+    one, apart = fit_ridge(inputs, truth, target, columns)
+    spot = int(np.flatnonzero(~np.isnan(truth))[7])
+    truth[spot] += 0.5
+    other, moved = fit_ridge(inputs, truth, target, columns)
+    believed = abs(other.at(inputs)[spot] - one.at(inputs)[spot])
+    assert abs(moved[spot] - apart[spot]) < 0.2 * believed
+
+
+def test_apart_is_as_wrong_as_rows_never_seen_are(examples: Examples, offsets: Offsets) -> None:
+    train, test = examples.split.train, examples.split.test
+    ridge, truth = offsets.ridges["duration"], examples.truth["duration"]
+    unseen = np.nanmean(np.abs(ridge.at(examples.inputs.take(test)) - truth[test]))
+    apart = np.nanmean(np.abs(offsets.apart["duration"] * ridge.scale - truth[train]))
+    fitted = np.nanmean(np.abs(ridge.at(examples.inputs.take(train)) - truth[train]))
+    assert fitted < apart
+    assert apart == pytest.approx(unseen, rel=0.35)
+
+
+def test_attempts_of_the_same_kind_and_sizes_are_one_work(examples: Examples) -> None:
+    rows = [Known("sort", w, None, {"input_bytes": 2e6}) for w in ("alpha", "beta")]
+    rows += [Known("sort", "alpha", None, {"input_bytes": 4e6})]
+    first, second, third = works(examples.columns.encode(rows))
+    assert first == second != third

@@ -1,0 +1,62 @@
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from learner.offsets.growth import STEEPEST, Growth
+
+
+def law(x, seconds):
+    """The law of one kind with one size."""
+    zero = np.zeros(len(x), dtype=np.int64)
+    return Growth.fit(np.log(x)[:, None], np.log(seconds), zero, 1)
+
+
+def at(fitted, x):
+    return float(np.exp(fitted.at(np.log([[x]]), np.zeros(1, dtype=np.int64)))[0])
+
+
+@pytest.mark.parametrize("power", [0.3, 0.5, 0.8, 1.0])
+def test_a_power_law_is_found_and_carried_a_hundred_times_further(power: float) -> None:
+    x = np.geomspace(1e6, 1e9, 24)
+    fitted = law(x, 3.0 * (x / 1e6) ** power)
+    assert fitted.power[0] == pytest.approx(power, abs=0.03)
+    assert at(fitted, 1e11) == pytest.approx(3.0 * 1e5**power, rel=0.15)
+
+
+def test_a_fixed_cost_is_told_from_the_growth_above_it() -> None:
+    """A straight line in logarithms through these points would be half as high at the end."""
+    x = np.geomspace(1e6, 1e9, 24)
+    fitted = law(x, 20.0 + 100 * (x / 1e9))
+    assert at(fitted, 1e10) == pytest.approx(1020.0, rel=0.15)
+
+
+def test_what_does_not_depend_on_size_stays_where_it_is() -> None:
+    rng = np.random.default_rng(0)
+    fitted = law(np.geomspace(1e6, 1e9, 40), 7.0 * np.exp(rng.normal(0, 0.02, 40)))
+    assert at(fitted, 1e11) == pytest.approx(7.0, rel=0.3)
+
+
+def test_the_size_that_tells_most_is_taken() -> None:
+    rng = np.random.default_rng(1)
+    useless, useful = rng.normal(0, 2, 50), rng.normal(0, 2, 50)
+    sizes = np.column_stack([useless, useful])
+    fitted = Growth.fit(sizes, 0.7 * useful, np.zeros(50, dtype=np.int64), 1)
+    assert fitted.column[0] == 1
+
+
+def test_a_kind_with_two_sizes_has_no_law() -> None:
+    sizes = np.log([[1e6], [1e6], [1e9]])
+    fitted = Growth.fit(sizes, np.zeros(3), np.zeros(3, dtype=np.int64), 1)
+    assert fitted.column[0] == -1
+    assert fitted.at(sizes, np.zeros(3, dtype=np.int64)).tolist() == [0.0, 0.0, 0.0]
+
+
+@given(st.lists(st.floats(-3, 12), min_size=4, max_size=12), st.integers(0, 100))
+def test_a_law_never_falls_and_never_rises_faster_than_the_steepest(values, seed) -> None:
+    x = np.sort(np.random.default_rng(seed).normal(15, 3, len(values)))[:, None]
+    zero = np.zeros(len(values), dtype=np.int64)
+    fitted = Growth.fit(x, np.array(values), zero, 1)
+    told = fitted.at(np.arange(5.0, 45.0)[:, None], np.zeros(40, dtype=np.int64))
+    assert (np.diff(told) >= -1e-9).all()
+    assert (np.diff(told) <= STEEPEST + 1e-9).all()
