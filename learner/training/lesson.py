@@ -61,6 +61,7 @@ class Lesson:
         """The lesson of some rows of the examples, and of their choices."""
         inputs, pairs = examples.inputs.take(rows), choices.pairs()
         width = choices.cost.shape
+        taught = np.array_equal(rows, examples.split.train)
         truth, at_least, offset, weight = {}, {}, {}, {}
         for name, target in targets().items():
             if target.sees == "choices":
@@ -71,9 +72,10 @@ class Lesson:
             else:
                 truth[name] = examples.truth[name][rows] / offsets.scale(name)
                 at_least[name] = examples.at_least[name][rows] / offsets.scale(name)
-                offset[name] = np.stack(
-                    [offsets.under(name, forget(inputs, *each)) for each in FORGETTING]
-                )
+                under = [offsets.under(name, forget(inputs, *each)) for each in FORGETTING]
+                if taught and name in offsets.apart:  # the offset saw these rows: ask the others
+                    under[0] = offsets.apart[name]
+                offset[name] = np.stack(under)
                 weight[name] = np.ones(len(rows))
         numbers = (_tensors(each) for each in (truth, at_least, offset, weight))
         return cls(Rows.of(inputs), Rows.of(pairs), *numbers)
