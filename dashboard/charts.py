@@ -155,7 +155,7 @@ def stacked(frame: pd.DataFrame, prefix: str, colours: Palette) -> go.Figure:
             colour = colours.kinds[i % len(colours.kinds)]
             figure.add_scatter(
                 row=place // across + 1, col=place % across + 1, x=line["epoch"], y=line["value"],
-                stackgroup=target, name=f"expert {name.removeprefix(prefix + '.')}",
+                stackgroup=target, name=_expert(name.removeprefix(prefix + ".")),
                 legendgroup=name, showlegend=place == 0, mode="lines",
                 line={"width": 0.8, "color": colour}, fillcolor=_faint(colour),
                 hovertemplate="%{y:.1%}",
@@ -165,6 +165,27 @@ def stacked(frame: pd.DataFrame, prefix: str, colours: Palette) -> go.Figure:
     figure.update_xaxes(title_text="epoch", row=down)
     figure.update_layout(hovermode="x unified")
     return _styled(figure, colours, height=_HEAD + _PANEL * down, legend=True, titles=True)
+
+
+def agreement(frame: pd.DataFrame, prefix: str, colours: Palette) -> go.Figure:
+    """The numbers `prefix.OTHER` of each target in the last epoch: a symmetric matrix."""
+    shown = frame[frame["name"].str.startswith(f"{prefix}.")]
+    last = shown[shown["epoch"] == shown["epoch"].max()]
+    others = last["name"].str.removeprefix(f"{prefix}.")
+    found = {(a, b): v for a, b, v in zip(last["target"], others, last["value"], strict=True)}
+    names = sorted({*last["target"], *others}, key=_target_order)
+    both = found | {(b, a): v for (a, b), v in found.items()}
+    matrix = [[1.0 if a == b else both.get((a, b)) for b in names] for a in names]
+    figure = go.Figure(
+        go.Heatmap(
+            z=matrix, x=_names(names), y=_names(names), zmin=-1, zmax=1, xgap=2, ygap=2,
+            colorscale=[(0, colours.failed), (0.5, colours.panel), (1, colours.primary)],
+            texttemplate="%{z:.2f}", hovertemplate="%{y} and %{x}: %{z:.3f}<extra></extra>",
+            colorbar={"thickness": 10, "outlinewidth": 0, "len": 0.9},
+        )
+    )  # fmt: skip
+    figure.update_yaxes(autorange="reversed")
+    return _styled(figure, colours, height=90 + 42 * len(names))
 
 
 def plan_and_outcome(frame: pd.DataFrame, colours: Palette) -> go.Figure:
@@ -219,7 +240,7 @@ def attempts_by_kind(frame: pd.DataFrame, colours: Palette, *, most: int = 12) -
 
 def label(name: str) -> str:
     """A metric's name as a legend shows it."""
-    words = {"loss": "validation loss", "error": "error", "baseline_error": "naive baseline"}
+    words = {"loss": "training loss", "baseline_error": "naive baseline"}
     return words.get(name, name.replace("_", " "))
 
 
@@ -231,6 +252,10 @@ def _names(found: Sequence[str] | pd.Index | pd.Series) -> list[str]:
 def _target_order(target: str) -> tuple[int, str]:
     known = ("duration", "memory", "cpu", "failure", "assignment", "all")
     return known.index(target) if target in known else len(known), target
+
+
+def _expert(name: str) -> str:
+    return f"expert {name}" if name.isdecimal() else name
 
 
 def _by_number(name: str) -> tuple[int, str]:

@@ -13,17 +13,24 @@ from scheduler.store.values import ModelVersion, Training
 
 TITLE, ICON, SECTION, PLACE = "Training", ":material/model_training:", "Learn", 1
 
-LOAD, RETRAIN = "expert_load", "retrain"
+LOAD, COSINE, RETRAIN = "expert_load", "cosine", "retrain"
 CHARTS = {  # by group: the metrics that share a chart
-    "loss": (("train_loss", "loss"),),
+    "loss": (("loss", "validation_loss"),),
     "error": (("error", "baseline_error"),),
     "coverage": (("coverage",),),
-    "gates": (("gate_entropy",), (LOAD,)),
+    "gates": (("gate_entropy",), (LOAD,), ("dead_experts",), ("dead_units",)),
+    "balance": ((COSINE,), ("weight",)),
 }
-PERCENT = frozenset({"coverage"})
+HEADS = {
+    LOAD: "Load of the experts", COSINE: "Cosine between the gradients of targets, last epoch",
+    "dead_experts": "Experts that no row uses", "dead_units": "Experts' outputs that stay at zero",
+    "weight": "Weight in the loss",
+}  # fmt: skip
+FAMILIES = (f"{LOAD}.", f"{COSINE}.")  # metrics of which each has many, told by what follows
+PERCENT = frozenset({"coverage", "dead_experts", "dead_units"})
 TITLES = {
     "loss": "Loss", "error": "Error and baseline", "coverage": "Coverage",
-    "gates": "Gates and experts", "other": "Other numbers",
+    "gates": "Gates and experts", "balance": "Balance of targets", "other": "Other numbers",
 }  # fmt: skip
 
 
@@ -157,19 +164,21 @@ def _curves(metrics: pd.DataFrame) -> None:
     colours, groups = session.colours(), _groups(set(metrics["name"]))
     wanted = session.choose_one("Curves", list(groups), "curves", shown=lambda each: TITLES[each])
     for names in groups[wanted]:
+        if len(groups[wanted]) > 1:
+            st.markdown(f"**{HEADS.get(names[0], plain(charts.label(names[0]).capitalize()))}**")
         if names == (LOAD,):
-            st.markdown("**Load of the experts**")
             _chart(charts.stacked(metrics, LOAD, colours), LOAD)
             continue
-        if len(groups[wanted]) > 1:
-            st.markdown(f"**{plain(charts.label(names[0]).capitalize())}**")
+        if names == (COSINE,):
+            _chart(charts.agreement(metrics, COSINE, colours), COSINE)
+            continue
         percent = PERCENT.issuperset(names)
         _chart(charts.curves(metrics, names, colours, percent=percent), "-".join(names))
 
 
 def _groups(names: set[str]) -> dict[str, list[tuple[str, ...]]]:
     """What there is to draw, by group; each tuple is one chart. Unknown metrics are `other`."""
-    known = {LOAD if each.startswith(f"{LOAD}.") else each for each in names}
+    known = {each.split(".")[0] if each.startswith(FAMILIES) else each for each in names}
     there = {
         group: [tuple(each for each in chart if each in known) for chart in wanted]
         for group, wanted in CHARTS.items()

@@ -243,7 +243,7 @@ def _metrics(rng: Generator, epoch: int, number: int) -> Iterator[Metric]:
     for place, target in enumerate(TARGETS):
         falling = 0.25 + (1 + place * 0.2) * np.exp(-epoch / (6 + number))
         named = {
-            "train_loss": falling * 0.9, "loss": falling * 1.05, "error": falling * 0.4,
+            "loss": falling * 0.9, "validation_loss": falling * 1.05, "error": falling * 0.4,
             "baseline_error": 0.42, "coverage": 0.8 - 0.3 * np.exp(-epoch / 5),
             "gate_entropy": 1.38 - 0.6 * (1 - np.exp(-epoch / 9)),
         }  # fmt: skip
@@ -254,5 +254,10 @@ def _metrics(rng: Generator, epoch: int, number: int) -> Iterator[Metric]:
         yield from (
             Metric(epoch, target, f"expert_load.{i}", float(each)) for i, each in enumerate(load)
         )
-    yield Metric(epoch, "all", "train_loss", 2 * float(np.exp(-epoch / 8)) + 0.3)
-    yield Metric(epoch, "all", "loss", 2 * float(np.exp(-epoch / 8)) + 0.36)
+        yield Metric(epoch, target, "dead_experts", 0.0)
+        yield Metric(epoch, target, "weight", 1.0)
+        for other in TARGETS[place + 1 :]:
+            yield Metric(epoch, target, f"cosine.{other}", float(np.tanh(rng.normal(0.1, 0.4))))
+    yield Metric(epoch, "all", "dead_units", 0.02)
+    yield Metric(epoch, "all", "loss", 2 * float(np.exp(-epoch / 8)) + 0.3)
+    yield Metric(epoch, "all", "validation_loss", 2 * float(np.exp(-epoch / 8)) + 0.36)

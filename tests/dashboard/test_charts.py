@@ -8,7 +8,8 @@ from scheduler.store.values import KindSummary, Metric
 
 METRICS = frames.metrics(
     [Metric(epoch, target, name, 1 / epoch)
-     for epoch in (1, 2, 3) for target in ("duration", "memory") for name in ("train_loss", "loss")]
+     for epoch in (1, 2, 3) for target in ("duration", "memory")
+     for name in ("loss", "validation_loss")]
 )  # fmt: skip
 
 
@@ -32,21 +33,21 @@ def test_only_the_chosen_worker_is_coloured(view: RunView) -> None:
 
 
 def test_each_target_has_a_chart_with_a_line_for_each_metric() -> None:
-    figure = charts.curves(METRICS, ["train_loss", "loss"], LIGHT)
+    figure = charts.curves(METRICS, ["loss", "validation_loss"], LIGHT)
     assert [each.text for each in figure.layout.annotations] == ["duration", "memory"]
     assert len(figure.data) == 4
     assert list(figure.data[0].y) == pytest.approx([1, 1 / 2, 1 / 3])
 
 
 def test_a_metric_stands_once_in_the_legend() -> None:
-    figure = charts.curves(METRICS, ["train_loss", "loss"], LIGHT)
+    figure = charts.curves(METRICS, ["loss", "validation_loss"], LIGHT)
     shown = [each.name for each in figure.data if each.showlegend]
-    assert sorted(shown) == ["train loss", "validation loss"]
+    assert sorted(shown) == ["training loss", "validation loss"]
 
 
 def test_a_metric_that_not_every_target_has_is_drawn_where_it_is() -> None:
     some = METRICS[(METRICS["target"] == "memory") | (METRICS["name"] == "loss")]
-    assert len(charts.curves(some, ["train_loss", "loss"], LIGHT).data) == 3
+    assert len(charts.curves(some, ["loss", "validation_loss"], LIGHT).data) == 3
 
 
 def test_attempts_are_split_into_those_that_succeeded_and_the_others() -> None:
@@ -62,6 +63,23 @@ def test_the_experts_of_a_target_are_stacked_in_their_order() -> None:
     rows = [Metric(1, "cpu", f"expert_load.{i}", 0.1) for i in (10, 2, 1)]
     figure = charts.stacked(frames.metrics(rows), "expert_load", LIGHT)
     assert [each.name for each in figure.data] == ["expert 1", "expert 2", "expert 10"]
+
+
+def test_experts_with_a_name_are_called_by_it() -> None:
+    rows = [Metric(1, "cpu", f"expert_load.{name}", 0.5) for name in ("shared 1", "own")]
+    figure = charts.stacked(frames.metrics(rows), "expert_load", LIGHT)
+    assert sorted(each.name for each in figure.data) == ["own", "shared 1"]
+
+
+def test_the_agreement_of_targets_is_a_symmetric_matrix_of_the_last_epoch() -> None:
+    rows = [
+        Metric(1, "duration", "cosine.memory", -0.9),
+        Metric(2, "duration", "cosine.memory", 0.25),
+        Metric(2, "cpu", "cosine.duration", -0.5),
+    ]
+    drawn = charts.agreement(frames.metrics(rows), "cosine", LIGHT).data[0]
+    assert list(drawn.x) == ["duration", "memory", "cpu"]
+    assert [list(row) for row in drawn.z] == [[1, 0.25, -0.5], [0.25, 1, None], [-0.5, None, 1]]
 
 
 def test_names_cannot_bring_markup_into_a_chart() -> None:

@@ -116,6 +116,17 @@ def test_a_decision_is_explained_in_sentences(
     assert any(each.value.startswith("solve-23 runs on ") for each in app.text)
 
 
+def test_a_training_shows_who_is_in_whose_way_and_which_experts_are_dead(
+    full_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    balance = said(opened(monkeypatch, full_url, "training", curves="balance"))
+    assert "Cosine between the gradients of targets" in balance
+    assert "Weight in the loss" in balance
+    assert "Experts that no row uses" in said(
+        opened(monkeypatch, full_url, "training", curves="gates")
+    )
+
+
 def test_asking_for_a_retraining_leaves_a_request_for_the_loop(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
