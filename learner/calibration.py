@@ -1,28 +1,35 @@
-"""Quantiles moved so that as much lies below them as they say: split-conformal correction."""
+"""Quantiles moved so that as much lies below them as they say: split-conformal correction.
+
+`docs/decisions/choice.md` tells what else was tried.
+"""
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
 
+from learner.features import Inputs
 from scheduler.forecast import QUANTILES
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
-ENOUGH = 50  # rows of a kind that carry a correction of their own
 FEWEST = 10  # rows below which nothing is corrected
+USUAL = 20.0  # rows that what is common counts for, beside a kind's or a worker's own
+MIDDLE = QUANTILES.index(0.5)
 
 
 @dataclass(frozen=True, eq=False)
 class Calibration:
     """How far to move each quantile of each quantity, on the logarithmic scale.
 
-    Shape: shifts: by quantity, kinds x quantiles. The median stays where it is.
+    A row is moved by its kind's shift and its worker's. Shape: shifts: by quantity, kinds x
+    quantiles; workers: by quantity, workers x quantiles. The median stays where it is.
     """
 
     shifts: Mapping[str, Floats]
+    workers: Mapping[str, Floats] = field(default_factory=dict)
 
     @classmethod
     def none(cls) -> "Calibration":
@@ -31,32 +38,51 @@ class Calibration:
 
     @classmethod
     def fit(
-        cls, predicted: Mapping[str, Floats], truth: Mapping[str, Floats], kind: Ints, kinds: int
+        cls,
+        predicted: Mapping[str, Floats],
+        truth: Mapping[str, Floats],
+        inputs: Inputs,
+        *,
+        kinds: int,
+        workers: int,
     ) -> "Calibration":
-        """From rows that were not learned from: by kind where it has enough, else over all.
+        """From rows that were not learned from.
 
-        Shape: predicted: by quantity, n x quantiles; truth: by quantity, n, NaN where unknown.
+        A kind's shift is shrunk to that over all, and a worker's, of what then remains, to
+        nothing, by their numbers of rows. Shape: predicted: by quantity, n x quantiles; truth: by
+        quantity, n, NaN where unknown.
         """
-        shifts = {}
+        by_kind, by_worker = {}, {}
         for name, quantiles in predicted.items():
-            seen = ~np.isnan(truth[name])
+            seen = ~np.isnan(truth[name]) & ~np.isnan(quantiles).any(1)
             miss = truth[name][seen, None] - quantiles[seen]
-            table = np.tile(_shift(miss), (kinds, 1))
-            for each, count in zip(*np.unique(kind[seen], return_counts=True), strict=True):
-                if count >= ENOUGH:
-                    table[each] = _shift(miss[kind[seen] == each])
-            shifts[name] = table
-        return cls(shifts)
+            kind, worker = inputs.kind[seen], inputs.worker[seen]
+            by_kind[name] = _shrunk(miss, kind, kinds, usual=_shift(miss))
+            rest = miss - by_kind[name][kind]
+            by_worker[name] = _shrunk(rest, worker, workers, usual=np.zeros(len(QUANTILES)))
+        return cls(by_kind, by_worker)
 
-    def correct(self, name: str, quantiles: Floats, kind: Ints) -> Floats:
+    def correct(self, name: str, quantiles: Floats, inputs: Inputs) -> Floats:
         """Quantiles after the correction, still in order."""
         if name not in self.shifts:
             return quantiles
-        moved = quantiles + self.shifts[name][kind]
-        middle = QUANTILES.index(0.5)
-        moved[:, :middle] = np.minimum(moved[:, :middle], moved[:, middle, None])
-        moved[:, middle + 1 :] = np.maximum(moved[:, middle + 1 :], moved[:, middle, None])
+        moved = quantiles + self.shifts[name][inputs.kind]
+        if name in self.workers:
+            moved += self.workers[name][inputs.worker]
+        moved[:, :MIDDLE] = np.minimum(moved[:, :MIDDLE], moved[:, MIDDLE, None])
+        moved[:, MIDDLE + 1 :] = np.maximum(moved[:, MIDDLE + 1 :], moved[:, MIDDLE, None])
         return np.sort(moved, axis=1)
+
+
+def _shrunk(miss: Floats, group: Ints, groups: int, *, usual: Floats) -> Floats:
+    """Each group's shift, drawn to the usual one by as much as its rows are few."""
+    table = np.tile(usual, (groups, 1))
+    if len(miss) < FEWEST:
+        return table
+    for each, count in zip(*np.unique(group, return_counts=True), strict=True):
+        own = np.array([_conformal(miss[group == each, i], q) for i, q in enumerate(QUANTILES)])
+        table[each] = (count * own + USUAL * usual) / (count + USUAL)
+    return table
 
 
 def _shift(miss: Floats) -> Floats:

@@ -12,9 +12,12 @@ from scheduler.store.values import ModelVersion
 def judge(store: Store, version: ModelVersion) -> dict[str, Scores]:
     """Scores by target on the held-out rows of the store as it is now.
 
+    They are of the fit that was judged when the version was trained: the one in use has seen rows
+    that are held out here.
+
     Raises InvalidInput for a store without records, CorruptVersion for changed files.
     """
-    learned = Registry(store.folder).load(version)
+    learned = Registry(store.folder).load(version, judged=True)
     records = in_order(list(store.records()))
     if not records:
         raise InvalidInput("There are no records to judge by; read logs with: allot ingest")

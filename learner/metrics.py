@@ -19,7 +19,13 @@ Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
 
 
-def evaluate(learned: Learned, examples: Examples, rows: Ints | None = None) -> dict[str, Scores]:
+def evaluate(
+    learned: Learned,
+    examples: Examples,
+    rows: Ints | None = None,
+    *,
+    naive: "Naive | None" = None,
+) -> dict[str, Scores]:
     """Scores by target on the test rows (or those given).
 
     The baseline has the same training rows: medians and rates per kind and worker, whatever the
@@ -27,7 +33,7 @@ def evaluate(learned: Learned, examples: Examples, rows: Ints | None = None) -> 
     """
     rows = examples.split.test if rows is None else rows
     predicted = learned.predict(examples.inputs.take(rows))
-    naive = Naive.of(examples)
+    naive = naive or Naive.of(examples)
     scores = {}
     for name, target in targets().items():
         if target.sees == "choices":

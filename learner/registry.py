@@ -1,4 +1,8 @@
-"""Saved networks: two files a version, trusted only when they hash to what the store says."""
+"""Saved versions: two files each, trusted only when they hash to what the store says.
+
+A version may hold two fits of the same arms: the one that is used, which has seen all rows, and
+the one that was judged, which had not.
+"""
 
 import hashlib
 import json
@@ -9,20 +13,21 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 from safetensors.numpy import load as load_tensors
 from safetensors.numpy import save as save_tensors
 
+from learner.arms.network import NetworkArm
 from learner.calibration import Calibration
 from learner.features import Columns
 from learner.learned import Learned, as_arrays, parts_of
-from learner.networks.network import Network, Plan
+from learner.lineup import ARMS
 from learner.offsets import Offsets
 from scheduler.errors import CorruptVersion, InvalidInput
 from scheduler.store.values import ModelVersion
 
-FORMAT = 1
+FORMAT = 2
+USED, JUDGED = "used", "judged"
 WEIGHTS, MANIFEST = "weights.safetensors", "manifest.json"
 Arrays = Mapping[str, NDArray[Any]]
 
@@ -33,16 +38,28 @@ class Registry:
     def __init__(self, folder: Path) -> None:
         self.folder = folder
 
-    def save(self, name: str, learned: Learned, facts: Mapping[str, Any]) -> tuple[str, str]:
+    def save(
+        self,
+        name: str,
+        learned: Learned,
+        facts: Mapping[str, Any],
+        *,
+        judged: Learned | None = None,
+    ) -> tuple[str, str]:
         """Writes a version whose id begins with `name`; returns the id and its sha256.
 
-        Files appear whole or not at all, the manifest last. `facts` are kept in the manifest.
+        `judged` is the fit that the scores are of, where another one is used. Files appear whole or
+        not at all, the manifest last. `facts` are kept in the manifest.
         """
-        weights = save_tensors({n: np.ascontiguousarray(a) for n, a in as_arrays(learned).items()})
+        fits = {USED: learned} | ({} if judged is None else {JUDGED: judged})
+        arrays = {f"{fit}.{n}": a for fit, each in fits.items() for n, a in as_arrays(each).items()}
+        weights = save_tensors({n: np.ascontiguousarray(a) for n, a in arrays.items()})
         manifest = {
             "format": FORMAT,
-            "plan": learned.network.plan.as_plain(),
-            "columns": learned.columns.as_plain(),
+            "fits": {
+                fit: {"columns": each.columns.as_plain(), "serves": each.serves}
+                for fit, each in fits.items()
+            },
             "weights_sha256": hashlib.sha256(weights).hexdigest(),
             "facts": dict(facts),
         }
@@ -55,10 +72,11 @@ class Registry:
         _write(place / MANIFEST, text)
         return version, sha256
 
-    def load(self, version: ModelVersion) -> Learned:
-        """The network of a version.
+    def load(self, version: ModelVersion, *, judged: bool = False) -> Learned:
+        """What a version forecasts with, or with `judged` the fit that its scores are of.
 
-        Raises CorruptVersion when a file is missing or is not, byte for byte, what was registered.
+        Raises CorruptVersion when a file is missing or is not, byte for byte, what was registered,
+        or is written in another format.
         """
         place = self.folder / _checked(version.id)
         weights, text = _read(place / WEIGHTS, version), _read(place / MANIFEST, version)
@@ -70,21 +88,25 @@ class Registry:
         manifest = json.loads(text)
         if manifest["format"] != FORMAT:
             raise CorruptVersion(
-                f"Version {version.id!r} is written in format {manifest['format']}, this release "
-                f"reads format {FORMAT}; train anew with: allot train"
+                f"Version {version.id!r} is written in format {manifest['format']}, and this "
+                f"release reads format {FORMAT} only; train a new one with: allot train"
             )
-        return _rebuilt(manifest, load_tensors(weights))
+        arrays = load_tensors(weights)
+        fit = JUDGED if judged and JUDGED in manifest["fits"] else USED
+        return _rebuilt(manifest["fits"][fit], parts_of(arrays, fit))
 
 
-def _rebuilt(manifest: Mapping[str, Any], arrays: Arrays) -> Learned:
-    network = Network(Plan.from_plain(manifest["plan"]))
-    weights = {name: torch.from_numpy(a) for name, a in parts_of(arrays, "network").items()}
-    network.load_state_dict(weights)
+def _rebuilt(fit: Mapping[str, Any], arrays: Arrays) -> Learned:
+    network = NetworkArm.from_arrays(parts_of(arrays, NetworkArm.name)).network
+    serves: Mapping[str, str] = fit["serves"]
+    names = set(serves.values()) - {NetworkArm.name}
+    arms = {name: ARMS[name].from_arrays(parts_of(arrays, name)) for name in names}
     return Learned(
-        network=network.eval(),
-        columns=Columns.from_plain(manifest["columns"]),
+        network=network,
+        columns=Columns.from_plain(fit["columns"]),
         offsets=Offsets.from_arrays(parts_of(arrays, "offsets")),
-        calibration=Calibration(parts_of(arrays, "calibration")),
+        calibration=Calibration(parts_of(arrays, "kinds"), parts_of(arrays, "workers")),
+        arms={target: arms[name] for target, name in serves.items() if name in arms},
     )
 
 

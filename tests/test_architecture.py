@@ -38,6 +38,7 @@ SEAMS = (
     "scheduler/planning/planners",
     "scheduler/execution/executors",
     "scheduler/logs",
+    "learner/arms",
     "learner/targets",
     "learner/networks",
     "learner/weighting",

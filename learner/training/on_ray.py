@@ -2,16 +2,17 @@
 
 from collections.abc import Mapping
 
-from learner.calibration import Calibration
+from learner.arms.boosted import MISSING, installed
 from learner.examples import Examples
 from learner.learned import Learned
+from learner.making import Made, make
 from learner.metrics import evaluate
-from learner.networks.network import Network, Plan
-from learner.offsets import Offsets
+from learner.networks.network import Plan
 from learner.promotion import decide
 from learner.registry import Registry
 from learner.targets.base import Scores
-from learner.training.lesson import lessons_of
+from learner.training.fit import Fitted
+from learner.training.lesson import Lesson
 from learner.training.noted import Clock, Progress, Watch, noted, utc_now, watching
 from learner.training.ray_fit import fit_on_ray
 from learner.training.settings import TrainingSettings
@@ -43,13 +44,10 @@ def train(
     on_progress(Progress("reading records"))
     examples = Examples.of(list(store.records()), known_beforehand=settings.known_beforehand)
     with noted(store, settings, workers, clock) as training:
-        on_progress(Progress("fitting offsets"))
-        offsets = Offsets.fit(examples)
-        plan = Plan.over(examples.columns, settings.sharing, settings.shape)
-        lessons = lessons_of(examples, offsets, seed=settings.seed)
-        on_progress(Progress("starting workers", epochs=settings.epochs))
-        with watching(store, training, settings.epochs, clock, on_progress):
-            fitted = fit_on_ray(
+
+        def learn(plan: Plan, lessons: Mapping[str, Lesson], settings: TrainingSettings) -> Fitted:
+            on_progress(Progress("starting workers", epochs=settings.epochs))
+            return fit_on_ray(
                 plan,
                 lessons,
                 settings,
@@ -59,30 +57,29 @@ def train(
                 training=training,
                 clock=clock,
             )
-        on_progress(Progress("judging"))
-        network = Network(plan)
-        network.load_state_dict(dict(fitted.weights))
-        learned = Learned(network, examples.columns, offsets, Calibration.none())
-        return _register(store, learned.calibrated(examples), examples, settings, training, clock)
+
+        on_progress(Progress("fitting offsets"))
+        with watching(store, training, settings.epochs, clock, on_progress):
+            made = make(examples, settings, learn=learn, on_progress=on_progress)
+        return _register(store, made, settings, training, clock)
 
 
 def _register(
-    store: Store,
-    learned: Learned,
-    examples: Examples,
-    settings: TrainingSettings,
-    training: int,
-    clock: Clock,
+    store: Store, made: Made, settings: TrainingSettings, training: int, clock: Clock
 ) -> ModelVersion:
-    registry, scores = Registry(store.folder), evaluate(learned, examples)
-    facts = {"settings": settings.as_plain(), "targets": scores, "attempts": len(examples)}
-    name, sha256 = registry.save(f"{settings.sharing}-{training}", learned, facts)
-    metrics = {"targets": scores, "attempts": len(examples)}
+    examples, registry = made.examples, Registry(store.folder)
+    scores = evaluate(made.judged, examples)
+    metrics = {"targets": scores, "attempts": len(examples), "arms": made.choice.as_plain()}
+    facts = {"settings": settings.as_plain(), **metrics}
+    judged = None if made.judged is made.used else made.judged
+    title = f"{settings.sharing}-{training}"
+    name, sha256 = registry.save(title, made.used, facts, judged=judged)
     version = ModelVersion(name, settings.sharing, clock(), sha256, training, metrics)
     store.add_version(version)
     verdict = decide(scores, _rival_scores(store, registry, examples))
     act = store.promote if verdict.promote else store.challenge
-    act(name, reason=str(verdict), by="learner", at=clock())
+    reason = str(verdict) if installed() else f"{verdict}; {MISSING}"
+    act(name, reason=reason, by="learner", at=clock())
     store.end_training(training, state="succeeded", at=clock(), version=name)
     return version
 
@@ -90,11 +87,14 @@ def _register(
 def _rival_scores(
     store: Store, registry: Registry, examples: Examples
 ) -> Mapping[str, Scores] | None:
-    """The champion's scores on the same rows; None without one whose files can be trusted."""
+    """The champion's scores on the same rows; None without one whose files can be trusted.
+
+    Of the fit that was judged: the one in use has seen these rows.
+    """
     if "champion" not in store.aliases():
         return None
     try:
-        rival = registry.load(store.version("champion"))
+        rival = registry.load(store.version("champion"), judged=True)
     except CorruptVersion:
         return None  # a champion that cannot forecast must not keep a new one from the title
     return evaluate(rival, _seen_by(rival, examples))

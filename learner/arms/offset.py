@@ -1,0 +1,73 @@
+"""The offset alone: nothing is added to what the offset explains but its usual error."""
+
+from collections.abc import Collection
+from typing import Self
+
+import numpy as np
+
+from learner.arms.base import Arm, Arrays, Floats, head_of
+from learner.examples import Examples
+from learner.features import UNKNOWN, Inputs
+from learner.offsets import Offsets
+from learner.targets import targets
+from learner.targets.quantities import MIDDLE, Quantity
+from scheduler.forecast import QUANTILES
+
+USUAL = 20.0  # rows that the error of all kinds counts for, beside a kind's own
+OTHERS = 1.2816  # standard deviations between the median and the outer quantiles of a normal
+
+
+class OffsetArm(Arm):
+    """The offset's median, and around it the quantiles of its error by kind.
+
+    A kind's quantiles are shrunk to those over all by its number of rows. Shape: `errors`: by
+    quantity, kinds x quantiles, in units of the head.
+    """
+
+    name = "offset"
+
+    def __init__(self, errors: dict[str, Floats]) -> None:
+        self.errors = errors
+
+    @classmethod
+    def fit(cls, examples: Examples, offsets: Offsets) -> Self:
+        """From the errors on the training rows."""
+        rows = examples.split.train
+        inputs = examples.inputs.take(rows)
+        errors = {}
+        for name, target in targets().items():
+            if isinstance(target, Quantity):
+                truth = examples.truth[name][rows] / offsets.scale(name)
+                miss = truth - offsets.under(name, inputs)
+                errors[name] = _by_kind(miss, inputs.kind, len(examples.columns.kinds))
+        return cls(errors)
+
+    def raw(self, inputs: Inputs, targets: Collection[str]) -> dict[str, Floats]:
+        """Zero for targets without quantiles: the offset is all that is said."""
+        said = {}
+        for name in targets:
+            found = self.errors.get(name)
+            said[name] = np.zeros((len(inputs), 1)) if found is None else found[inputs.kind]
+        return said
+
+    def as_arrays(self) -> dict[str, Floats]:
+        """The table of each quantity."""
+        return dict(self.errors)
+
+    @classmethod
+    def from_arrays(cls, arrays: Arrays) -> Self:
+        """The arm that `as_arrays` wrote."""
+        return cls({name: np.asarray(each) for name, each in arrays.items()})
+
+
+def _by_kind(miss: Floats, kind: np.ndarray, kinds: int) -> Floats:
+    seen = ~np.isnan(miss)
+    miss, kind = miss[seen], kind[seen]
+    usual = np.quantile(miss, QUANTILES) if len(miss) else np.array([-OTHERS, 0.0, OTHERS])
+    table = np.tile(usual, (kinds, 1))
+    for each, count in zip(*np.unique(kind, return_counts=True), strict=True):
+        if each != UNKNOWN:
+            own = np.quantile(miss[kind == each], QUANTILES)
+            table[each] = (count * own + USUAL * usual) / (count + USUAL)
+    table -= table[:, [MIDDLE]]  # the median of the forecast is the offset's
+    return head_of(table, MIDDLE)

@@ -1,0 +1,139 @@
+"""All arms fitted on the same rows, and which of them serves which target."""
+
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass
+from typing import Self
+
+from learner.arms.base import Arm
+from learner.arms.boosted import BoostedArm, installed
+from learner.arms.network import Learn, NetworkArm
+from learner.arms.offset import OffsetArm
+from learner.calibration import Calibration
+from learner.examples import Examples
+from learner.learned import Learned
+from learner.metrics import Naive, evaluate
+from learner.offsets import Offsets
+from learner.targets import targets
+from learner.targets.base import Scores
+from learner.training.fit import fit
+from learner.training.settings import TrainingSettings
+
+SIMPLEST_FIRST = (OffsetArm.name, BoostedArm.name, NetworkArm.name)
+ARMS: Mapping[str, type[Arm]] = {each.name: each for each in (OffsetArm, BoostedArm, NetworkArm)}
+TIE = 0.01  # how much more error, relatively, the simpler arm may have
+NOTHING = 1e-4  # a difference that nobody notices
+Serves = Mapping[str, str]
+
+
+@dataclass(frozen=True, eq=False)
+class Lineup:
+    """Arms that stand on the same offsets; `others` are those beside the network, by name."""
+
+    examples: Examples
+    offsets: Offsets
+    network: NetworkArm
+    others: Mapping[str, Arm]
+
+    @classmethod
+    def fit(
+        cls,
+        examples: Examples,
+        settings: TrainingSettings,
+        *,
+        learn: Learn = fit,
+        like: Self | None = None,
+        names: Collection[str] = SIMPLEST_FIRST,
+    ) -> Self:
+        """Fits the arms on the training rows, LightGBM only where it is installed.
+
+        With `like`, each for as long as was best for that one; then the network is only fitted if
+        it is among the names. `learn` is the loop for the network.
+        """
+        offsets, former = Offsets.fit(examples), dict(like.others) if like else {}
+        others: dict[str, Arm] = {}
+        if OffsetArm.name in names:
+            others[OffsetArm.name] = OffsetArm.fit(examples, offsets)
+        if BoostedArm.name in names and installed():
+            trees = former.get(BoostedArm.name)
+            others[BoostedArm.name] = BoostedArm.fit(
+                examples,
+                offsets,
+                seed=settings.seed,
+                threads=settings.threads,
+                like=trees if isinstance(trees, BoostedArm) else None,
+            )
+        if like is not None and NetworkArm.name not in names:
+            return cls(examples, offsets, like.network, others)
+        guide = like.network if like else None
+        network = NetworkArm.fit(examples, offsets, settings, learn=learn, like=guide)
+        return cls(examples, offsets, network, others)
+
+    def learned(self, serves: Serves) -> Learned:
+        """What forecasts with these arms, not yet calibrated."""
+        arms = {target: self.others[arm] for target, arm in serves.items() if arm in self.others}
+        columns = self.examples.columns
+        return Learned(self.network.network, columns, self.offsets, Calibration.none(), arms)
+
+    def alone(self, name: str) -> Learned:
+        """The same with one arm for all targets, calibrated on the validation rows."""
+        plain = self.learned(dict.fromkeys(targets(), name))
+        return plain.calibrated(self.examples)
+
+
+@dataclass(frozen=True)
+class Choice:
+    """Which arm serves each target, and each arm's errors on validation and test rows."""
+
+    serves: Serves
+    errors: Mapping[str, Mapping[str, Mapping[str, float | None]]]
+
+    @classmethod
+    def of(cls, lineup: Lineup) -> "Choice":
+        """The arm with the least error on the validation rows, and nothing but them.
+
+        Quantities are compared by pinball loss, the risk by Brier score, assignment by regret. Of
+        arms within one percent the simpler one serves.
+        """
+        found: dict[str, dict[str, Mapping[str, Scores]]] = {}
+        examples = lineup.examples
+        naive, split = Naive.of(examples), examples.split
+        for name in (each for each in SIMPLEST_FIRST if each in {*lineup.others, "network"}):
+            learned = lineup.alone(name)
+            parts = {"validation": split.validation, "test": split.test}
+            found[name] = {
+                part: evaluate(learned, examples, rows, naive=naive) for part, rows in parts.items()
+            }
+        serves = {
+            target: simplest_of_best({n: each["validation"][target] for n, each in found.items()})
+            for target in targets()
+        }
+        errors = {
+            target: {
+                name: {part: error_of(scores[target]) for part, scores in each.items()}
+                for name, each in found.items()
+            }
+            for target in targets()
+        }
+        return cls(serves, errors)
+
+    def as_plain(self) -> dict[str, dict[str, object]]:
+        """JSON values for manifests and the store: by target who serves it, and all errors."""
+        return {name: {"arm": arm, **self.errors[name]} for name, arm in self.serves.items()}
+
+
+def simplest_of_best(scores: Mapping[str, Scores]) -> str:
+    """The first arm that has the least error, give or take what nobody notices.
+
+    Where no row can tell, the first: simpler ones come first.
+    """
+    known = {name: e for name, each in scores.items() if (e := error_of(each)) is not None}
+    if not known:
+        return next(iter(scores))
+    least = min(known.values()) * (1 + TIE)
+    best_cost = max((each.get("best_cost") or 0.0) for each in scores.values())
+    return next(name for name, error in known.items() if error <= least + TIE * best_cost + NOTHING)
+
+
+def error_of(scores: Scores) -> float | None:
+    """What arms are compared by: pinball loss where there are quantiles, else the error."""
+    return scores.get("pinball", scores["error"])

@@ -1,0 +1,79 @@
+"""From examples to what forecasts: fit, choose, calibrate, and fit again on all rows.
+
+`docs/decisions/choice.md` says why.
+"""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+
+from learner.arms.network import Learn
+from learner.examples import Examples, Split
+from learner.held_out import HeldOut
+from learner.learned import Learned
+from learner.lineup import Choice, Lineup
+from learner.training.fit import fit
+from learner.training.noted import Progress, Watch
+from learner.training.settings import TrainingSettings
+
+
+@dataclass(frozen=True, eq=False)
+class Made:
+    """What a training made: the fit that is used and the one that is judged, on their examples."""
+
+    examples: Examples
+    used: Learned
+    judged: Learned
+    choice: Choice
+
+
+def make(
+    examples: Examples,
+    settings: TrainingSettings,
+    *,
+    learn: Learn = fit,
+    on_progress: Watch = lambda _: None,
+) -> Made:
+    """Fits all arms, chooses among them by target, calibrates, and fits again on all rows.
+
+    What is used is corrected by what was held out from the fits before it, test rows included:
+    it saw them, but those who predicted them had not.
+    """
+    lineup = Lineup.fit(examples, settings, learn=learn)
+    with _threads(settings.threads):
+        on_progress(Progress("choosing and calibrating"))
+        choice = Choice.of(lineup)
+        held = HeldOut.of(lineup, settings, choice.serves)
+        plain = lineup.learned(choice.serves)
+        judged = held.calibrate(plain, examples)
+        used = judged
+        if settings.refit:
+            on_progress(Progress("fitting on all records"))
+            held.note(plain, examples, examples.split.test)
+            everything = _all_of(examples, settings)
+            again = Lineup.fit(everything, settings, like=lineup, names=set(choice.serves.values()))
+            used = held.calibrate(again.learned(choice.serves), everything)
+    on_progress(Progress("judging"))
+    return Made(examples, used, judged, choice)
+
+
+@contextmanager
+def _threads(count: int) -> Iterator[None]:
+    """More threads than were asked for would only fight for the cores."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(count)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
+
+
+def _all_of(examples: Examples, settings: TrainingSettings) -> Examples:
+    """The same attempts, all of them to learn from; columns are learned from all of them too."""
+    nothing = np.zeros(0, dtype=np.int64)
+    split = Split(np.arange(len(examples)), examples.split.validation, nothing)
+    known = settings.known_beforehand
+    return Examples.of(examples.records, split=split, known_beforehand=known)
