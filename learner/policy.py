@@ -1,0 +1,88 @@
+"""Whom to choose, learned from a table of costs: every piece of work on every worker."""
+
+from dataclasses import dataclass
+from typing import Self
+
+import numpy as np
+from numpy.typing import NDArray
+
+from learner.policy_features import Encoding
+from learner.policy_forest import Forest, ForestSettings
+from scheduler.errors import InvalidInput
+
+Floats = NDArray[np.float64]
+
+
+@dataclass(frozen=True, eq=False)
+class Policy:
+    """Says what each worker would cost, relative to the others, from what is known beforehand.
+
+    Costs are expected ones: the probability of success times the time, plus the penalty of
+    failure. Only differences between workers count, so what makes work dear everywhere is no
+    concern of it.
+    """
+
+    encoding: Encoding
+    forest: Forest
+    scale: float
+
+    @classmethod
+    def fit(
+        cls,
+        features: Floats,
+        cost: Floats,
+        *,
+        seed: int = 0,
+        settings: ForestSettings | None = None,
+    ) -> Self:
+        """Learns from pieces of work whose costs are known, measured or imputed.
+
+        Shape: features: n x columns, of any sign, NaN where missing; cost: n x workers, NaN where
+        unknown. Raises InvalidInput for tables that do not fit together or say nothing.
+        """
+        _refuse(features, cost)
+        apart = relative(cost)
+        scale = max(float(apart.std()), 1e-12)
+        encoding = Encoding.fit(features)
+        forest = Forest.fit(
+            encoding.apply(features), apart / scale, settings or ForestSettings(), seed=seed
+        )
+        return cls(encoding, forest, scale)
+
+    def costs(self, features: Floats) -> Floats:
+        """What each worker costs beside the mean of all, in the units of the table.
+
+        Shape: n x columns in; n x workers out.
+        """
+        return self.forest.costs(self.encoding.apply(features)) * self.scale
+
+    def choose(self, features: Floats) -> NDArray[np.int64]:
+        """The place of the worker believed cheapest. Shape: n."""
+        return np.asarray(self.costs(features).argmin(1))
+
+
+def relative(cost: Floats) -> Floats:
+    """Each row's costs beside their mean; a cost that is unknown becomes what is usual there.
+
+    What is usual is the worker's mean beside the others. Shape: n x workers.
+    """
+    known = ~np.isnan(cost)
+    mean = np.where(known, cost, 0.0).sum(1) / np.maximum(known.sum(1), 1)
+    apart = np.where(known, cost - mean[:, None], 0.0)
+    usual = apart.sum(0) / np.maximum(known.sum(0), 1)
+    filled = np.where(known, apart, usual)
+    even: Floats = filled - filled.mean(1, keepdims=True)
+    return even
+
+
+def _refuse(features: Floats, cost: Floats) -> None:
+    if features.ndim != 2 or cost.ndim != 2 or len(features) != len(cost):
+        raise InvalidInput(
+            "A policy needs a row of features and a row of costs for each piece of work, found "
+            f"{features.shape} and {cost.shape}."
+        )
+    if not len(cost) or np.isnan(cost).all(axis=1).any() or np.isinf(cost).any():
+        raise InvalidInput(
+            "A policy needs pieces of work with one finite cost each, at least; leave out those "
+            "of which nothing is known."
+        )
