@@ -93,12 +93,15 @@ class Network(nn.Module):
     worker's tower answers with RANK numbers and a level for each target; their product is added to
     the middle output. So tasks x workers cost two towers and one matrix product.
 
-    Shape: Rows of n in; by target: n x outputs out.
+    Shape: Rows of n in; by target: n x outputs out. With `choices`, c x w places of workers, the
+    last c rows are pieces of work that those workers might do: then targets that see attempts
+    answer for the others, (n - c) x outputs, and those that see choices c x w x outputs.
     """
 
     def __init__(self, plan: Plan) -> None:
         super().__init__()
         self.plan = plan
+        self.chooses = tuple(targets()[name].sees == "choices" for name in plan.targets)
         names = {"kind": plan.kinds, "workflow": plan.workflows}
         self.names = nn.ModuleDict({n: nn.Embedding(names[n], WIDTHS[n]) for n in names})
         self.numbers = NumberEmbedding(plan.numbers)
@@ -112,12 +115,18 @@ class Network(nn.Module):
             for weight in embedding.parameters():
                 nn.init.normal_(weight, std=0.1)
 
-    def forward(self, rows: Rows) -> dict[str, Tensor]:
-        skills = self._skills(rows.worker)
+    def forward(self, rows: Rows, choices: Tensor | None = None) -> dict[str, Tensor]:
+        works = 0 if choices is None else len(choices)
+        attempts = len(rows.kind) - works
+        skills = self._skills(rows.worker[:attempts, None])
+        others = skills[:0] if choices is None else self._skills(choices)
         said = {}
         for i, (target, (outputs, wanted)) in enumerate(self.tasks(rows).items()):
-            match = (wanted * skills[:, i, :-1]).sum(-1) + skills[:, i, -1]
-            said[target] = outputs + match[:, None] * middle(outputs)
+            chooses = choices is not None and self.chooses[i]
+            part, skill = (slice(attempts, None), others) if chooses else (slice(attempts), skills)
+            match = (wanted[part, None] * skill[:, :, i, :-1]).sum(-1) + skill[:, :, i, -1]
+            whole = outputs[part, None] + match[..., None] * middle(outputs)
+            said[target] = whole if chooses else whole[:, 0]
         return said
 
     def pairs(self, tasks: Rows, workers: Tensor) -> dict[str, Pairs]:
@@ -154,9 +163,9 @@ class Network(nn.Module):
         return self.sharing.penalty(self.embed(rows))
 
     def _skills(self, workers: Tensor) -> Tensor:
-        """How workers differ: n x targets x (RANK + 1)."""
+        """How workers differ: their shape x targets x (RANK + 1)."""
         skills: Tensor = self.skills(workers)
-        return skills.view(len(workers), len(self.plan.targets), RANK + 1)
+        return skills.view(*workers.shape, len(self.plan.targets), RANK + 1)
 
 
 def middle(outputs: Tensor) -> Tensor:

@@ -3,11 +3,15 @@
 import importlib
 import inspect
 import pkgutil
+from collections.abc import Mapping
+from functools import cache
+from types import MappingProxyType
 
 from learner.targets.base import Target
 
 
-def targets() -> dict[str, Target]:
+@cache
+def targets() -> Mapping[str, Target]:
     """Every target that the files of this folder define, by name, in the order of names."""
     found: dict[str, Target] = {}
     for info in pkgutil.iter_modules(__path__):
@@ -15,4 +19,4 @@ def targets() -> dict[str, Target]:
         for part in vars(module).values():
             if inspect.isclass(part) and issubclass(part, Target) and hasattr(part, "name"):
                 found[part.name] = part()
-    return dict(sorted(found.items()))
+    return MappingProxyType(dict(sorted(found.items())))

@@ -203,13 +203,11 @@ class _Course:
 
 def losses(network: nn.Module, batch: Batch) -> dict[str, Tensor]:
     """Each target's share in the mean loss of the whole batch."""
-    said = network(batch.rows)
+    said = network(batch.rows, batch.workers)
     found = {}
     for name, target in targets().items():
         truth, offset = batch.truth[name], batch.offset[name]
-        mine = target.sees == "attempts"
-        raw = said[name][: batch.attempts] if mine else said[name][batch.attempts :]
-        predicted = target.read(raw.view(*truth.shape, target.outputs), offset)
+        predicted = target.read(said[name], offset)
         cost = target.loss(predicted, truth, batch.at_least[name]) * batch.weight[name]
         found[name] = cost.sum() / max(batch.counts[name], 1e-9)
     return found

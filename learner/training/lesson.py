@@ -24,13 +24,16 @@ FORGETTING = ((False, False), (True, False), (False, True), (True, True))
 
 @dataclass(frozen=True, eq=False)
 class Batch:
-    """One step: attempts first, then the pairs of work and worker of the choices.
+    """One step: attempts first, then the pieces of work of the choices.
+
+    Shape: workers: choices x w, places of the workers that might do each piece of work.
 
     `truth`, `at_least`, `offset` and `weight` are by target, in the units of the heads.
     """
 
     rows: Rows
     attempts: int
+    workers: Tensor
     truth: Mapping[str, Tensor]
     at_least: Mapping[str, Tensor]
     offset: Mapping[str, Tensor]
@@ -43,14 +46,15 @@ class Lesson:
     """One part of the examples, ready for learning.
 
     Shape
-    - attempts: n rows; pairs: c * w rows, the choices' pairs
+    - attempts: n rows; works: c rows; workers: c x w, who might do each piece of work
     - truth, weight: by target, n values, or for choices c x w and c
     - at_least: like truth, bounds below truths that were cut off, NaN elsewhere
     - offset: by target, 4 x n, one row for each of FORGETTING; for choices 1 x c x w
     """
 
     attempts: Rows
-    pairs: Rows
+    works: Rows
+    workers: Tensor
     truth: Mapping[str, Tensor]
     at_least: Mapping[str, Tensor]
     offset: Mapping[str, Tensor]
@@ -78,7 +82,8 @@ class Lesson:
                 offset[name] = np.stack(under)
                 weight[name] = np.ones(len(rows))
         numbers = (_tensors(each) for each in (truth, at_least, offset, weight))
-        return cls(Rows.of(inputs), Rows.of(pairs), *numbers)
+        works, workers = Rows.of(choices.inputs), torch.from_numpy(choices.workers)
+        return cls(Rows.of(inputs), works, workers, *numbers)
 
     def __len__(self) -> int:
         return len(self.attempts.kind)
@@ -109,8 +114,7 @@ class Lesson:
         rng = default_rng(seed)
         order, others = rng.permutation(len(self)), rng.permutation(self.choices)
         steps = max(-(-len(self) // size), 1)
-        width = max(self.truth["assignment"].shape[-1], 1)
-        most = max(size // (2 * width), 1)  # pairs of work and worker fill half a batch at most
+        most = max(size // 2, 1)  # choices add half a batch at most
         for step in range(steps):
             mine = order[step * size : (step + 1) * size]
             chosen = others[step * len(others) // steps : (step + 1) * len(others) // steps][:most]
@@ -146,11 +150,10 @@ class Lesson:
             telling = self._telling(target, everyone)
             counts[name] = float((self.weight[name][everyone] * telling).sum())
         attempts = _forgetting(self.attempts.take(share["attempts"]), lost)
-        width = self.truth["assignment"].shape[-1]
-        pairs = (share["choices"][:, None] * width + torch.arange(width)).flatten()
-        together = zip(attempts, self.pairs.take(pairs), strict=True)
-        rows_of_both = Rows(*(torch.cat(each) for each in together))
-        return Batch(rows_of_both, len(attempts.kind), truth, at_least, offset, weight, counts)
+        together = zip(attempts, self.works.take(share["choices"]), strict=True)
+        both = Rows(*(torch.cat(each) for each in together))
+        workers, size = self.workers[share["choices"]], len(attempts.kind)
+        return Batch(both, size, workers, truth, at_least, offset, weight, counts)
 
     def _telling(self, target: Target, rows: Tensor) -> Tensor:
         """Which rows say something of a target: what it was, or that it was more than a bound."""
