@@ -50,6 +50,9 @@ def train(
             "Most need the extra balance."
         ),
     ] = "static",
+    refit: Annotated[
+        bool, typer.Option(help="After judging, fit what serves on all records, the newest too.")
+    ] = True,
     known: Annotated[
         list[str] | None,
         typer.Option(help="A size that logs measure but that is known before tasks start."),
@@ -58,7 +61,7 @@ def train(
     store: StoreUrl = None,
     json: Json = False,
 ) -> None:
-    """Train a network on the store's records, and promote it if it is better."""
+    """Train on the store's records, choose an arm for each target, promote it if it is better."""
     import time
 
     from learner.training.on_ray import train as learn
@@ -69,6 +72,7 @@ def train(
         sharing=sharing,
         seed=door.settings.seed,
         epochs=epochs,
+        refit=refit,
         weighting=weighting,
         known_beforehand=tuple(known or ()),
     )
@@ -82,7 +86,9 @@ def train(
         _answer_requests(opened, f"{version.id} is {alias or 'kept'}: {reason}", door.now())
     seconds = round(time.monotonic() - began, 1)
     told = {"workers": workers, "seconds": seconds, "alias": alias, "reason": reason}
-    door.answer(_described(version) | told, _scores(version.id, version.metrics["targets"]))
+    door.answer(
+        _described(version) | told, _scores(version.id, version.metrics["targets"], version)
+    )
     door.say(f"{version.id} is {alias or 'kept'}: {reason}. It took {seconds} s.")
 
 
@@ -100,13 +106,15 @@ def models(store: StoreUrl = None, json: Json = False) -> None:
         versions, aliases = opened.versions(), opened.aliases()
     named = {name: aliases.get(name) for name in ("champion", "challenger", "previous")}
     found = [_described(version) for version in versions]
-    table = Table("version", "alias", "sharing", "created", "attempts", "duration", "memory")
+    names = ("version", "alias", "sharing", "created", "attempts", "duration", "memory")
+    table = Table(*names, "served by")
     for version in versions:
         alias = ", ".join(name for name, each in aliases.items() if each == version.id)
         created = version.created.isoformat(" ", "seconds")
         errors = [_number(_error(version, name)) for name in ("duration", "memory")]
         rows = str(version.metrics.get("attempts", ""))
-        table.add_row(version.id, alias, version.sharing, created, rows, *errors)
+        served = _served(version)
+        table.add_row(version.id, alias, version.sharing, created, rows, *errors, served)
     door.answer({**named, "versions": found}, table if versions else "No networks yet: allot train")
 
 
@@ -151,7 +159,7 @@ def evaluate(
         scores = judge(opened, chosen)
     assignment = scores.pop("assignment")
     document = {"version": chosen.id, "targets": scores, "assignment": assignment}
-    door.answer(document, _scores(chosen.id, {**scores, "assignment": assignment}))
+    door.answer(document, _scores(chosen.id, {**scores, "assignment": assignment}, chosen))
 
 
 def _watch(update: Callable[..., None], bar: Any) -> "Callable[[Progress], None]":
@@ -189,11 +197,21 @@ def _error(version: "ModelVersion", target: str) -> float | None:
     return found
 
 
-def _scores(title: str, scores: Mapping[str, Mapping[str, Any]]) -> Table:
-    table = Table("target", "error", "naive baseline", "coverage", "rows", title=title)
+def _served(version: "ModelVersion") -> str:
+    """Each arm with the targets that it serves, in words."""
+    by_arm: dict[str, list[str]] = {}
+    for target, each in version.metrics.get("arms", {}).items():
+        by_arm.setdefault(each["arm"], []).append(target)
+    return "; ".join(f"{arm}: {', '.join(names)}" for arm, names in by_arm.items())
+
+
+def _scores(title: str, scores: Mapping[str, Mapping[str, Any]], version: "ModelVersion") -> Table:
+    table = Table("target", "served by", "error", "naive baseline", "coverage", "rows", title=title)
+    arms = version.metrics.get("arms", {})
     for name, each in scores.items():
         numbers = [_number(each.get(key)) for key in ("error", "baseline_error", "coverage")]
-        table.add_row(name, *numbers, str(each.get("rows", "")))
+        arm = arms.get(name, {}).get("arm", "network")
+        table.add_row(name, arm, *numbers, str(each.get("rows", "")))
     table.caption = "mean |log error|; failure: Brier score; assignment: regret in seconds"
     return table
 

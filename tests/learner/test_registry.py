@@ -8,8 +8,10 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from logged_worlds import one_learned, one_world
 
+from learner.arms.offset import OffsetArm
+from learner.calibration import Calibration
 from learner.examples import Examples
-from learner.registry import MANIFEST, WEIGHTS, Registry
+from learner.registry import MANIFEST, WEIGHTS, Registry, _hash
 from scheduler.errors import CorruptVersion, InvalidInput
 from scheduler.store.values import ModelVersion
 
@@ -33,6 +35,34 @@ def test_what_is_loaded_forecasts_as_what_was_saved(saved) -> None:
     told, said = registry.load(version).predict(inputs), one_learned().predict(inputs)
     for target in told:
         assert np.array_equal(told[target], said[target]), target
+
+
+def test_both_fits_and_all_arms_come_back(tmp_path: Path) -> None:
+    examples = Examples.of(one_world())
+    offset = OffsetArm.fit(examples, one_learned().offsets)
+    arms = {"memory": offset, "cpu": offset}
+    used = replace(one_learned(), arms=arms, calibration=Calibration.none())
+    registry = Registry(tmp_path)
+    name, sha256 = registry.save("cgc-1", used, {}, judged=one_learned())
+    version = ModelVersion(name, "cgc", NOW, sha256)
+    assert registry.load(version).serves["memory"] == "offset"
+    for judged, wanted in ((False, used), (True, one_learned())):
+        told, said = (
+            each.predict(examples.inputs)
+            for each in (registry.load(version, judged=judged), wanted)
+        )
+        for target in told:
+            assert np.array_equal(told[target], said[target]), (target, judged)
+
+
+def test_a_version_of_an_older_release_is_refused_with_what_to_do(tmp_path: Path) -> None:
+    registry, version = save(tmp_path, "cgc-1")
+    manifest = tmp_path / version.id / MANIFEST
+    manifest.write_text(manifest.read_text().replace('"format": 2', '"format": 1'))
+    weights = (tmp_path / version.id / WEIGHTS).read_bytes()
+    old = replace(version, sha256=_hash(weights, manifest.read_bytes()))
+    with pytest.raises(CorruptVersion, match=r"format 1, and this release .* allot train"):
+        registry.load(old)
 
 
 @settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])

@@ -11,12 +11,16 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
+import numpy as np
 import pytest
 from logged_worlds import KINDS, compared_logs, filled
 from typer.testing import CliRunner
 
+from learner.examples import Examples
+from learner.judging import judge
 from learner.networks.base import Shape
 from learner.predictor import champion
+from learner.registry import Registry
 from learner.training.on_ray import train
 from learner.training.settings import TrainingSettings
 from scheduler.cli import build
@@ -79,6 +83,52 @@ def test_the_same_again_becomes_challenger_only(store: Store) -> None:
 
 
 @quiet
+def test_what_serves_has_seen_the_newest_records_and_what_was_judged_has_not(url: str) -> None:
+    """A kind that first appears in the last tenth of the log."""
+    records = list(compared_logs(40))
+    records[-12:] = [replace(each, kind="brand new") for each in records[-12:]]
+    with filled(Store.open(url), records) as store:
+        version, registry = train(store, SMALL, workers=0), Registry(store.folder)
+        assert "brand new" in registry.load(version).columns.kinds
+        assert "brand new" not in registry.load(version, judged=True).columns.kinds
+
+
+@quiet
+def test_scores_are_those_of_the_fit_that_had_not_seen_the_rows(store: Store) -> None:
+    version = train(store, SMALL, workers=0)
+    assert judge(store, version) == version.metrics["targets"]
+
+
+@quiet
+def test_without_a_refit_the_fit_that_was_judged_serves(store: Store) -> None:
+    version, registry = train(store, replace(SMALL, refit=False), workers=0), Registry(store.folder)
+    records = list(store.records())
+    inputs = Examples.of(records).inputs
+    used, judged = (registry.load(version, judged=each) for each in (False, True))
+    for target, told in used.predict(inputs).items():
+        np.testing.assert_array_equal(told, judged.predict(inputs)[target])
+
+
+@quiet
+def test_the_version_tells_which_arm_serves_each_target_and_what_each_arm_scored(store) -> None:
+    version = train(store, SMALL, workers=0)
+    arms = version.metrics["arms"]
+    assert set(arms) == set(version.metrics["targets"])
+    used = Registry(store.folder).load(version)
+    assert {name: each["arm"] for name, each in arms.items()} == used.serves
+    for name in ("offset", "boosted", "network"):
+        assert {"validation", "test"} == set(arms["duration"][name])
+
+
+@quiet
+def test_without_lightgbm_the_others_serve_and_the_reason_says_so_once(store, monkeypatch) -> None:
+    monkeypatch.setitem(sys.modules, "lightgbm", None)
+    version = train(store, SMALL, workers=0)
+    assert "boosted" not in version.metrics["arms"]["duration"]
+    assert store.promotions()[0].reason.count("LightGBM is not installed") == 1
+
+
+@quiet
 def test_a_changed_file_is_refused_and_history_still_forecasts(store: Store) -> None:
     version = train(store, SMALL, workers=0)
     weights = store.folder / version.id / "weights.safetensors"
@@ -118,8 +168,9 @@ def test_a_training_that_fails_is_noted_with_its_message(store: Store) -> None:
 def test_progress_is_told_in_words(store: Store) -> None:
     told = []
     train(store, SMALL, workers=0, on_progress=told.append)
-    assert [each.doing for each in told][:2] == ["reading records", "fitting offsets"]
-    assert told[-1].doing == "judging"
+    doing = list(dict.fromkeys(each.doing for each in told))
+    assert doing[:2] == ["reading records", "fitting offsets"]
+    assert doing[-3:] == ["choosing and calibrating", "fitting on all records", "judging"]
 
 
 @quiet
@@ -143,6 +194,8 @@ def test_the_commands_train_judge_list_promote_and_roll_back(store: Store, url: 
     )
     assert allot("rollback", "--reason", "did not like it")["champion"] == first["version"]
     listed = allot("models")
+    served = {each["arm"] for each in listed["versions"][0]["arms"].values()}
+    assert served <= {"offset", "boosted", "network"}
     assert listed["champion"] == first["version"]
     assert {each["version"] for each in listed["versions"]} == {first["version"], second["version"]}
 
