@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from learner.features import UNKNOWN, Columns, Inputs
 from learner.kernel import LENGTHS, Curves, fit_curves
-from learner.offsets.growth import Growth
+from learner.offsets.growth import Growth, line, powers
 from learner.offsets.pooled import Pooled
 from learner.targets.quantities import MIDDLE, Quantity
 from scheduler.predictors.history import DEFAULT
@@ -47,7 +47,7 @@ class Ranges:
             np.add.at(count, kind, present)
         never = count == 0
         low[never], high[never] = 0.0, 0.0
-        spread = np.array([each.scale for each in columns.numbers])
+        spread = np.array([0.0 if each.context else each.scale for each in columns.numbers])
         middle = np.array([each.centre for each in columns.numbers])
         return cls(low, high, total / np.maximum(count, 1), spread, middle)
 
@@ -62,7 +62,10 @@ class Ranges:
         return natural
 
     def excess(self, sizes: Floats, kind: Ints) -> tuple[Floats, Floats]:
-        """How far each row lies below and above what its kind has seen, in logarithms: n each."""
+        """How far each row lies below and above what its kind has seen, in logarithms: n each.
+
+        Columns without a spread are no sizes, and do not count.
+        """
         if not sizes.shape[1]:
             return np.zeros(len(sizes)), np.zeros(len(sizes))
         below = (np.maximum(self.low[kind] - sizes, 0) * self.spread).max(1)
@@ -74,15 +77,17 @@ class Ranges:
 class Ridge:
     """What is believed of one quantity; `growth` bounds how it goes on outside the sizes seen.
 
-    The mean of a kind is its law (`laws`), or where it has none a line (`slopes`) that all kinds
-    share; `curves` add what the kind's rows say beyond that. Shape: intercept: kinds; slopes:
-    kinds x columns; worker: workers.
+    The mean of a kind is that of its two laws (`laws`, `lines`), or where it has none what all
+    kinds share (`slopes`); `curves` add what the kind's rows say beyond that.
+
+    Shape: intercept: kinds; slopes: kinds x columns; worker: workers.
     """
 
     intercept: Floats
     slopes: Floats
     worker: Floats
     laws: Growth
+    lines: Growth
     curves: Curves
     ranges: Ranges
     growth: float
@@ -109,9 +114,10 @@ class Ridge:
     def base(self, inputs: Inputs, sizes: Floats) -> Floats:
         """The mean that the curves stand on."""
         kind = inputs.kind
-        line = self.intercept[kind] + (sizes * self.slopes[kind]).sum(1)
-        law = self.laws.at(self.ranges.natural(sizes), kind)
-        mean: Floats = line + law + self.worker[inputs.worker]
+        shared = self.intercept[kind] + (sizes * self.slopes[kind]).sum(1)
+        grown = self.ranges.natural(sizes)
+        law = (self.laws.at(grown, kind) + self.lines.at(grown, kind)) / 2
+        mean: Floats = shared + law + self.worker[inputs.worker]
         return mean
 
     def _smooth(self, inputs: Inputs, sizes: Floats) -> Floats:
@@ -140,6 +146,7 @@ class Ridge:
         return cls(
             **{name: own[name] for name in ("intercept", "slopes", "worker")},
             laws=Growth(**_typed(fields["laws"])),
+            lines=Growth(**_typed(fields["lines"])),
             curves=Curves(**_typed(fields["curves"])),
             ranges=Ranges(**fields["ranges"]),
             growth=growth,
@@ -163,40 +170,59 @@ def fit_ridge(
         nothing = _without_rows(target, columns, ranges)
         return nothing, nothing.at(inputs)
     pooled = Pooled.fit(sizes, values, rows, kinds=kinds, workers=workers)
-    laws = Growth.fit(ranges.natural(sizes), values - pooled.worker[rows.worker], rows.kind, kinds)
+    grown = ranges.natural(sizes)[:, : _sizes(columns)], values - pooled.worker[rows.worker]
+    laws, lines = (Growth.fit(*grown, rows.kind, kinds=kinds, read=read) for read in (powers, line))
     lawful = (laws.column >= 0)[:, None]
     slopes = np.where(lawful, 0.0, pooled.slopes)
     intercept = np.where(lawful[:, 0], 0.0, pooled.mean)
     plain = Ridge(
-        intercept, slopes, pooled.worker, laws, _flat(columns), ranges, target.growth, 1.0
+        intercept, slopes, pooled.worker, laws, lines, _flat(columns), ranges, target.growth, 1.0
     )
     filled = ranges.filled(inputs)
     base = plain.base(inputs, filled)
     whole = replace(inputs, numbers=filled, missing=np.zeros_like(inputs.missing))
-    blocks = works(inputs)
-    curves, apart = fit_curves(whole, {"": truth - base}, blocks, kinds=kinds, workers=workers)[""]
+    curves, apart = fit_curves(
+        whole,
+        {"": truth - base},
+        works(inputs, _sizes(columns)),
+        kinds=kinds,
+        workers=workers,
+        bent=_sizes(columns),
+    )[""]
     made = replace(plain, curves=curves)
     told = np.where(np.isnan(apart), made.at(inputs), base + apart)
     spread = max(float((truth - told)[seen].std()), 0.01)
     return replace(made, scale=spread), told
 
 
-def works(inputs: Inputs) -> Ints:
-    """The number of each row's piece of work: its kind, and its sizes to about one percent."""
-    rounded = np.column_stack([inputs.kind, np.round(inputs.numbers, 2), inputs.missing])
+def works(inputs: Inputs, sizes: int) -> Ints:
+    """The number of each row's piece of work: its kind, and its sizes to about one percent.
+
+    `sizes` is how many of the first columns are sizes.
+    """
+    told = inputs.numbers[:, :sizes], inputs.missing[:, :sizes]
+    rounded = np.column_stack([inputs.kind, np.round(told[0], 2), told[1]])
     number: Ints = np.unique(rounded, axis=0, return_inverse=True)[1].ravel()
     return number
+
+
+def _sizes(columns: Columns) -> int:
+    """How many of the first columns are sizes, and not what the context says."""
+    return sum(not each.context for each in columns.numbers)
 
 
 def _without_rows(target: Quantity, columns: Columns, ranges: Ranges) -> Ridge:
     kinds, width = len(columns.kinds), len(columns.numbers)
     known = DEFAULT.quantities.get(target.name)
     usual = 0.0 if known is None else float(np.log(known[MIDDLE]))
+    empty = np.zeros((0, width)), np.zeros(0), np.zeros(0, dtype=np.int64)
+    none = Growth.fit(*empty, kinds=kinds, read=powers)
     return Ridge(
         np.full(kinds, usual),
         np.zeros((kinds, width)),
         np.zeros(len(columns.workers)),
-        Growth.fit(np.zeros((0, width)), np.zeros(0), np.zeros(0, dtype=np.int64), kinds),
+        none,
+        none,
         _flat(columns),
         ranges,
         target.growth,

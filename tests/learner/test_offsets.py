@@ -104,5 +104,5 @@ def test_apart_is_as_wrong_as_rows_never_seen_are(examples: Examples, offsets: O
 def test_attempts_of_the_same_kind_and_sizes_are_one_work(examples: Examples) -> None:
     rows = [Known("sort", w, None, {"input_bytes": 2e6}) for w in ("alpha", "beta")]
     rows += [Known("sort", "alpha", None, {"input_bytes": 4e6})]
-    first, second, third = works(examples.columns.encode(rows))
+    first, second, third = works(examples.columns.encode(rows), 2)
     assert first == second != third

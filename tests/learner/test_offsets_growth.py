@@ -3,13 +3,16 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from learner.offsets.growth import STEEPEST, Growth
+from learner.offsets.growth import STEEPEST, Growth, line, powers
 
 
-def law(x, seconds):
+def law(x, seconds, read=powers):
     """The law of one kind with one size."""
-    zero = np.zeros(len(x), dtype=np.int64)
-    return Growth.fit(np.log(x)[:, None], np.log(seconds), zero, 1)
+    return of(np.log(x)[:, None], np.log(seconds), read)
+
+
+def of(sizes, values, read=powers):
+    return Growth.fit(sizes, values, np.zeros(len(values), dtype=np.int64), kinds=1, read=read)
 
 
 def at(fitted, x):
@@ -37,26 +40,43 @@ def test_what_does_not_depend_on_size_stays_where_it_is() -> None:
     assert at(fitted, 1e11) == pytest.approx(7.0, rel=0.3)
 
 
-def test_the_size_that_tells_most_is_taken() -> None:
+@pytest.mark.parametrize("read", [powers, line])
+def test_the_size_that_tells_most_is_taken(read) -> None:
     rng = np.random.default_rng(1)
     useless, useful = rng.normal(0, 2, 50), rng.normal(0, 2, 50)
     sizes = np.column_stack([useless, useful])
-    fitted = Growth.fit(sizes, 0.7 * useful, np.zeros(50, dtype=np.int64), 1)
+    fitted = of(sizes, 0.7 * useful, read)
     assert fitted.column[0] == 1
 
 
 def test_a_kind_with_two_sizes_has_no_law() -> None:
     sizes = np.log([[1e6], [1e6], [1e9]])
-    fitted = Growth.fit(sizes, np.zeros(3), np.zeros(3, dtype=np.int64), 1)
+    fitted = of(sizes, np.zeros(3))
     assert fitted.column[0] == -1
     assert fitted.at(sizes, np.zeros(3, dtype=np.int64)).tolist() == [0.0, 0.0, 0.0]
+
+
+def test_a_line_is_the_weighted_least_squares_line() -> None:
+    """Against the closed form, with weights of one over the value."""
+    rng = np.random.default_rng(2)
+    x = rng.uniform(1, 9, 30)
+    seconds = (5 + 2 * x) * np.exp(rng.normal(0, 0.1, 30))
+    w = 1 / seconds
+    mean_x, mean_y = (w * x).sum() / w.sum(), (w * seconds).sum() / w.sum()
+    slope = (w * (x - mean_x) * (seconds - mean_y)).sum() / (w * (x - mean_x) ** 2).sum()
+    assert at(law(x, seconds, line), 50.0) == pytest.approx(mean_y + slope * (50 - mean_x))
+
+
+def test_a_line_through_falling_values_is_flat() -> None:
+    fitted = law(np.arange(1.0, 9.0), np.arange(9.0, 1.0, -1), line)
+    assert at(fitted, 100.0) == pytest.approx(at(fitted, 1.0))
+    assert 2 < at(fitted, 1.0) < 9
 
 
 @given(st.lists(st.floats(-3, 12), min_size=4, max_size=12), st.integers(0, 100))
 def test_a_law_never_falls_and_never_rises_faster_than_the_steepest(values, seed) -> None:
     x = np.sort(np.random.default_rng(seed).normal(15, 3, len(values)))[:, None]
-    zero = np.zeros(len(values), dtype=np.int64)
-    fitted = Growth.fit(x, np.array(values), zero, 1)
+    fitted = of(x, np.array(values))
     told = fitted.at(np.arange(5.0, 45.0)[:, None], np.zeros(40, dtype=np.int64))
     assert (np.diff(told) >= -1e-9).all()
     assert (np.diff(told) <= STEEPEST + 1e-9).all()
