@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 from learner.features import UNKNOWN, Inputs
 from learner.learned import Learned
 from learner.registry import Registry
+from learner.stand_ins import pace, stand_in
 from scheduler.cluster import Cluster
 from scheduler.forecast import QUANTITIES, Forecast
 from scheduler.predictors.affinity import TEMPERATURE, able_workers, from_scores
@@ -16,13 +17,16 @@ from scheduler.store import Store
 from scheduler.workflow import Workflow
 
 Floats = NDArray[np.float64]
+Ints = NDArray[np.int64]
 SUREST = 0.999
 
 
 class NetworkPredictor(Predictor):
     """Forecasts with a learned network; `source` names the version in each forecast.
 
-    On a worker that no log knows, durations are those of an unknown worker divided by its speed.
+    A worker that no log knows is believed to be like the known worker of the cluster whose
+    benchmark scores are nearest, and as much faster as they say. Without scores, durations are
+    those of an unknown worker divided by its speed.
     """
 
     def __init__(self, learned: Learned, source: str) -> None:
@@ -32,10 +36,11 @@ class NetworkPredictor(Predictor):
         """Quantiles, risk, affinity and gate weights of all pairs."""
         inputs = self.learned.columns.encode_pairs(workflow, cluster)
         pairs = (len(workflow), len(cluster))
+        places, paces = self._strangers(workflow, cluster)
+        inputs, faster = inputs.on(np.tile(places, pairs[0])), paces.ravel()
         told = self.learned.predict(inputs)
-        pace = self._pace(inputs, cluster, pairs)
-        told["duration"] = told["duration"] - pace[:, None]
-        told["assignment"] = told["assignment"] + pace / TEMPERATURE
+        told["duration"] = told["duration"] - faster[:, None]
+        told["assignment"] = told["assignment"] + faster / TEMPERATURE
         quantities = {name: np.exp(told[name]).reshape(*pairs, -1) for name in QUANTITIES}
         risk = 1 / (1 + np.exp(-told["failure"].reshape(pairs)))
         scores = told["assignment"].reshape(pairs)
@@ -52,11 +57,25 @@ class NetworkPredictor(Predictor):
             experts=self.learned.network.sharing.experts,
         )
 
-    def _pace(self, inputs: Inputs, cluster: Cluster, pairs: tuple[int, int]) -> Floats:
-        """The logarithm of each row's speed where its worker is unknown, zero elsewhere."""
-        speed = np.log([worker.speed for worker in cluster.workers])
-        known = inputs.worker != UNKNOWN
-        return np.where(known, 0.0, np.tile(speed, pairs[0]))
+    def _strangers(self, workflow: Workflow, cluster: Cluster) -> tuple[Ints, Floats]:
+        """The worker as which each worker is forecast, and how much faster it is in logarithms.
+
+        Shape: places in the vocabulary: m; logarithms: n x m, zero for workers that logs know.
+        """
+        place = {name: i for i, name in enumerate(self.learned.columns.workers) if name}
+        known = [worker for worker in cluster.workers if worker.name in place]
+        kinds = {name: i for i, name in enumerate({task.kind for task in workflow.tasks})}
+        row = [kinds[task.kind] for task in workflow.tasks]
+        places, paces = np.full(len(cluster), UNKNOWN), np.zeros((len(kinds), len(cluster)))
+        for j, worker in enumerate(cluster.workers):
+            if worker.name in place:
+                places[j] = place[worker.name]
+            elif (other := stand_in(worker, known, kinds)) is not None:
+                places[j] = place[other.name]
+                paces[:, j] = [pace(worker, other, kind, kinds) for kind in kinds]
+            else:
+                paces[:, j] = np.log(worker.speed)
+        return places, paces[row]
 
     def _gates(self, inputs: Inputs, pairs: tuple[int, int]) -> Mapping[str, Floats]:
         gates = self.learned.gates(inputs)

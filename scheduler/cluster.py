@@ -13,8 +13,10 @@ class Worker:
 
     `cores` and `memory` (bytes) are what it can give at one time. It takes a task when it has all
     the task's `skills`. `speed` is relative to a usual worker (2.0 is twice as fast) and is used
-    where nothing has been observed yet. `price` is money per hour. `labels` are free words that
-    actions and executors may read.
+    where nothing has been observed yet. `scores` are results of benchmarks, higher is faster,
+    comparable between workers; one that is named as a kind speaks for that kind alone. They tell
+    of a worker that no log knows how it differs from those that logs know. `price` is money per
+    hour. `labels` are free words that actions and executors may read.
     """
 
     name: str
@@ -22,6 +24,7 @@ class Worker:
     memory: int
     skills: frozenset[str] = frozenset()
     speed: float = 1.0
+    scores: Mapping[str, float] = field(default_factory=dict)
     price: float = 0.0
     labels: Mapping[str, str] = field(default_factory=dict)
 
@@ -33,6 +36,9 @@ class Worker:
         positive(self.cores, "cores", refuse)
         positive(self.memory, "memory", refuse)
         positive(self.speed, "speed", refuse)
+        for name, score in self.scores.items():
+            storable(name, "a score's name", refuse)
+            positive(score, f"scores[{name!r}]", refuse)
         not_negative(self.price, "price", refuse)
 
 

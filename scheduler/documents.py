@@ -103,6 +103,7 @@ class WorkerDocument(_Document):
     memory: Bytes
     skills: list[Text] = []
     speed: Positive = 1.0
+    scores: dict[Text, Positive] = {}
     price: NotNegative = 0.0
     labels: dict[str, str] = {}
 

@@ -97,7 +97,7 @@ def test_every_field_of_a_task_and_a_worker_survives() -> None:
     )  # fmt: skip
     worker = Worker(
         name="w", cores=2, memory=9, skills=frozenset("xy"), speed=2.0, price=1.5,
-        labels={"zone": "a"},
+        labels={"zone": "a"}, scores={"cpu": 3.5},
     )  # fmt: skip
     workflow, cluster = Workflow("w", [task]), Cluster("c", [worker], bandwidth=5.0, latency=0.25)
     assert workflow_from(through_json(workflow_document(workflow))) == workflow
