@@ -16,6 +16,7 @@ from scheduler.records import TaskRecord
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
 MOST_WORKERS = 8  # compared in one choice
+DEAREST = 10.0  # how many usual choices one may count, however dear it was
 Cells = Mapping[str | None, Sequence[TaskRecord]]
 
 
@@ -29,7 +30,8 @@ class Choices:
     - names: c lists of the workers' names
     - cost: c x w expected seconds, NaN where nothing is known (or there is no such worker)
     - measured: c x w, whether the cost was observed there
-    - weight: c, the share of the known costs that was observed
+    - weight: c, the share of the known costs that was observed, times how much dearer than believed
+      all of them are together: the loss compares shares, and so comes to tell expected costs
     """
 
     inputs: Inputs
@@ -78,7 +80,8 @@ def choices_of(examples: Examples, rows: Ints, offsets: Offsets, *, rng: Generat
     observed = np.where(good > 0, seconds, imputed) * burden(bad / np.maximum(tried, 1))
     measured = there & (np.isfinite(seconds) | ((good == 0) & (bad > 0)))
     cost = np.where(measured, observed, np.where(there, imputed * burden(risk), np.nan))
-    weight = measured.sum(1) / np.maximum(there.sum(1), 1)
+    usual = np.where(there, believed * burden(risk), np.nan)
+    weight = measured.sum(1) / np.maximum(there.sum(1), 1) * _dearer(cost, usual)
     return Choices(inputs, workers, tuple(chosen), cost, measured, weight)
 
 
@@ -143,6 +146,12 @@ def _believed(inputs: Inputs, workers: Ints, offsets: Offsets) -> tuple[Floats, 
     seconds = np.exp(offsets.ridges["duration"].at(pairs))
     risk = offsets.risk[pairs.kind, pairs.worker]
     return seconds.reshape(workers.shape), risk.reshape(workers.shape)
+
+
+def _dearer(cost: Floats, usual: Floats) -> Floats:
+    """What all workers cost together over what was believed of them, within DEAREST."""
+    ratio = np.nansum(cost, axis=1) / np.maximum(np.nansum(usual, axis=1), 1e-9)
+    return np.asarray(np.clip(ratio, 1 / DEAREST, DEAREST))
 
 
 def _row_mean(values: Floats) -> Floats:

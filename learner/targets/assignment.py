@@ -17,8 +17,12 @@ class Assignment(Target):
     """A score for each worker that might do a piece of work.
 
     The truth of a choice is the expected cost on each worker in seconds, NaN where it is unknown.
-    The wanted distribution is proportional to `cost ** (-1 / TEMPERATURE)`; the loss is the
-    Kullback-Leibler divergence from it to the softmax of the scores.
+    Scores tell costs up to a factor: `cost ~ exp(-TEMPERATURE * score)`. The loss is the
+    Kullback-Leibler divergence from the shares that workers have in the costs to the shares told,
+    over TEMPERATURE squared, so that it is in units of scores. Like every Bregman divergence it is
+    least at the expectation (Banerjee et al. 2005, proposition 1): where choices weigh as much as
+    they are dear (`Choices.weight`), scores come to tell expected costs, and the best score is the
+    least of them, not whoever is cheapest most of the time.
     """
 
     name = "assignment"
@@ -35,12 +39,12 @@ class Assignment(Target):
         truth: Tensor,
         at_least: Tensor | None = None,  # noqa: ARG002  costs that are not known are not compared
     ) -> Tensor:
-        """Nats lost by believing the softmax of the scores; zero for fewer than two known costs."""
+        """How far the shares told are from those in the costs; zero below two known costs."""
         known = ~torch.isnan(truth) & self.observed(truth)[..., None]
-        wanted = _log_softmax(-torch.log(torch.where(known, truth, 1.0)) / TEMPERATURE, known)
-        told = _log_softmax(predicted, known)
+        wanted = _log_softmax(torch.log(torch.where(known, truth, 1.0)), known)
+        told = _log_softmax(-TEMPERATURE * predicted, known)
         parts = torch.where(known, wanted.exp() * (wanted - told), torch.zeros_like(told))
-        return parts.sum(-1)
+        return parts.sum(-1) / TEMPERATURE**2
 
     def observed(self, truth: Tensor) -> Tensor:
         """Where at least two workers can be compared."""

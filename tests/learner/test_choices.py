@@ -84,3 +84,12 @@ def test_who_was_chosen_does_not_matter_only_what_turned_out() -> None:
     affinity = predictor.predict(Workflow("nightly", tasks), Cluster("c", workers)).affinity
     chosen = [workers[j].name for j in affinity.argmax(1)]
     assert chosen == [best_worker(kind, 2.0) for kind in KINDS]
+
+
+def test_a_choice_that_turned_out_dearer_than_believed_weighs_as_much_more() -> None:
+    usual, dear = (
+        choices(with_first(first("alpha", took), first("beta", 1.5 * took), first("weak", took)))
+        for took in (3.0, 6.0)
+    )
+    assert dear.measured[0].all()
+    assert dear.weight[0] == pytest.approx(2 * usual.weight[0], rel=0.2)

@@ -129,3 +129,18 @@ def line_fitted(size: np.ndarray, seen: np.ndarray, bound: np.ndarray, at: np.nd
         optimiser.step()
     raw = line[0] + torch.from_numpy(at).float()[:, None] * line[1]
     return Duration().read(raw, torch.zeros(len(at))).detach().numpy()
+
+
+def test_scores_come_to_tell_expected_costs_and_not_who_is_cheapest_most_often() -> None:
+    """The second worker is twice as fast nine times in ten; the tenth time it costs ten-fold."""
+    cost = torch.tensor([[1.0, 0.5]] * 9 + [[1.0, 10.0]])
+    scores = torch.zeros(2, requires_grad=True)
+    optimiser = torch.optim.Adam([scores], lr=0.1)
+    for _ in range(400):
+        optimiser.zero_grad()
+        (Assignment().loss(scores.expand(10, 2), cost) * cost.sum(1)).mean().backward()
+        optimiser.step()
+    told = torch.softmax(-TEMPERATURE * scores.detach(), 0)
+    expected = cost.mean(0)
+    torch.testing.assert_close(told, expected / expected.sum(), atol=1e-3, rtol=0)
+    assert scores[0] > scores[1]
