@@ -86,8 +86,9 @@ class ByLoss(Weighting):
 class ByGradient(Weighting):
     """Weights from how the targets' gradients agree; the last ones hold for EVERY steps.
 
-    They add up to the number of targets in absolute value. Some methods give a target nothing, or
-    less: a step along its gradient would harm the others.
+    They are the method's own, whatever they add up to: a target with a short gradient may get a
+    large weight, and all of them scaled by it would be slowed down. Some methods give a target
+    nothing, or less: a step along its gradient would harm the others.
     """
 
     def __init__(self, targets: Sequence[str], *, seed: int = 0) -> None:
@@ -104,7 +105,7 @@ class ByGradient(Weighting):
             with torch.random.fork_rng(devices=[]):  # some methods draw the order of targets
                 torch.manual_seed(self.seed + self.steps)
                 found = self.balance(gramian().double(), losses.double())
-            self.latest = scaled(found).to(losses.dtype)
+            self.latest = found.to(losses.dtype)
         self.steps += 1
         return self.latest
 
@@ -129,8 +130,7 @@ class ByAggregator(ByGradient):
         moved = gramian.diagonal() > 0
         found = torch.ones_like(losses)
         if moved.any():
-            inner = self.aggregate(gramian[moved][:, moved])
-            found[moved] = scaled(inner)
+            found[moved] = self.aggregate(gramian[moved][:, moved])
         return found
 
 

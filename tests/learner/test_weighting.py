@@ -84,18 +84,18 @@ def test_gradient_surgery_takes_away_what_points_against_the_other() -> None:
     """g = (1, 0) and (-1, 1): 1 + 1/2 of the second, 1 + 1 of the first, added up."""
     pytest.importorskip("torchjd")
     weights = told("pcgrad", [1.0, 1.0], [[1.0, 0.0], [-1.0, 1.0]])
-    torch.testing.assert_close(weights, scaled(torch.tensor([2.0, 1.5])))
+    torch.testing.assert_close(weights, torch.tensor([2.0, 1.5]))
 
 
 def test_the_shortest_mixture_of_two_gradients_has_a_closed_form() -> None:
     pytest.importorskip("torchjd")
-    weights = told("mgda", [1.0, 1.0], right_angles(1.0, 2.0))
+    weights = scaled(told("mgda", [1.0, 1.0], right_angles(1.0, 2.0)))
     torch.testing.assert_close(weights, torch.tensor([1.6, 0.4]), rtol=1e-3, atol=0)
 
 
 def test_aligned_gradients_become_equally_long() -> None:
     pytest.importorskip("torchjd")
-    weights = told("aligned_mtl", [1.0, 1.0], right_angles(1.0, 4.0))
+    weights = scaled(told("aligned_mtl", [1.0, 1.0], right_angles(1.0, 4.0)))
     torch.testing.assert_close(weights, torch.tensor([1.6, 0.4]), rtol=1e-4, atol=0)
 
 
@@ -111,7 +111,7 @@ def test_the_impartial_direction_projects_equally_on_all_gradients() -> None:
 def test_the_duration_comes_first_where_the_others_advance_anyway() -> None:
     pytest.importorskip("torchjd")
     weights = told("pcd", [1.0, 1.0], [[1.0, 0.0], [1.0, 1.0]])
-    torch.testing.assert_close(weights, torch.tensor([2.0, 0.0]), rtol=1e-4, atol=1e-4)
+    torch.testing.assert_close(weights, torch.tensor([1.0, 0.0]), rtol=1e-4, atol=1e-4)
 
 
 def test_what_harms_another_target_is_bent_until_it_advances() -> None:
