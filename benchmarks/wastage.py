@@ -35,7 +35,8 @@ WORK = (
     "kind is history by chance, the rest is allocated one by one, retried until it holds, and "
     "learned from at once. Waste of a success: what it left; of a miss: all of it, for the whole "
     "run time. GBh; medians over seeds. `read` tells the bytes read, which are measured by the run "
-    "itself; `beforehand` does not.{missing}"
+    "itself; `beforehand` does not. Both know the name of what a task works on (Nextflow's tag), "
+    "`kind alone` does not.{missing}"
 )
 
 

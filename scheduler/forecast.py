@@ -21,6 +21,8 @@ class Forecast:
     - duration (seconds), memory (bytes), cpu (cores): n tasks x m workers x q quantiles, rising
     - failure: n x m, the probability that an attempt fails
     - affinity: n x m, the probability that the worker is the right one, each row summing to one
+    - allocations: n x attempts, the bytes that attempts should get in turn, never falling and
+      whatever the worker has; None where no policy has chosen them
     - gates: by target, n x m x experts, the weight of each expert in the prediction (may be empty)
 
     `source` says who forecasts: `history`, or the ModelVersion. Raises InvalidInput where a shape
@@ -38,6 +40,7 @@ class Forecast:
     source: str = "history"
     gates: Mapping[str, Array] = field(default_factory=dict)
     experts: tuple[str, ...] = ()
+    allocations: Array | None = None
 
     def __post_init__(self) -> None:
         pairs = (len(self.tasks), len(self.workers))
@@ -45,6 +48,8 @@ class Forecast:
             _check_quantity(name, getattr(self, name), (*pairs, len(self.quantiles)))
         for name in ("failure", "affinity"):
             _check_probability(name, getattr(self, name), pairs)
+        if self.allocations is not None:
+            _check_allocations(self.allocations, len(self.tasks))
 
     def at(self, quantity: str, level: float) -> Array:
         """One quantity at a quantile level, n x m, interpolated between the levels known.
@@ -73,6 +78,18 @@ def _check_quantity(name: str, values: Array, shape: tuple[int, ...]) -> None:
         )
     if (np.diff(values, axis=-1) < 0).any():
         raise InvalidInput(f"Forecast: the quantiles of {name} must not cross.")
+
+
+def _check_allocations(values: Array, tasks: int) -> None:
+    if values.ndim != 2 or values.shape[0] != tasks or not values.shape[1]:
+        raise InvalidInput(
+            f"Forecast: allocations must have the shape {tasks} x attempts, found {values.shape}."
+        )
+    if not np.isfinite(values).all() or (values <= 0).any() or (np.diff(values) < 0).any():
+        raise InvalidInput(
+            f"Forecast: allocations must be finite, above zero and never fall, found "
+            f"{_worst(values)}."
+        )
 
 
 def _check_probability(name: str, values: Array, shape: tuple[int, ...]) -> None:

@@ -12,7 +12,8 @@ from scheduler.sizing import InheritedSizes, Ladder, MemorySizing
 class Ours(Arm):
     """`MemorySizing` by the task's size if it is told, else by the size its subject inherits.
 
-    What a finished attempt read is known, and says how large its subject is.
+    What a finished attempt read is known, and says how large its subject is. The subject's name
+    says which group it belongs to.
     """
 
     inherits = True
@@ -31,7 +32,9 @@ class Ours(Arm):
 
     def allocate(self, task: Task) -> float:
         self._sizes[task] = sizes = self._known(task)
-        self._ladder = self._sizing.allocate(task.kind, sizes=sizes, request=task.request)
+        self._ladder = self._sizing.allocate(
+            task.kind, sizes=sizes, subject=self._subject(task), request=task.request
+        )
         return self._ladder.first
 
     def escalate(self, task: Task, failed: float) -> float:
@@ -44,6 +47,9 @@ class Ours(Arm):
         self._learn(task, instance, self._sizes.pop(task))
         self._inherit(task, instance)
 
+    def _subject(self, task: Task) -> str | None:
+        return task.subject if self.inherits else None
+
     def _known(self, task: Task) -> dict[str, float]:
         """A finite size as told; else what the subject's earlier tasks say, if they say it."""
         if task.size is not None:
@@ -55,7 +61,11 @@ class Ours(Arm):
 
     def _learn(self, task: Task, instance: Instance, sizes: dict[str, float]) -> None:
         self._sizing.observe(
-            task.kind, memory=instance.peak, duration=instance.hours * SECONDS, sizes=sizes
+            task.kind,
+            memory=instance.peak,
+            duration=instance.hours * SECONDS,
+            sizes=sizes,
+            subject=self._subject(task),
         )
 
     def _inherit(self, task: Task, instance: Instance) -> None:

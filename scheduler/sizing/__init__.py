@@ -11,8 +11,18 @@ True
 True
 """
 
+from scheduler.sizing.beliefs import Told
 from scheduler.sizing.inheritance import InheritedSizes
 from scheduler.sizing.ladder import Ladder, Terms
 from scheduler.sizing.memory import MemorySizing
+from scheduler.sizing.planned import told, with_allocations
 
-__all__ = ["InheritedSizes", "Ladder", "MemorySizing", "Terms"]
+__all__ = [
+    "InheritedSizes",
+    "Ladder",
+    "MemorySizing",
+    "Terms",
+    "Told",
+    "told",
+    "with_allocations",
+]

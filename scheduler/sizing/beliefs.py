@@ -7,11 +7,15 @@ kind that always needs the same gets a margin of hundredths of a percent, not a 
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from statistics import NormalDist
 
 import numpy as np
 from numpy.typing import NDArray
 
+from scheduler.sizing.kinship import plausible, related
+
 Array = NDArray[np.float64]
+_NORMAL = NormalDist()
 _FAR = 0.1  # the weight of something of quite another size, all of them together
 _UPPER = 0.5  # the share of the points that says how far the unseen may lie
 _TAIL = 0.25  # the scale of the tail over the mean excess of the upper points
@@ -27,13 +31,16 @@ _MOST_LEVERAGE = 0.8
 class Past:
     """Observations of one kind: peaks (bytes), durations (seconds), logarithms of one size.
 
-    `at` is the size of the task in question. A size that is not known is NaN.
+    `at` is the size of the task in question. A size that is not known is NaN. `groups` says who
+    belongs together by the name of the subject, coarse to fine, the task itself last.
+    Shape: groups is levels x one more than the observations.
     """
 
     memory: Array
     duration: Array
     size: Array
     at: float
+    groups: tuple[NDArray[np.int64], ...] = ()
 
     @property
     def sized(self) -> bool:
@@ -46,19 +53,22 @@ class Belief:
     """A level or a line in the logarithm of the size `of`, from all of the past or what is near.
 
     `width` is how near in logarithms of size; `share` sets the width so that this share of the
-    past is within it.
+    past is within it. `kin` moves each by what its subject's group needs more than others.
     """
 
     of: str | None = None
     line: bool = False
     width: float | None = None
     share: float | None = None
+    kin: bool = False
 
     def points(self, past: Past) -> tuple[Array, Array]:
         """Memory and weight, unsorted. Without a size it is the plain level of the kind."""
         if self.of is None or not past.sized:
-            return past.memory, past.duration
+            return related(past.memory, past.groups) if self.kin else past.memory, past.duration
         memory = _moved(past) if self.line else past.memory
+        if self.kin:
+            memory = related(memory, past.groups)
         return memory, past.duration * self._near(past)
 
     def _near(self, past: Past) -> Array:
@@ -76,11 +86,38 @@ class Belief:
 
 
 LEVEL = Belief()
+FORECAST = Belief("forecast")  # what a predictor says of this very task, and no size of it
 
 
-def beliefs(sizes: Sequence[str]) -> tuple[Belief, ...]:
-    """The plain level, and for each size by name levels and lines, wide and narrow."""
-    return (LEVEL, *(belief for name in sizes for belief in _of(name)))
+@dataclass(frozen=True)
+class Told:
+    """A predictor's quantiles of one task's memory: `levels` within 0..1 and bytes, both rising."""
+
+    levels: tuple[float, ...]
+    memory: tuple[float, ...]
+
+    def points(self, count: int) -> Array:
+        """So many equally likely peaks: between and beyond the levels as if log-normal."""
+        at = np.array([_NORMAL.inv_cdf((i + 0.5) / count) for i in range(count)])
+        known, logs = np.array([_NORMAL.inv_cdf(x) for x in self.levels]), np.log(self.memory)
+        if len(known) == 1:
+            return np.full(count, self.memory[0])
+        part = np.clip(np.searchsorted(known, at), 1, len(known) - 1)
+        slope = np.diff(logs)[part - 1] / np.diff(known)[part - 1]
+        peaks: Array = np.exp(logs[part] + slope * (at - known[part]))
+        return peaks
+
+
+KINSHIP = Belief(kin=True)
+
+
+def beliefs(sizes: Sequence[str], *, kin: bool = False) -> tuple[Belief, ...]:
+    """The plain level, and for each size by name levels and lines, wide and narrow.
+
+    With `kin`, also the level and the widest lines moved by what the subjects' groups need.
+    """
+    related = (KINSHIP, *(Belief(name, line=True, kin=True) for name in sizes)) if kin else ()
+    return (LEVEL, *(belief for name in sizes for belief in _of(name)), *related)
 
 
 def _of(name: str) -> Iterator[Belief]:
@@ -123,4 +160,4 @@ def _moved(past: Past) -> Array:
     at = np.clip(past.at, size.min() - _BEYOND, size.max() + _BEYOND)
     moved = past.memory.copy()
     moved[known] = np.exp(level + slope * (at - middle) + residual)
-    return moved
+    return plausible(moved, past.memory)

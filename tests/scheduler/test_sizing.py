@@ -1,6 +1,7 @@
 """Allocations of memory: ladders against brute force, beliefs against worlds we know."""
 
 from itertools import combinations
+from statistics import NormalDist
 
 import numpy as np
 import pytest
@@ -9,9 +10,17 @@ from hypothesis import strategies as st
 
 from scheduler.errors import Infeasible, InvalidInput
 from scheduler.records import Outcome, TaskRecord
-from scheduler.sizing import InheritedSizes, Ladder, MemorySizing, Terms
-from scheduler.sizing.beliefs import LEVEL, Belief, Past, with_tail
+from scheduler.sizing import InheritedSizes, Ladder, MemorySizing, Terms, Told
+from scheduler.sizing.beliefs import (
+    FORECAST,
+    KINSHIP,
+    LEVEL,
+    Belief,
+    Past,
+    with_tail,
+)
 from scheduler.sizing.inheritance import USUAL
+from scheduler.sizing.kinship import grouped, lineage
 from scheduler.sizing.ladder import cheapest, wastage
 
 GB = 1e9
@@ -182,6 +191,137 @@ def test_weights_of_beliefs_sum_to_one_and_prefer_the_one_that_wasted_least() ->
     weights = sizing.weights("scales")
     assert sum(weights.values()) == pytest.approx(1.0)
     assert max(weights, key=lambda each: weights[each]) is not LEVEL
+
+
+def of_groups(needs: dict[str, float], *, spread: float = 0.02) -> MemorySizing:
+    """Thirty subjects each, whose names begin with the group."""
+    chance, sizing = np.random.default_rng(4), MemorySizing()
+    for i in range(30):
+        for group, need in needs.items():
+            memory = need * float(np.exp(spread * chance.normal()))
+            sizing.observe("sum", memory=memory, duration=9.0, subject=f"{group}-{i}")
+    return sizing
+
+
+def test_subjects_whose_names_begin_alike_get_what_their_group_needs() -> None:
+    sizing = of_groups({"liver": GB, "brain": 4 * GB, "skin": 2 * GB})
+    for group, need in {"liver": GB, "brain": 4 * GB, "skin": 2 * GB}.items():
+        assert need < sizing.allocate("sum", subject=f"{group}-new").first < 1.2 * need
+
+
+def test_a_subject_of_no_known_group_gets_what_the_kind_needs() -> None:
+    sizing = of_groups({"liver": GB, "brain": 4 * GB})
+    assert sizing.allocate("sum", subject="heart-1") == sizing.allocate("sum")
+
+
+def test_names_that_tell_nothing_cost_little() -> None:
+    chance, wasted = np.random.default_rng(5), {"named": 0.0, "plain": 0.0}
+    named, plain = MemorySizing(), MemorySizing()
+    for i, peak in enumerate(GB * np.exp(0.2 * chance.normal(size=250))):
+        subject = f"group{i % 7}-{i}"
+        if i >= 30:
+            for name, each in (("named", named), ("plain", plain)):
+                attempts = each.allocate("k", subject=subject).attempts(float(peak))
+                wasted[name] += wastage(attempts, float(peak), Terms())
+        named.observe("k", memory=float(peak), duration=9.0, subject=subject)
+        plain.observe("k", memory=float(peak), duration=9.0)
+    assert wasted["named"] < 1.06 * wasted["plain"]
+
+
+def test_the_effect_of_a_group_is_the_best_linear_unbiased_one_of_a_balanced_layout() -> None:
+    """Known there in closed form: one minus the ratio of the mean squares, times the apartness."""
+    groups, size = 6, 5
+    chance = np.random.default_rng(6)
+    logs = chance.normal(size=(groups, 1)) + 0.7 * chance.normal(size=(groups, size))
+    within = logs.var(axis=1, ddof=1).mean()
+    between = size * logs.mean(axis=1).var(ddof=1)
+    best = (1 - within / between) * (logs[2].mean() - logs.mean())
+    codes = np.repeat(np.arange(groups), size)
+    past = Past(
+        np.exp(logs.ravel()),
+        np.ones(groups * size),
+        np.full(groups * size, np.nan),
+        np.nan,
+        (np.append(codes, 2),),
+    )
+    moved, _ = KINSHIP.points(past)
+    shrunk = size * (within / between) / (1 - within / between)
+    others = logs - logs.mean()
+    part = (others.sum(1, keepdims=True) - others) / (size - 1 + shrunk)
+    assert np.log(moved) == pytest.approx((logs - part).ravel() + best)
+
+
+def test_groups_of_one_or_all_in_one_move_nothing() -> None:
+    memory = np.arange(1.0, 7)
+    for codes in (np.zeros(7, np.int64), np.array([0, 1, 2, 3, 4, 5, 0])):
+        past = Past(memory, np.ones(6), np.full(6, np.nan), np.nan, (codes,))
+        assert KINSHIP.points(past)[0] == pytest.approx(memory)
+
+
+def test_a_lineage_is_the_leading_parts_without_those_of_the_kind() -> None:
+    name = "NF:SORT (liver_03.rep2-x) [ab/12]"
+    assert lineage(name, "NF:SORT") == ("liver", "liver 03", "liver 03 rep2")
+    assert lineage(None, "NF:SORT") == ()
+
+
+def test_groups_are_those_that_share_all_parts_up_to_a_level() -> None:
+    seen_before = [("a", "a 1"), ("a", "a 2"), ("b", "b 1"), ()]
+    first, second = grouped(seen_before, ("a", "a 1"))
+    assert (first[:-1] == first[-1]).tolist() == [True, True, False, False]
+    assert (second[:-1] == second[-1]).tolist() == [True, False, False, False]
+    assert grouped(seen_before, ("c", "c 1")) == ()
+
+
+def test_what_is_told_has_the_quantiles_that_were_told() -> None:
+    normal = NormalDist()
+    levels = (0.1, 0.5, 0.9)
+    told = Told(levels, tuple(float(np.exp(1 + 0.3 * normal.inv_cdf(p))) for p in levels))
+    points = np.log(told.points(1001))
+    assert np.quantile(points, (0.02, 0.1, 0.5, 0.98)) == pytest.approx(
+        [1 + 0.3 * normal.inv_cdf(p) for p in (0.02, 0.1, 0.5, 0.98)], abs=0.01
+    )
+
+
+def test_a_kind_never_seen_gets_what_is_told() -> None:
+    first = MemorySizing().allocate("new", told=Told((0.1, 0.5, 0.9), (GB, 2 * GB, 3 * GB))).first
+    assert 2 * GB < first < 6 * GB
+
+
+def test_a_few_that_were_seen_are_never_undercut_by_what_is_told() -> None:
+    told = Told((0.1, 0.5, 0.9), (1.0, 2.0, 3.0))
+    assert seen("few", [8.0, 9.0]).allocate("few", told=told).first >= 9.0
+
+
+def told_of(peak: float, error: float) -> Told:
+    levels, middle = (0.1, 0.5, 0.9), peak * float(np.exp(error))
+    return Told(levels, tuple(middle * float(np.exp(0.05 * z)) for z in (-1.28, 0, 1.28)))
+
+
+@pytest.mark.parametrize(("right", "trusted"), [(True, True), (False, False)])
+def test_a_forecast_counts_as_much_as_it_was_found_to_be_right(right: bool, trusted: bool) -> None:
+    chance, sizing = np.random.default_rng(7), MemorySizing()
+    for peak in GB * np.exp(0.5 * chance.normal(size=60)):
+        error = 0.05 * chance.normal() if right else chance.normal()
+        sizing.observe("k", memory=float(peak), duration=9.0, told=told_of(float(peak), error))
+    assert (sizing.weights("k")[FORECAST] > 0.9) is trusted
+    assert (sizing.weights("k")[FORECAST] < 0.1) is not trusted
+
+
+def test_a_forecast_that_falls_silent_is_judged_as_the_plain_level_meanwhile() -> None:
+    sizing = seen("k", [GB, 2 * GB, 3 * GB, GB, 2 * GB])
+    sizing.observe("k", memory=2 * GB, duration=9.0, told=told_of(2 * GB, 0.0))
+    before = sizing.weights("k")
+    seen("k", [3 * GB, GB] * 10, sizing)
+    after = sizing.weights("k")
+    assert after[FORECAST] / after[LEVEL] == pytest.approx(before[FORECAST] / before[LEVEL])
+
+
+def test_a_line_through_few_leads_nowhere_that_nobody_has_seen() -> None:
+    sizing = MemorySizing()
+    for size, peak in ((0, 1e3), (0, 1e3), (0, 1e3), (3, 1e3), (20, 3e10), (None, 1e3)):
+        known = {} if size is None else {"read": float(size)}
+        sizing.observe("k", memory=peak, duration=1.0, sizes=known)
+    assert sizing.allocate("k", sizes={"read": 1e6}).allocations[-1] < 1e14
 
 
 def test_the_past_beyond_what_is_kept_is_forgotten() -> None:
