@@ -19,6 +19,7 @@ from scheduler.planning.problem import Objective, Problem
 from scheduler.planning.schedule import Schedule
 from scheduler.predictors.base import Predictor
 from scheduler.records import Outcome, TaskRecord
+from scheduler.sizing import MemorySizing, told, with_allocations
 from scheduler.store import Store
 from scheduler.store.values import Attempt
 from scheduler.workflow import Workflow
@@ -49,7 +50,8 @@ class Agent:
     """Runs workflows with beliefs, a planner and an executor, and records what happened.
 
     `clock` gives aware UTC times, also when asked from another thread. At least every `beat`
-    seconds a run shows that it lives.
+    seconds a run shows that it lives. `sizing` chooses what memory attempts get, and learns from
+    each that ends; without it the objective's quantile and margin decide.
     """
 
     predictor: Predictor
@@ -58,6 +60,7 @@ class Agent:
     store: Store
     clock: Callable[[], datetime]
     beat: float = 20.0
+    sizing: MemorySizing | None = None
 
     def run(
         self,
@@ -73,6 +76,8 @@ class Agent:
         Raises Infeasible when a task has no worker. Interrupted, the run is recorded as such.
         """
         forecast = self.predictor.predict(workflow, cluster)
+        if self.sizing is not None:
+            forecast = with_allocations(forecast, workflow, self.sizing)
         problem = Problem(workflow, cluster, forecast, objective or Objective())
         return self.carry_out(problem, self.planner.plan(problem), label=label, watch=watch)
 
@@ -109,13 +114,16 @@ class Agent:
         An executor that observes no news, as one that simulates the forecast, records nothing.
         """
         started: dict[tuple[str, int], AttemptStarted] = {}
+        said = {} if self.sizing is None else told(problem.forecast)
         for event in self.executor.run(problem, schedule):
             self.store.append_events(run, [event], at=self.clock())
             if isinstance(event, AttemptStarted):
                 started[event.task, event.attempt] = event
             elif isinstance(event, AttemptEnded) and self.executor.records:
                 attempt = _attempt(started.pop((event.task, event.attempt)), event)
-                self._record(run, problem.workflow, attempt)
+                record = self._record(run, problem.workflow, attempt)
+                if self.sizing is not None and record is not None:
+                    self.sizing.learn([record], {(record.run, record.task): said[record.task]})
             yield event
 
     def _report(self, run: int, problem: Problem, schedule: Schedule) -> RunReport:
@@ -168,7 +176,7 @@ class Agent:
             at=self.clock(),
         )
 
-    def _record(self, run: int, workflow: Workflow, attempt: Attempt) -> None:
+    def _record(self, run: int, workflow: Workflow, attempt: Attempt) -> TaskRecord | None:
         source = f"run {run}"
         try:
             record = as_record(attempt, workflow, f"{workflow.name} #{run}")
@@ -178,8 +186,9 @@ class Agent:
                 source, line, error.field, error.rule, error.value, repr(attempt)[:LONGEST_RAW]
             )
             self.store.quarantine([refused], source, at=self.clock())
-        else:
-            self.store.add_records([(record.key(), record)], source)
+            return None
+        self.store.add_records([(record.key(), record)], source)
+        return record
 
 
 def _attempt(started: AttemptStarted, ended: AttemptEnded) -> Attempt:

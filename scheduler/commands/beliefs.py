@@ -1,15 +1,21 @@
 """Which predictor a door uses: the champion where there is one, history otherwise."""
 
+from collections import defaultdict, deque
 from collections.abc import Callable
+from datetime import datetime
 from typing import cast
 
 from scheduler.discover import plugged
 from scheduler.errors import NotFound
 from scheduler.predictors.base import Predictor
 from scheduler.predictors.history import HistoryPredictor
+from scheduler.records import TaskRecord
+from scheduler.sizing import MemorySizing, Told, told
 from scheduler.store import Store
 
 GROUP = "scheduler.predictors"
+LATEST_OF_KIND = 60  # attempts that sizing learns from when a door opens: about 0.1 s a kind
+LATEST_RUNS = 10  # whose forecasts are judged by what was then needed
 Offer = Callable[[Store], Predictor | None]
 
 
@@ -32,3 +38,25 @@ def choose(store: Store, name: str | None = None) -> Predictor:
     if name is not None:
         raise NotFound(f"The predictor {name!r} has learned nothing yet; run: allot train")
     return HistoryPredictor.learn(store.records())
+
+
+def sizing(store: Store, *, now: datetime) -> MemorySizing:
+    """The policy for memory, learned from the latest attempts of each kind.
+
+    What the latest runs were forecast to need is weighed against what they needed.
+    """
+    latest: dict[str, deque[TaskRecord]] = defaultdict(lambda: deque(maxlen=LATEST_OF_KIND))
+    for record in store.records():
+        latest[record.kind].append(record)
+    learned, forecasts = MemorySizing(), _forecasts(store, now)
+    for records in latest.values():
+        learned.learn(records, forecasts)
+    return learned
+
+
+def _forecasts(store: Store, now: datetime) -> dict[tuple[str, str], Told]:
+    return {
+        (f"{each.workflow} #{each.id}", task): said
+        for each in store.runs(now=now, limit=LATEST_RUNS)
+        for task, said in told(store.run_forecast(each.id)).items()
+    }

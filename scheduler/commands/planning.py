@@ -141,12 +141,14 @@ def explain(
 def _problem(
     door: Door, workflow: Path, cluster: Path, predictor: str | None, quantile: float
 ) -> Problem:
-    from scheduler.commands.beliefs import choose
+    from scheduler.commands.beliefs import choose, sizing
     from scheduler.documents import read_cluster, read_workflow
+    from scheduler.sizing import with_allocations
 
     tasks, workers = read_workflow(workflow), read_cluster(cluster)
     with door.store() as store:
         forecast = choose(store, predictor).predict(tasks, workers)
+        forecast = with_allocations(forecast, tasks, sizing(store, now=door.now()))
     return Problem(tasks, workers, forecast, objective(quantile))
 
 

@@ -42,7 +42,7 @@ def run(
 ) -> None:
     """Forecast, plan and run a workflow, and record what happened."""
     from scheduler.agent import Agent
-    from scheduler.commands.beliefs import choose
+    from scheduler.commands.beliefs import choose, sizing
     from scheduler.documents import read_cluster, read_workflow
 
     door = Door.open(json=json, store=store, seed=seed)
@@ -54,6 +54,7 @@ def run(
             executor(executor_name, address=address, seed=door.settings.seed),
             opened,
             door.now,
+            sizing=sizing(opened, now=door.now()),
         )
         bar = progress.add_task("running", total=len(tasks))
 

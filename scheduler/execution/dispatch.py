@@ -3,8 +3,9 @@
 A task is waiting until its predecessors have succeeded and their bytes have arrived, then ready;
 it runs when the worker of its placement has the cores and memory free. Workers serve their ready
 tasks in planned order and never let a later one overtake a ready one that does not fit yet, so
-nothing starves. A failed attempt is tried again; one that ran out of memory gets twice as much, on
-a larger worker if need be. When no attempt is left the task is given up, and all that wait for it.
+nothing starves. A failed attempt is tried again; one that ran out of memory gets what the forecast
+plans next, else twice as much, on a larger worker if need be. When no attempt is left the task is
+given up, and all that wait for it.
 """
 
 import math
@@ -17,7 +18,6 @@ from scheduler.planning.problem import Problem
 from scheduler.planning.schedule import Schedule
 from scheduler.records import Outcome
 
-GROWTH = 2.0  # of the allocation after an attempt ran out of memory
 Transfer = Callable[[float, str, str], float]
 
 
@@ -139,7 +139,7 @@ class Dispatch:
     def _grow(self, task_id: str, task: _Task) -> bool:
         """Gives the task more memory, where it is or on the fastest worker that has it."""
         row = self._problem.workflow.index[task_id]
-        wanted = math.ceil(task.allocation.memory * GROWTH)
+        wanted = math.ceil(self._problem.memory_after(row, task.allocation.memory))
         larger = [
             (
                 worker.memory < wanted,

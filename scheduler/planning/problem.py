@@ -13,6 +13,7 @@ from scheduler.workflow import Task, Workflow
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
+GROWTH = 2.0  # of the allocation after an attempt ran out of memory, where nothing is planned
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -21,7 +22,7 @@ class Objective:
 
     `duration_quantile` is the level at which durations are planned. `memory_quantile` is the level
     of memory that is reserved, times `memory_margin`, where a task's owner has not asked for an
-    amount of memory.
+    amount of memory and the forecast brings no allocations.
     """
 
     duration_quantile: float = 0.5
@@ -90,9 +91,9 @@ class Problem:
     def memory(self) -> Floats:
         """Bytes to reserve for each task on each worker, n x m.
 
-        What its owner asked for, else what is believed, at most all that the worker has. A belief
-        alone never leaves a task without a worker: where it usually takes more than any able
-        worker has, the largest of these is given whole.
+        What its owner asked for, else what wastes least, else what is believed; at most all that
+        the worker has. A belief alone never leaves a task without a worker: where it usually takes
+        more than any able worker has, the largest of these is given whole.
         """
         asked = np.array([task.memory or np.nan for task in self.workflow.tasks], dtype=np.float64)
         return np.ceil(np.where(np.isnan(asked)[:, None], self._believed_memory, asked[:, None]))
@@ -100,12 +101,30 @@ class Problem:
     @property
     def _believed_memory(self) -> Floats:
         usual = self.forecast.at("memory", 0.5)
-        believed = self.forecast.at("memory", self.objective.memory_quantile)
-        wanted = np.maximum(usual, believed * self.objective.memory_margin)
+        wanted = self._wanted_memory
         fits = self._able & (usual <= self._room)
         largest = np.where(self._able, self._room, 0.0).max(axis=1, keepdims=True)
         last_resort = ~fits.any(axis=1, keepdims=True) & self._able & (self._room == largest)
         return np.where(fits | last_resort, np.minimum(wanted, self._room), wanted)
+
+    @property
+    def _wanted_memory(self) -> Floats:
+        if self.forecast.allocations is not None:
+            return np.repeat(self.forecast.allocations[:, :1], len(self.cluster.workers), axis=1)
+        usual = self.forecast.at("memory", 0.5)
+        believed = self.forecast.at("memory", self.objective.memory_quantile)
+        return np.maximum(usual, believed * self.objective.memory_margin)
+
+    def memory_after(self, task: int, held: float) -> float:
+        """The bytes for the attempt after one of the task (an index) that ran out of `held`.
+
+        What the forecast plans, else twice as much.
+        """
+        planned = np.empty(0)
+        if self.forecast.allocations is not None:
+            planned = np.ceil(self.forecast.allocations[task])
+        larger = planned[planned > held]
+        return float(larger.min()) if larger.size else held * GROWTH
 
     @cached_property
     def cores(self) -> Floats:

@@ -184,6 +184,8 @@ _ARRAYS = ("duration", "memory", "cpu", "failure", "affinity")
 def packed(forecast: Forecast) -> bytes:
     """A forecast as bytes: plain compressed arrays, nothing that could run on loading."""
     arrays: dict[str, Any] = {name: getattr(forecast, name) for name in _ARRAYS}
+    if forecast.allocations is not None:
+        arrays["allocations"] = forecast.allocations
     arrays |= {f"gates.{target}": gate for target, gate in forecast.gates.items()}
     arrays |= {
         name: np.array(getattr(forecast, name), dtype=str)
@@ -206,6 +208,7 @@ def unpacked(data: bytes) -> Forecast:
             **{name: arrays[name] for name in _ARRAYS},
             quantiles=tuple(map(float, arrays["quantiles"])),
             source=str(arrays["source"]),
+            allocations=arrays["allocations"] if "allocations" in arrays.files else None,
             gates={
                 name.removeprefix("gates."): arrays[name]
                 for name in arrays.files
