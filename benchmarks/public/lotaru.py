@@ -2,7 +2,7 @@
 
 import csv
 import gzip
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from learner.examples import Split
+from scheduler.cluster import Worker
 from scheduler.errors import NotFound
 from scheduler.records import Outcome, TaskRecord
 
@@ -21,6 +22,8 @@ SIZES = (
     "workflowinputuncompressed",
 )
 ROWS = 6368
+SWAPPED = {"asok01": "asok02", "asok02": "asok01"}
+CORES, MEMORY = 8, 2**34  # of every machine: the data do not tell
 TEST, VALIDATION = 0.25, 0.15  # shares of the groups
 
 
@@ -57,6 +60,36 @@ def benchmarks(data: Path) -> dict[str, tuple[float, float]]:
     with (data / "lotaru" / "benchmarks_global.csv").open(encoding="utf-8", newline="") as text:
         rows = list(csv.DictReader(text))
     return {row["node"]: (float(row["cpu_score"]), float(row["io_score"])) for row in rows}
+
+
+def workers(data: Path, names: Collection[str]) -> dict[str, Worker]:
+    """The machines of these names with their scores, and those of the kinds timed on each.
+
+    A kind's score is one over the median of its three short runs. The rows of asok01 and asok02
+    are swapped in that file (the authors' own reader swaps them back). A machine without scores of
+    its own (`wallyredcpu`) has those of the one that its name begins with.
+    """
+    general, timed = benchmarks(data), _timed(data)
+    found = {}
+    for name in sorted(names):
+        named = next((each for each in general if name.startswith(each)), None)
+        if named is not None:
+            cpu, io = general[named]
+            scores = {"cpu": cpu, "io": io, **timed.get(SWAPPED.get(named, named), {})}
+            found[name] = Worker(name=name, cores=CORES, memory=MEMORY, scores=scores)
+    return found
+
+
+def _timed(data: Path) -> dict[str, dict[str, float]]:
+    """By machine, the score of each kind that was timed there."""
+    found: dict[str, dict[str, float]] = {}
+    with (data / "lotaru" / "benchmarks_per_task.csv").open(encoding="utf-8", newline="") as text:
+        for row in csv.DictReader(text):
+            middle = float(np.median([float(row[f"realtime{i}"]) for i in (1, 2, 3)]))
+            if middle > 0:
+                kind = f"{row['workflow']}/{row['task']}"
+                found.setdefault(row["node"], {})[kind] = 1 / middle
+    return found
 
 
 def groups_of(rows: list[Row], part: NDArray[np.int64]) -> NDArray[np.str_]:
