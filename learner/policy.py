@@ -18,8 +18,8 @@ class Policy:
     """Says what each worker would cost, relative to the others, from what is known beforehand.
 
     Costs are expected ones: the probability of success times the time, plus the penalty of
-    failure. Only differences between workers count, so what makes work dear everywhere is no
-    concern of it.
+    failure. What is said are differences between workers; how dear work is anywhere only helps to
+    tell which pieces of work are alike.
     """
 
     encoding: Encoding
@@ -41,11 +41,16 @@ class Policy:
         unknown. Raises InvalidInput for tables that do not fit together or say nothing.
         """
         _refuse(features, cost)
-        apart = relative(cost)
+        apart, level = relative(cost)
         scale = max(float(apart.std()), 1e-12)
         encoding = Encoding.fit(features)
+        goals = np.column_stack([apart / scale, _standard(level) * cost.shape[1] ** 0.5])
         forest = Forest.fit(
-            encoding.apply(features), apart / scale, settings or ForestSettings(), seed=seed
+            encoding.apply(features),
+            apart / scale,
+            settings or ForestSettings(),
+            seed=seed,
+            goals=goals,
         )
         return cls(encoding, forest, scale)
 
@@ -61,18 +66,25 @@ class Policy:
         return np.asarray(self.costs(features).argmin(1))
 
 
-def relative(cost: Floats) -> Floats:
-    """Each row's costs beside their mean; a cost that is unknown becomes what is usual there.
+def relative(cost: Floats) -> tuple[Floats, Floats]:
+    """Each row's costs beside their mean, and that mean.
 
-    What is usual is the worker's mean beside the others. Shape: n x workers.
+    A cost that is unknown is taken as what is usual of its worker beside the others. Shape: n x
+    workers; n.
     """
     known = ~np.isnan(cost)
-    mean = np.where(known, cost, 0.0).sum(1) / np.maximum(known.sum(1), 1)
-    apart = np.where(known, cost - mean[:, None], 0.0)
-    usual = apart.sum(0) / np.maximum(known.sum(0), 1)
-    filled = np.where(known, apart, usual)
-    even: Floats = filled - filled.mean(1, keepdims=True)
-    return even
+    count = np.maximum(known.sum(1), 1)
+    mean = np.where(known, cost, 0.0).sum(1) / count
+    usual = np.where(known, cost - mean[:, None], 0.0).sum(0) / np.maximum(known.sum(0), 1)
+    level = np.where(known, cost - usual, 0.0).sum(1) / count
+    filled = np.where(known, cost, level[:, None] + usual)
+    mean = filled.mean(1)
+    return filled - mean[:, None], mean
+
+
+def _standard(values: Floats) -> Floats:
+    spread = float(values.std())
+    return (values - values.mean()) / spread if spread > 0 else np.zeros_like(values)
 
 
 def _refuse(features: Floats, cost: Floats) -> None:

@@ -3,8 +3,9 @@
 Extremely randomised trees (Geurts, Ernst and Wehenkel 2006) with a share of three ideas: all
 workers in one tree; cuts across two columns at once (sparse oblique projections, Tomita et al.
 2020), which on logarithms are cuts on ratios; and splits that are judged by prediction and by
-prescription together (Bertsimas, Dunn and Mundru 2019, eq. 4), so that a tree divides where another
-worker becomes the best one, not where costs merely differ.
+prescription together (Bertsimas, Dunn and Mundru 2019, eq. 4), so that a tree also divides where
+another worker becomes the best one, not only where costs differ. What is predicted is told apart
+from what is chosen by: `goals` are costs and whatever helps to tell rows apart.
 """
 
 from collections.abc import Mapping
@@ -23,16 +24,17 @@ FLAT = 1e-7  # a range of values, or a scatter, in which there is nothing to div
 
 @dataclass(frozen=True, kw_only=True)
 class ForestSettings:
-    """How to grow: `share` of the columns tried at each split, of `leaf` rows at least.
+    """How to grow: `share` of the columns tried at each split, parts of `leaf` rows at least.
 
-    `prescription` weighs how much of the regret a split removes against how much of the scatter of
-    costs it explains.
+    `oblique` is the share of cuts across two columns. `prescription` weighs how much of the regret
+    a split removes against how much of the scatter of goals it explains.
     """
 
     trees: int = 200
-    leaf: int = 3
-    share: float = 1 / 3
-    prescription: float = 0.5
+    leaf: int = 2
+    share: float = 0.5
+    oblique: float = 0.5
+    prescription: float = 0.25
 
 
 class Tree(NamedTuple):
@@ -57,16 +59,27 @@ class Forest:
     trees: tuple[Tree, ...]
 
     @classmethod
-    def fit(cls, x: Floats, cost: Floats, settings: ForestSettings, *, seed: int) -> Self:
-        """Grows on all rows.
+    def fit(
+        cls,
+        x: Floats,
+        cost: Floats,
+        settings: ForestSettings,
+        *,
+        seed: int,
+        goals: Floats | None = None,
+    ) -> Self:
+        """Grows on all rows; goals are the costs unless they are given.
 
-        Shape: x: n x columns, without NaN; cost: n x workers, without NaN.
+        Shape: x: n x columns, cost: n x workers, goals: n x any number; all without NaN.
         """
         rng = np.random.default_rng(seed)
         tries = max(1, int(x.shape[1] * settings.share))
-        x, cost = np.ascontiguousarray(x), np.ascontiguousarray(cost)
+        x, cost, goals = (
+            np.ascontiguousarray(each) for each in (x, cost, cost if goals is None else goals)
+        )
+        how = (tries, settings.leaf, settings.oblique, settings.prescription)
         grown = [
-            grow(x, cost, int(drawn), tries, settings.leaf, settings.prescription)
+            grow(x, cost, goals, int(drawn), *how)
             for drawn in rng.integers(2**31, size=settings.trees)
         ]
         return cls(tuple(Tree(*each) for each in grown))
@@ -97,7 +110,14 @@ class Forest:
 
 @compiled
 def grow(
-    x: Floats, cost: Floats, seed: int, tries: int, leaf: int, prescription: float
+    x: Floats,
+    cost: Floats,
+    goals: Floats,
+    seed: int,
+    tries: int,
+    leaf: int,
+    oblique: float,
+    prescription: float,
 ) -> tuple[Ints, Ints, Floats, Floats, Ints, Floats]:
     """One tree, as the fields of `Tree`."""
     np.random.seed(seed)  # the compiled code's own stream, apart from the interpreter's
@@ -112,8 +132,9 @@ def grow(
         if node == count:
             break
         mine = rows[first[node] : last[node]]
-        total, scatter, regret = _summed(cost, mine)
-        value[node] = total / len(mine)
+        paid, regret = _paid(cost, mine)
+        total, scatter = _summed(goals, mine)
+        value[node] = paid / len(mine)
         if len(mine) < 2 * leaf or scatter <= FLAT:
             continue
         best, tried = 0.0, 0
@@ -123,13 +144,17 @@ def grow(
             k = j + np.random.randint(columns - j)
             order[j], order[k] = order[k], order[j]
             a, b = order[j], np.random.randint(columns)
-            by = 2 * np.random.random() - 1
+            by = 2 * np.random.random() - 1 if np.random.random() < oblique else 0.0
             low, high = _projected(x, mine, a, b, by, shown)
             if high - low <= FLAT:
                 continue
             tried += 1
             at = low + np.random.random() * (high - low)
-            gain = _gain(cost, mine, shown, at, total, scatter, regret, leaf, prescription)
+            if not leaf <= (shown[: len(mine)] <= at).sum() <= len(mine) - leaf:
+                continue
+            gain = (1 - prescription) * _explained(goals, mine, shown, at, total) / scatter
+            if regret > FLAT and prescription > 0:
+                gain += prescription * _removed(cost, mine, shown, at, paid) / regret
             if gain > best:
                 best, column[node], other[node], slope[node], cut[node] = gain, a, b, by, at
         if best > 0:
@@ -142,17 +167,27 @@ def grow(
 
 
 @compiled
-def _summed(cost: Floats, rows: Ints) -> tuple[Floats, float, float]:
-    """Costs by worker, their scatter within workers, and the regret of the best one choice."""
-    total, squares, least = np.zeros(cost.shape[1]), 0.0, 0.0
+def _paid(cost: Floats, rows: Ints) -> tuple[Floats, float]:
+    """Costs by worker, and the regret of choosing the best one of them for all rows."""
+    total, least = np.zeros(cost.shape[1]), 0.0
     for row in rows:
         low = np.inf
-        for w in range(cost.shape[1]):
+        for w in range(len(total)):
             total[w] += cost[row, w]
-            squares += cost[row, w] ** 2
             low = min(low, cost[row, w])
         least += low
-    return total, squares - (total**2).sum() / len(rows), total.min() - least
+    return total, total.min() - least
+
+
+@compiled
+def _summed(goals: Floats, rows: Ints) -> tuple[Floats, float]:
+    """Each goal's sum, and the scatter of all about their means."""
+    total, squares = np.zeros(goals.shape[1]), 0.0
+    for row in rows:
+        for w in range(len(total)):
+            total[w] += goals[row, w]
+            squares += goals[row, w] ** 2
+    return total, squares - (total**2).sum() / len(rows)
 
 
 @compiled
@@ -168,34 +203,33 @@ def _projected(
 
 
 @compiled
-def _gain(
-    cost: Floats,
-    rows: Ints,
-    shown: Floats,
-    at: float,
-    total: Floats,
-    scatter: float,
-    regret: float,
-    leaf: int,
-    prescription: float,
-) -> float:
-    """What a cut is worth: shares of the scatter explained and of the regret removed."""
-    left, count, workers = np.zeros(len(total)), 0, len(total)
+def _explained(goals: Floats, rows: Ints, shown: Floats, at: float, total: Floats) -> float:
+    """The scatter that a cut explains: that of the two means about the common one."""
+    left, count = _left(goals, rows, shown, at)
+    n, found = len(rows), 0.0
+    for w in range(len(total)):
+        right = total[w] - left[w]
+        found += left[w] ** 2 / count + right**2 / (n - count) - total[w] ** 2 / n
+    return found
+
+
+@compiled
+def _removed(cost: Floats, rows: Ints, shown: Floats, at: float, total: Floats) -> float:
+    """The cost that is saved where each side of a cut gets its own best worker."""
+    left, _ = _left(cost, rows, shown, at)
+    return float(total.min() - left.min() - (total - left).min())
+
+
+@compiled
+def _left(values: Floats, rows: Ints, shown: Floats, at: float) -> tuple[Floats, int]:
+    """Sums over the rows on the left of a cut, and how many there are."""
+    total, count = np.zeros(values.shape[1]), 0
     for i in range(len(rows)):
         if shown[i] <= at:
             count += 1
-            for w in range(workers):
-                left[w] += cost[rows[i], w]
-    n = len(rows)
-    if count < leaf or n - count < leaf:
-        return 0.0
-    explained, low, high = 0.0, np.inf, np.inf
-    for w in range(workers):
-        right = total[w] - left[w]
-        explained += left[w] ** 2 / count + right**2 / (n - count) - total[w] ** 2 / n
-        low, high = min(low, left[w]), min(high, right)
-    removed = (total.min() - low - high) / regret if regret > FLAT else 0.0
-    return (1 - prescription) * explained / scatter + prescription * removed
+            for w in range(len(total)):
+                total[w] += values[rows[i], w]
+    return total, count
 
 
 @compiled
