@@ -11,6 +11,7 @@ from learner.policy_forest import Forest, ForestSettings
 from scheduler.errors import InvalidInput
 
 Floats = NDArray[np.float64]
+PASSES = 50  # over rows and workers in turn, until what is usual is found
 
 
 @dataclass(frozen=True, eq=False)
@@ -69,17 +70,23 @@ class Policy:
 def relative(cost: Floats) -> tuple[Floats, Floats]:
     """Each row's costs beside their mean, and that mean.
 
-    A cost that is unknown is taken as what is usual of its worker beside the others. Shape: n x
-    workers; n.
+    A cost that is unknown is taken as what is usual of its worker beside the others, by least
+    squares on both effects. Shape: n x workers; n.
     """
     known = ~np.isnan(cost)
-    count = np.maximum(known.sum(1), 1)
-    mean = np.where(known, cost, 0.0).sum(1) / count
-    usual = np.where(known, cost - mean[:, None], 0.0).sum(0) / np.maximum(known.sum(0), 1)
-    level = np.where(known, cost - usual, 0.0).sum(1) / count
+    usual = np.zeros(cost.shape[1])
+    for _ in range(PASSES if not known.all() else 1):
+        level = _mean(cost - usual, known, axis=1)
+        usual = _mean(cost - level[:, None], known, axis=0)
+        usual -= usual.mean()
     filled = np.where(known, cost, level[:, None] + usual)
     mean = filled.mean(1)
     return filled - mean[:, None], mean
+
+
+def _mean(values: Floats, known: NDArray[np.bool_], *, axis: int) -> Floats:
+    total: Floats = np.where(known, values, 0.0).sum(axis)
+    return total / np.maximum(known.sum(axis), 1)
 
 
 def _standard(values: Floats) -> Floats:
