@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 import numpy as np
 from numpy.typing import NDArray
 
-from learner.features import Columns, Inputs, Known
+from learner.features import Columns, Inputs
 from learner.targets import targets
 from learner.targets.base import AttemptTarget
 from scheduler.errors import InvalidInput
@@ -75,7 +75,7 @@ class Examples:
         return cls(
             records=ordered,
             columns=columns,
-            inputs=columns.encode([Known.of_record(record) for record in ordered]),
+            inputs=columns.encode_records(ordered),
             truth={each.name: np.array([each.truth(r) for r in ordered]) for each in seen},
             at_least={each.name: np.array([each.at_least(r) for r in ordered]) for each in seen},
             split=parts,

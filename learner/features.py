@@ -2,12 +2,14 @@
 
 from collections import Counter
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from learner.context import Usual, context_of_records, context_of_workflow, usual_of
+from learner.history import Past
 from scheduler.cluster import Cluster
 from scheduler.errors import InvalidInput
 from scheduler.records import TaskRecord
@@ -20,28 +22,36 @@ MOST_SIZES = 64
 MOST_NAMES = {"kind": 1024, "worker": 256, "workflow": 1024}  # the rarest beyond these are UNKNOWN
 REQUESTS = ("requested_cores", "requested_memory")
 ENTITIES = ("kind", "worker", "workflow")
+FEWEST_CONTEXT = 20  # rows that must know a column of the context for it to be one
 
 
 @dataclass(frozen=True)
 class Known:
-    """One task on one worker before it starts."""
+    """One task on one worker before it starts.
+
+    `numbers` are sizes and requests; `context` is what its graph and the past say, in logarithms.
+    """
 
     kind: str
     worker: str | None
     workflow: str | None
     numbers: Mapping[str, float]
+    context: Mapping[str, float] = field(default_factory=dict)
 
     @classmethod
-    def of_record(cls, record: TaskRecord) -> "Known":
+    def of_record(cls, record: TaskRecord, context: Mapping[str, float] | None = None) -> "Known":
         """What was known of an attempt before it started; nothing of what it measured."""
         asked = zip(REQUESTS, (record.requested_cores, record.requested_memory), strict=True)
-        return cls(record.kind, record.worker, record.workflow, _numbers(record.sizes, asked))
+        numbers = _numbers(record.sizes, asked)
+        return cls(record.kind, record.worker, record.workflow, numbers, context or {})
 
     @classmethod
-    def of_task(cls, task: Task, workflow: str | None, worker: str | None = None) -> "Known":
+    def of_task(
+        cls, task: Task, workflow: str | None, context: Mapping[str, float] | None = None
+    ) -> "Known":
         """What is known of a task that waits."""
         asked = zip(REQUESTS, (task.cores, task.memory), strict=True)
-        return cls(task.kind, worker, workflow, _numbers(task.sizes, asked))
+        return cls(task.kind, None, workflow, _numbers(task.sizes, asked), context or {})
 
 
 @dataclass(frozen=True, eq=False)
@@ -50,7 +60,7 @@ class Inputs:
 
     Shape
     - kind, worker, workflow: n, places in the vocabularies, 0 for UNKNOWN
-    - numbers: n x columns, log1p standardised, 0 where missing
+    - numbers: n x columns, logarithms standardised, 0 where missing
     - missing: n x columns, 1 where missing
     """
 
@@ -80,24 +90,30 @@ class Inputs:
 
 @dataclass(frozen=True)
 class Number:
-    """One numeric column: standardised = (log1p(value) - centre) / scale."""
+    """One numeric column: standardised = (log1p(value) - centre) / scale.
+
+    What the context says is given in logarithms, so that `log1p` is left out.
+    """
 
     name: str
     centre: float
     scale: float
+    context: bool = False
 
 
 @dataclass(frozen=True)
 class Columns:
     """The names behind the columns, learned from training rows only.
 
-    The first place of each vocabulary belongs to UNKNOWN.
+    The first place of each vocabulary belongs to UNKNOWN. Sizes and requests come before what the
+    context says. `usual` is what each kind usually takes, as the context compares with it.
     """
 
     kinds: tuple[str, ...]
     workers: tuple[str, ...]
     workflows: tuple[str, ...]
     numbers: tuple[Number, ...]
+    usual: Usual = field(default_factory=dict)
 
     @classmethod
     def learn(
@@ -111,20 +127,40 @@ class Columns:
         refuse_leaks(records, known_beforehand)
         rows = [Known.of_record(record) for record in records]
         counts = Counter(name for row in rows for name in row.numbers)
-        common = [name for name, _ in counts.most_common(MOST_SIZES)]
+        common = sorted(name for name, _ in counts.most_common(MOST_SIZES))
+        usual = usual_of(records)
         return cls(
             kinds=_names((row.kind for row in rows), MOST_NAMES["kind"]),
             workers=_names((row.worker for row in rows), MOST_NAMES["worker"]),
             workflows=_names((row.workflow for row in rows), MOST_NAMES["workflow"]),
-            numbers=tuple(_number(name, rows) for name in sorted(common)),
+            numbers=(
+                *(_number(name, rows) for name in common),
+                *_context_numbers(context_of_records(records, usual)),
+            ),
+            usual=usual,
         )
+
+    @property
+    def sizes(self) -> int:
+        """How many columns, the first ones, are sizes and requests."""
+        return sum(not each.context for each in self.numbers)
+
+    def encode_records(self, records: Sequence[TaskRecord]) -> Inputs:
+        """What was known of each attempt before it started, as columns."""
+        told: Sequence[Mapping[str, float]] = [{}] * len(records)
+        if self.sizes < len(self.numbers):
+            told = context_of_records(records, self.usual)
+        pairs = zip(records, told, strict=True)
+        return self.encode([Known.of_record(record, context) for record, context in pairs])
 
     def encode(self, rows: Sequence[Known]) -> Inputs:
         """Rows as columns; names never seen become UNKNOWN, numbers not given are missing."""
         values = np.full((len(rows), len(self.numbers)), np.nan)
         for j, number in enumerate(self.numbers):
-            values[:, j] = [row.numbers.get(number.name, np.nan) for row in rows]
-        scaled = (np.log1p(values) - self._centres()) / self._scales()
+            told = [(row.context if number.context else row.numbers) for row in rows]
+            values[:, j] = [each.get(number.name, np.nan) for each in told]
+        values[:, : self.sizes] = np.log1p(values[:, : self.sizes])
+        scaled = (values - self._centres()) / self._scales()
         missing = np.isnan(values)
         return Inputs(
             kind=_places((row.kind for row in rows), self.kinds),
@@ -134,25 +170,46 @@ class Columns:
             missing=missing.astype(np.float64),
         )
 
-    def encode_pairs(self, workflow: Workflow, cluster: Cluster) -> Inputs:
+    def encode_tasks(self, workflow: Workflow, *, past: Past | None = None) -> Inputs:
+        """Every task of a workflow, on no worker; `past` is what ended until now."""
+        told: Sequence[Mapping[str, float]] = [{}] * len(workflow)
+        if self.sizes < len(self.numbers):
+            told = context_of_workflow(workflow, self.usual, past)
+        pairs = zip(workflow.tasks, told, strict=True)
+        return self.encode([Known.of_task(task, workflow.name, each) for task, each in pairs])
+
+    def places_of(self, cluster: Cluster) -> Ints:
+        """Where each worker stands in the vocabulary; UNKNOWN for those never seen."""
+        return _places((worker.name for worker in cluster.workers), self.workers)
+
+    def encode_pairs(
+        self, workflow: Workflow, cluster: Cluster, *, past: Past | None = None
+    ) -> Inputs:
         """Every task on every worker: row `i * m + j` is task i on worker j."""
-        tasks = self.encode([Known.of_task(task, workflow.name) for task in workflow.tasks])
-        workers = _places((worker.name for worker in cluster.workers), self.workers)
+        tasks, workers = self.encode_tasks(workflow, past=past), self.places_of(cluster)
         spread = tasks.take(np.repeat(np.arange(len(tasks)), len(workers)))
         return spread.on(np.tile(workers, len(tasks)))
 
     def as_plain(self) -> dict[str, Any]:
         """JSON values from which `from_plain` makes the same columns."""
-        numbers = [[each.name, each.centre, each.scale] for each in self.numbers]
+        numbers = [[each.name, each.centre, each.scale, each.context] for each in self.numbers]
         names = {"kinds": self.kinds, "workers": self.workers, "workflows": self.workflows}
-        return {name: list(each) for name, each in names.items()} | {"numbers": numbers}
+        usual = {
+            k: [None if np.isnan(v) else float(v) for v in each] for k, each in self.usual.items()
+        }
+        lists: dict[str, Any] = {name: list(each) for name, each in names.items()}
+        return lists | {"numbers": numbers, "usual": usual}
 
     @classmethod
     def from_plain(cls, plain: Mapping[str, Any]) -> "Columns":
         """The columns that `as_plain` wrote."""
         numbers = tuple(Number(*each) for each in plain["numbers"])
         kinds, workers, workflows = (tuple(plain[f"{name}s"]) for name in ENTITIES)
-        return cls(kinds, workers, workflows, numbers)
+        usual = {
+            kind: tuple(np.nan if value is None else value for value in each)
+            for kind, each in plain["usual"].items()
+        }
+        return cls(kinds, workers, workflows, numbers, usual)
 
     def _centres(self) -> Floats:
         return np.array([each.centre for each in self.numbers])
@@ -213,3 +270,14 @@ def _number(name: str, rows: Iterable[Known]) -> Number:
     low, centre, high = np.quantile(logs, (0.25, 0.5, 0.75))
     scale = max((high - low) / 1.349, float(logs.std()))
     return Number(name, float(centre), float(scale) if scale > 1e-6 else 1.0)
+
+
+def _context_numbers(told: Sequence[Mapping[str, float]]) -> list[Number]:
+    """The columns of the context that enough rows know, and that tell them apart."""
+    found = []
+    for name in sorted({name for row in told for name in row}):
+        values = np.array([row.get(name, np.nan) for row in told])
+        seen = values[~np.isnan(values)]
+        if len(seen) >= FEWEST_CONTEXT and float(seen.std()) > 1e-6:
+            found.append(Number(name, float(np.median(seen)), float(seen.std()), context=True))
+    return found
