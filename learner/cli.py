@@ -41,7 +41,7 @@ def train(
             "linear_mix, mmoe, cgc, ple or sparse."
         ),
     ] = "cgc",
-    epochs: Annotated[int, typer.Option(min=1, help="Passes over the records at most.")] = 40,
+    epochs: Annotated[int, typer.Option(min=1, help="Passes over the records at most.")] = 30,
     weighting: Annotated[
         str,
         typer.Option(

@@ -14,8 +14,8 @@ class Shape:
     Experts of depth 0 are linear maps.
     """
 
-    experts: int = 4
-    width: int = 64
+    experts: int = 3
+    width: int = 32
     depth: int = 2
     dropout: float = 0.05
 
