@@ -38,7 +38,8 @@ class Learned:
     @property
     def serves(self) -> dict[str, str]:
         """The name of the arm behind each target."""
-        names = dict.fromkeys(self.network.plan.targets, NetworkArm.name)
+        forecast = (name for name in self.network.plan.targets if name in targets())
+        names = dict.fromkeys(forecast, NetworkArm.name)
         return names | {name: arm.name for name, arm in self.arms.items()}
 
     def predict(self, inputs: Inputs) -> dict[str, Floats]:

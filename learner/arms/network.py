@@ -14,8 +14,9 @@ from learner.examples import Examples
 from learner.features import Inputs
 from learner.networks.network import Network, Plan, Rows
 from learner.offsets import Offsets
+from learner.targets import target_named
 from learner.training.fit import Fitted, fit
-from learner.training.lesson import Lesson, lessons_of
+from learner.training.lesson import Lesson, lessons_of, measured_along
 from learner.training.settings import TrainingSettings
 
 CHUNK = 16_384  # rows in one pass, to bound memory
@@ -47,7 +48,11 @@ class NetworkArm(Arm):
         if like is not None:
             settings = replace(settings, epochs=like.epochs, patience=like.epochs)
         plan = Plan.over(examples.columns, settings.sharing, settings.shape)
-        found = learn(plan, lessons_of(examples, offsets, seed=settings.seed), settings)
+        along = measured_along(examples) if settings.auxiliary else {}
+        wide = {name: target_named(name).outputs for name in along}
+        plan = replace(plan, targets={**plan.targets, **wide})
+        lessons = lessons_of(examples, offsets, seed=settings.seed, along=along)
+        found = learn(plan, lessons, settings)
         network = Network(plan)
         network.load_state_dict(dict(found.weights))
         return cls(network, found.epoch + 1 if like is None else like.epochs)

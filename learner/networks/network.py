@@ -11,7 +11,7 @@ import learner.networks as files
 from learner.features import Columns, Inputs
 from learner.networks.base import Shape, Sharing
 from learner.networks.blocks import Head, NumberEmbedding, squash
-from learner.targets import targets
+from learner.targets import target_named, targets
 from scheduler.discover import implementations, named
 
 WIDTHS = {"kind": 16, "workflow": 4}
@@ -101,7 +101,7 @@ class Network(nn.Module):
     def __init__(self, plan: Plan) -> None:
         super().__init__()
         self.plan = plan
-        self.chooses = tuple(targets()[name].sees == "choices" for name in plan.targets)
+        self.chooses = tuple(target_named(name).sees == "choices" for name in plan.targets)
         names = {"kind": plan.kinds, "workflow": plan.workflows}
         self.names = nn.ModuleDict({n: nn.Embedding(names[n], WIDTHS[n]) for n in names})
         self.numbers = NumberEmbedding(plan.numbers)

@@ -18,12 +18,14 @@ class Target(ABC):
     """One thing that the network predicts.
 
     `outputs` is how many numbers its head gives. A target `sees` attempts, one row each, or
-    choices, the same piece of work on several workers.
+    choices, the same piece of work on several workers. An `auxiliary` target is never forecast: a
+    network learns it along with the others where logs measure it, for what it says of them.
     """
 
     name: ClassVar[str]
     outputs: ClassVar[int]
     sees: ClassVar[Literal["attempts", "choices"]] = "attempts"
+    auxiliary: ClassVar[bool] = False
 
     @abstractmethod
     def read(self, raw: Tensor, offset: Tensor) -> Tensor:

@@ -117,6 +117,37 @@ class Cpu(Quantity):
     name, field, floor, growth = "cpu", "cpu", 1e-2, 0.0
 
 
+class Transfer(Quantity):
+    """Bytes that a succeeded attempt moves, under the first of its `names` that its log measures.
+
+    Auxiliary: a forecast holds none, but what work reads and writes says how long it takes.
+    """
+
+    names: ClassVar[tuple[str, ...]]
+    auxiliary = True
+
+    def truth(self, record: TaskRecord) -> float:
+        """The logarithm of the bytes; none counts as not observed."""
+        found = [record.measured[name] for name in self.names if record.measured.get(name)]
+        if record.outcome is not Outcome.SUCCEEDED or not found:
+            return math.nan
+        return math.log(max(found[0], self.floor))
+
+
+class BytesRead(Transfer):
+    """Bytes read, through the operating system rather than from the disk where both are known."""
+
+    name, field, floor = "bytes_read", "measured", 1.0
+    names = ("rchar", "bytes_read", "read_bytes")
+
+
+class BytesWritten(Transfer):
+    """Bytes written, through the operating system rather than to the disk."""
+
+    name, field, floor = "bytes_written", "measured", 1.0
+    names = ("wchar", "bytes_written", "written_bytes", "write_bytes")
+
+
 def pinball(quantiles: Floats, truth: Floats) -> float:
     """The mean pinball loss of quantiles, n x q, against n truths."""
     levels = np.array(QUANTILES)

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from learner.networks.network import Network, Plan, Rows
-from learner.targets import targets
+from learner.targets import target_named, targets
 from learner.training.gradients import Meeting, cosines
 from learner.training.lesson import Batch, Lesson
 from learner.training.settings import TrainingSettings
@@ -79,8 +79,8 @@ def _fit(
     best, weights = 0, course.weights()
     for epoch in range(settings.epochs):
         trained, checked = course.learn(epoch), course.check(whole)
-        losses.append(sum(trained.values()))
-        checks.append(sum(checked.values()))
+        losses.append(_forecast(trained))
+        checks.append(_forecast(checked))
         if not math.isfinite(losses[-1] + checks[-1]):
             raise AllotError(
                 f"The training diverged in epoch {epoch}; a smaller rate than "
@@ -205,8 +205,8 @@ def losses(network: nn.Module, batch: Batch) -> dict[str, Tensor]:
     """Each target's share in the mean loss of the whole batch."""
     said = network(batch.rows, batch.workers)
     found = {}
-    for name, target in targets().items():
-        truth, offset = batch.truth[name], batch.offset[name]
+    for name in batch.truth:
+        target, truth, offset = target_named(name), batch.truth[name], batch.offset[name]
         predicted = target.read(said[name], offset)
         cost = target.loss(predicted, truth, batch.at_least[name]) * batch.weight[name]
         found[name] = cost.sum() / max(batch.counts[name], 1e-9)
@@ -236,14 +236,19 @@ def _agreement(names: Sequence[str], cosine: Tensor) -> dict[tuple[str, str], fl
     }
 
 
+def _forecast(by_target: Mapping[str, float]) -> float:
+    """The sum over targets that are forecast: auxiliary ones do not choose the epoch."""
+    return sum(loss for name, loss in by_target.items() if name in targets())
+
+
 def _metrics(
     epoch: int,
     trained: Mapping[str, float],
     checked: Mapping[str, float],
     health: Mapping[tuple[str, str], float],
 ) -> list[Metric]:
-    told = [Metric(epoch, "all", "loss", sum(trained.values()))]
-    told += [Metric(epoch, "all", "validation_loss", sum(checked.values()))]
+    told = [Metric(epoch, "all", "loss", _forecast(trained))]
+    told += [Metric(epoch, "all", "validation_loss", _forecast(checked))]
     told += [Metric(epoch, name, "loss", loss) for name, loss in trained.items()]
     told += [Metric(epoch, name, "validation_loss", loss) for name, loss in checked.items()]
     return told + [Metric(epoch, target, name, v) for (target, name), v in health.items()]

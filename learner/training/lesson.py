@@ -1,7 +1,7 @@
 """Examples laid out for learning: tensors, and the batches of each epoch."""
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
@@ -14,11 +14,14 @@ from learner.examples import Examples
 from learner.features import UNKNOWN, Inputs
 from learner.networks.network import Rows
 from learner.offsets import Offsets
-from learner.targets import targets
-from learner.targets.base import Target
+from learner.offsets.ridge import fit_ridge
+from learner.targets import auxiliaries, target_named, targets
+from learner.targets.base import AttemptTarget, Target
+from learner.targets.quantities import Quantity
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
+MEASURED = 0.1  # the share of training rows from which on an auxiliary target is learned
 FORGETTING = ((False, False), (True, False), (False, True), (True, True))
 
 
@@ -61,21 +64,35 @@ class Lesson:
     weight: Mapping[str, Tensor]
 
     @classmethod
-    def of(cls, examples: Examples, rows: Ints, offsets: Offsets, choices: Choices) -> "Lesson":
-        """The lesson of some rows of the examples, and of their choices."""
+    def of(
+        cls,
+        examples: Examples,
+        rows: Ints,
+        offsets: Offsets,
+        choices: Choices,
+        *,
+        along: Mapping[str, Floats] | None = None,
+    ) -> "Lesson":
+        """The lesson of some rows of the examples, and of their choices.
+
+        `along` are truths of auxiliary targets, for all examples, that the offsets know.
+        """
+        known = {**examples.truth, **(along or {})}
+        unbounded = np.full(len(examples), np.nan)
         inputs, pairs = examples.inputs.take(rows), choices.pairs()
         width = choices.cost.shape
         taught = np.array_equal(rows, examples.split.train)
         truth, at_least, offset, weight = {}, {}, {}, {}
-        for name, target in targets().items():
-            if target.sees == "choices":
+        for name in (*targets(), *(along or {})):
+            if target_named(name).sees == "choices":
                 truth[name] = choices.cost
                 at_least[name] = np.full(width, np.nan)
                 offset[name] = offsets.under(name, pairs).reshape(1, *width)
                 weight[name] = choices.weight
             else:
-                truth[name] = examples.truth[name][rows] / offsets.scale(name)
-                at_least[name] = examples.at_least[name][rows] / offsets.scale(name)
+                truth[name] = known[name][rows] / offsets.scale(name)
+                bound = examples.at_least.get(name, unbounded)
+                at_least[name] = bound[rows] / offsets.scale(name)
                 under = [offsets.under(name, forget(inputs, *each)) for each in FORGETTING]
                 if taught and name in offsets.apart:  # the offset saw these rows: ask the others
                     under[0] = offsets.apart[name]
@@ -95,7 +112,7 @@ class Lesson:
         return tuple(
             name
             for name in self.truth
-            if self._telling(targets()[name], every[targets()[name].sees == "choices"]).any()
+            if self._telling(target_named(name), every[target_named(name).sees == "choices"]).any()
         )
 
     @property
@@ -141,7 +158,8 @@ class Lesson:
         lost = torch.from_numpy(forgotten[:, rank::world])
         variant = lost[0].long() + 2 * lost[1].long()
         truth, at_least, offset, weight, counts = {}, {}, {}, {}, {}
-        for name, target in targets().items():
+        for name in self.truth:
+            target = target_named(name)
             mine, everyone = share[target.sees], every[target.sees]
             truth[name], at_least[name] = self.truth[name][mine], self.at_least[name][mine]
             weight[name] = self.weight[name][mine]
@@ -162,14 +180,52 @@ class Lesson:
         return seen if target.sees == "choices" else seen | bounded
 
 
-def lessons_of(examples: Examples, offsets: Offsets, *, seed: int) -> dict[str, Lesson]:
-    """The parts that a training sees: `train` and `validation`."""
+def measured_along(examples: Examples) -> dict[str, Floats]:
+    """The truths of the auxiliary targets that a tenth of the training rows measure, by name.
+
+    Shape: n, a value for each example, NaN where it was not observed.
+    """
+    found = {}
+    for name, target in auxiliaries().items():
+        if isinstance(target, AttemptTarget):
+            truth = np.array([target.truth(record) for record in examples.records])
+            if (~np.isnan(truth[examples.split.train])).mean() >= MEASURED:
+                found[name] = truth
+    return found
+
+
+def lessons_of(
+    examples: Examples,
+    offsets: Offsets,
+    *,
+    seed: int,
+    along: Mapping[str, Floats] | None = None,
+) -> dict[str, Lesson]:
+    """The parts that a training sees: `train` and `validation`.
+
+    `along` are the truths of auxiliary targets to learn too; they get offsets of their own.
+    """
+    offsets = _with_more(offsets, examples, along or {})
     parts = {"train": examples.split.train, "validation": examples.split.validation}
     rng = default_rng(seed)
     return {
-        name: Lesson.of(examples, rows, offsets, choices_of(examples, rows, offsets, rng=rng))
+        name: Lesson.of(
+            examples, rows, offsets, choices_of(examples, rows, offsets, rng=rng), along=along
+        )
         for name, rows in parts.items()
     }
+
+
+def _with_more(offsets: Offsets, examples: Examples, along: Mapping[str, Floats]) -> Offsets:
+    rows = examples.split.train
+    ridges, apart = dict(offsets.ridges), dict(offsets.apart)
+    for name, truth in along.items():
+        target = target_named(name)
+        if isinstance(target, Quantity):
+            inputs = examples.inputs.take(rows)
+            ridges[name], told = fit_ridge(inputs, truth[rows], target, examples.columns)
+            apart[name] = told / ridges[name].scale
+    return replace(offsets, ridges=ridges, apart=apart)
 
 
 def forget(inputs: Inputs, kind: bool, worker: bool) -> Inputs:

@@ -22,6 +22,7 @@ class TrainingSettings:
     is shown as UNKNOWN, so that the network learns what to say of names it never saw. `patience`
     is how many epochs may pass without a better one. `threads` are per training worker.
     `weighting` balances the targets; `loss_weights`, by target, are those of the static one.
+    With `auxiliary` the network also learns what logs measure but no forecast holds.
 
     `folds` is how many times the chosen arms are fitted again, each time without a part of the
     training rows, to calibrate on what they then say of that part; 0 calibrates on the validation
@@ -32,8 +33,8 @@ class TrainingSettings:
     sharing: str = "cgc"
     shape: Shape = field(default_factory=Shape)
     seed: int = 0
-    epochs: int = 40
-    patience: int = 12
+    epochs: int = 30
+    patience: int = 8
     batch: int | None = None
     rate: float = 3e-3
     decay: float = 1e-3
@@ -45,6 +46,7 @@ class TrainingSettings:
     known_beforehand: tuple[str, ...] = ()
     weighting: str = "static"
     loss_weights: Mapping[str, float] = field(default_factory=dict)
+    auxiliary: bool = False
 
     def __post_init__(self) -> None:
         sharing_named(self.sharing)

@@ -5,10 +5,10 @@ import pytest
 import torch
 from torch import Tensor
 
-from learner.targets import targets
+from learner.targets import auxiliaries, targets
 from learner.targets.base import Target
 
-TARGETS = targets()
+TARGETS = {**targets(), **auxiliaries()}
 ROWS, WORKERS = 6, 3
 
 every_target = pytest.mark.parametrize("target", TARGETS.values(), ids=TARGETS)

@@ -5,13 +5,17 @@ import pytest
 import torch
 from logged_worlds import SMALL, compared_logs, logs, one_learned, one_world
 
+from learner.arms.network import NetworkArm
+from learner.calibration import Calibration
 from learner.examples import Examples
+from learner.learned import Learned
 from learner.metrics import evaluate, relative_error
 from learner.networks.base import Shape
-from learner.networks.network import Plan
+from learner.networks.network import Network, Plan
 from learner.offsets import Offsets
+from learner.targets import targets
 from learner.training.fit import Fitted, fit, losses
-from learner.training.lesson import Lesson, lessons_of
+from learner.training.lesson import Lesson, lessons_of, measured_along
 from learner.training.settings import TrainingSettings
 from scheduler.errors import AllotError, InvalidInput, NotFound
 from scheduler.records import Outcome
@@ -93,8 +97,6 @@ def test_every_epoch_reports_losses_and_the_health_of_gates(examples: Examples) 
 
 def test_shares_of_a_batch_add_up_to_the_batch(examples: Examples) -> None:
     """What makes training with several workers equal to training with one."""
-    from learner.networks.network import Network
-
     torch.manual_seed(0)
     network = Network(Plan.over(examples.columns, "cgc", QUICK.shape)).eval()
     options = {"seed": 3, "forget": 0.3}
@@ -212,3 +214,34 @@ def test_seeds_that_cannot_be_drawn_from_are_refused(seed: float) -> None:
 def test_loss_weights_that_make_no_sense_are_refused(options: dict, why: str) -> None:
     with pytest.raises(InvalidInput, match=why):
         TrainingSettings(**options)
+
+
+def test_what_a_log_measures_in_a_tenth_of_its_rows_is_learned_along() -> None:
+    records = logs(60)
+    assert set(measured_along(Examples.of(records))) == {"bytes_read"}
+    rare = [r if i % 20 == 0 else replace(r, measured={}) for i, r in enumerate(records)]
+    assert not measured_along(Examples.of(rare))
+
+
+def test_a_network_that_learns_along_forecasts_what_others_forecast() -> None:
+    examples = Examples.of(logs(80))
+    offsets = Offsets.fit(examples)
+    arm = NetworkArm.fit(examples, offsets, replace(QUICK, auxiliary=True))
+    assert "bytes_read" in arm.network.plan.targets
+    learned = Learned(arm.network, examples.columns, offsets, Calibration.none())
+    assert set(learned.predict(examples.inputs)) == set(targets())
+    again = Plan.from_plain(arm.network.plan.as_plain())
+    assert Network(again).load_state_dict(arm.network.state_dict())
+
+
+def test_auxiliary_targets_do_not_choose_the_epoch() -> None:
+    told = []
+    examples = Examples.of(logs(80))
+
+    def learn(*given) -> Fitted:
+        return fit(*given, report=told.append)
+
+    NetworkArm.fit(examples, Offsets.fit(examples), replace(QUICK, auxiliary=True), learn=learn)
+    losses = {m.target: m.value for m in told[-1] if m.name == "validation_loss"}
+    assert losses["bytes_read"] > 0
+    assert losses["all"] == pytest.approx(sum(losses[name] for name in targets()))

@@ -1,13 +1,18 @@
+import math
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
+from logged_worlds import logs
 
+from learner.targets import auxiliaries, targets
 from learner.targets.assignment import Assignment, regret
 from learner.targets.failure import Failure, area_under_curve
-from learner.targets.quantities import Duration, pinball
+from learner.targets.quantities import BytesRead, BytesWritten, Duration, pinball
 from scheduler.predictors.affinity import TEMPERATURE
 
 anything = arrays(np.float32, (4, 3), elements=st.floats(-1e4, 1e4, width=32))
@@ -144,3 +149,18 @@ def test_scores_come_to_tell_expected_costs_and_not_who_is_cheapest_most_often()
     expected = cost.mean(0)
     torch.testing.assert_close(told, expected / expected.sum(), atol=1e-3, rtol=0)
     assert scores[0] > scores[1]
+
+
+def test_bytes_are_read_from_what_the_log_measures_under_any_of_their_names() -> None:
+    record = logs(1)[0]
+    for name in ("rchar", "bytes_read", "read_bytes"):
+        seen = replace(record, measured={name: 1000.0})
+        assert BytesRead().truth(seen) == pytest.approx(math.log(1000))
+    both = replace(record, measured={"read_bytes": 5.0, "rchar": 1000.0})
+    assert BytesRead().truth(both) == pytest.approx(math.log(1000))
+    assert math.isnan(BytesWritten().truth(record))
+
+
+def test_bytes_are_learned_along_and_never_forecast() -> None:
+    assert set(auxiliaries()) == {"bytes_read", "bytes_written"}
+    assert not set(auxiliaries()) & set(targets())
