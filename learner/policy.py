@@ -85,8 +85,8 @@ def relative(cost: Floats) -> tuple[Floats, Floats]:
 
 
 def _mean(values: Floats, known: NDArray[np.bool_], *, axis: int) -> Floats:
-    total: Floats = np.where(known, values, 0.0).sum(axis)
-    return total / np.maximum(known.sum(axis), 1)
+    total = np.where(known, values, 0.0).sum(axis)
+    return np.asarray(total / np.maximum(known.sum(axis), 1))
 
 
 def _standard(values: Floats) -> Floats:
