@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
-from learner.features import Inputs
+from learner.features import UNKNOWN, Inputs
 from scheduler.forecast import QUANTILES
 
 Floats = NDArray[np.float64]
@@ -45,12 +45,14 @@ class Calibration:
         *,
         kinds: int,
         workers: int,
+        late: NDArray[np.bool_] | None = None,
     ) -> "Calibration":
         """From rows that were not learned from.
 
         A kind's shift is shrunk to that over all, and a worker's, of what then remains, to
-        nothing, by their numbers of rows. Shape: predicted: by quantity, n x quantiles; truth: by
-        quantity, n, NaN where unknown.
+        nothing, by their numbers of rows. What remains on `late` rows, those that came after all
+        that was learned from, moves all kinds alike: it tells how the world drifts. Shape:
+        predicted: by quantity, n x quantiles; truth: by quantity, n, NaN where unknown; late: n.
         """
         by_kind, by_worker = {}, {}
         for name, quantiles in predicted.items():
@@ -60,6 +62,9 @@ class Calibration:
             by_kind[name] = _shrunk(miss, kind, kinds, usual=_shift(miss))
             rest = miss - by_kind[name][kind]
             by_worker[name] = _shrunk(rest, worker, workers, usual=np.zeros(len(QUANTILES)))
+            if late is not None:
+                rest = rest - by_worker[name][worker]
+                by_kind[name] += _drift(rest[late[seen]], kind[late[seen]], kinds)
         return cls(by_kind, by_worker)
 
     def correct(self, name: str, quantiles: Floats, inputs: Inputs) -> Floats:
@@ -82,6 +87,19 @@ def _shrunk(miss: Floats, group: Ints, groups: int, *, usual: Floats) -> Floats:
     for each, count in zip(*np.unique(group, return_counts=True), strict=True):
         own = np.array([_conformal(miss[group == each, i], q) for i, q in enumerate(QUANTILES)])
         table[each] = (count * own + USUAL * usual) / (count + USUAL)
+    return table
+
+
+def _drift(miss: Floats, kind: Ints, kinds: int) -> Floats:
+    """One shift for all kinds that are known, and one for those that are not: kinds x quantiles.
+
+    Kinds that appear late are further off than those that have been seen.
+    """
+    table = np.zeros((kinds, len(QUANTILES)))
+    known = kind != UNKNOWN
+    for rows, places in ((known, slice(UNKNOWN + 1, None)), (~known, slice(0, UNKNOWN + 1))):
+        weight = rows.sum() / (rows.sum() + USUAL)
+        table[places] = weight * _shift(miss[rows])
     return table
 
 

@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from learner.examples import Examples, Split, work_of
+from learner.examples import Examples, Split, when, work_of
 from learner.features import UNKNOWN
 from learner.learned import Learned
 from learner.lineup import Lineup, Serves
@@ -31,11 +31,13 @@ BLOCKS = 5  # stretches of the log in each fold, where nothing else tells rows a
 class HeldOut:
     """Quantiles of rows predicted without them, by quantity, n x quantiles, NaN for all others.
 
-    `strange` are the rows whose kind was unknown to who predicted them.
+    `strange` are the rows whose kind was unknown to who predicted them; `late` are those that came
+    after all that was learned from.
     """
 
     predicted: dict[str, Floats]
     strange: NDArray[np.bool_]
+    late: NDArray[np.bool_]
 
     @classmethod
     def of(cls, lineup: Lineup, settings: TrainingSettings, serves: Serves) -> "HeldOut":
@@ -43,7 +45,9 @@ class HeldOut:
         examples, split = lineup.examples, lineup.examples.split
         size = (len(examples), 3)
         names = [name for name, each in targets().items() if isinstance(each, Quantity)]
-        held = cls({name: np.full(size, np.nan) for name in names}, np.zeros(size[0], dtype=bool))
+        nowhere = np.zeros(size[0], dtype=bool)
+        empty = {name: np.full(size, np.nan) for name in names}
+        held = cls(empty, nowhere, _after(examples))
         held.note(lineup.learned(serves), examples, split.validation)
         if len(split.validation) < ENOUGH and settings.folds > 1:
             for rest, fold in _folds(examples, settings.folds):
@@ -65,8 +69,22 @@ class HeldOut:
         """The same, corrected by all that was held out; its columns may be others."""
         inputs = examples.inputs
         inputs = replace(inputs, kind=np.where(self.strange, UNKNOWN, inputs.kind))
-        found = learned.correction(self.predicted, examples.truth, inputs)
+        said = ~np.isnan(next(iter(self.predicted.values()))).any(1)
+        late = self.late & said
+        found = learned.correction(
+            self.predicted, examples.truth, inputs, late=late if late.any() else None
+        )
         return replace(learned, calibration=found)
+
+
+def _after(examples: Examples) -> NDArray[np.bool_]:
+    """Rows later than every training row; none where the log has no times."""
+    times = [when(record) for record in examples.records]
+    learned = [time for i in examples.split.train if (time := times[i]) is not None]
+    if not learned:
+        return np.zeros(len(times), dtype=bool)
+    latest = max(learned)
+    return np.array([time is not None and time > latest for time in times])
 
 
 def fold_of(records: Sequence[TaskRecord], count: int) -> Ints:

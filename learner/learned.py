@@ -64,11 +64,16 @@ class Learned:
         return replace(self, calibration=self.correction(plain, truth, inputs))
 
     def correction(
-        self, predicted: Mapping[str, Floats], truth: Mapping[str, Floats], inputs: Inputs
+        self,
+        predicted: Mapping[str, Floats],
+        truth: Mapping[str, Floats],
+        inputs: Inputs,
+        *,
+        late: NDArray[np.bool_] | None = None,
     ) -> Calibration:
         """The calibration that such predictions of rows never learned from ask for."""
         kinds, workers = len(self.columns.kinds), len(self.columns.workers)
-        return Calibration.fit(predicted, truth, inputs, kinds=kinds, workers=workers)
+        return Calibration.fit(predicted, truth, inputs, kinds=kinds, workers=workers, late=late)
 
     def quantities(self, inputs: Inputs) -> dict[str, Floats]:
         """The predicted quantiles, logarithms, without the targets that have none."""

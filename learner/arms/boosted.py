@@ -117,7 +117,7 @@ class BoostedArm(Arm):
             name, _, _ = key.partition("/")
             model = Booster(model_str=arrays[key].tobytes().decode())
             models[name] = (*models.get(name, ()), model)
-        return cls(models, float(arrays["pace"]))
+        return cls(models, arrays["pace"].item())
 
     def _said(self, name: str, features: Floats) -> Floats:
         target, models = targets()[name], self.models.get(name, ())

@@ -90,6 +90,36 @@ def test_rows_of_which_nothing_was_said_or_seen_teach_nothing() -> None:
     np.testing.assert_array_equal(made.shifts["d"], alone.shifts["d"])
 
 
+def test_all_kinds_move_by_what_the_late_rows_are_off() -> None:
+    """In the last tenth of the log everything takes e times as long; early rows know nothing."""
+    kind = np.tile([1, 2], 1000)
+    late = np.arange(2000) >= 1600
+    truth = RNG.normal(size=2000) * kind + late
+    told, inputs = narrow(2000), rows(kind)
+    made = Calibration.fit({"d": told}, {"d": truth}, inputs, kinds=3, workers=1, late=late)
+    fresh_kind = np.tile([1, 2], 5000)
+    fresh = RNG.normal(size=10000) * fresh_kind + 1
+    below = fresh[:, None] < made.correct("d", narrow(10000), rows(fresh_kind))[:, [0, 2]]
+    np.testing.assert_allclose(below[:, 1].mean(), 0.9, atol=0.025)
+    without = Calibration.fit({"d": told}, {"d": truth}, inputs, kinds=3, workers=1)
+    deaf = fresh[:, None] < without.correct("d", narrow(10000), rows(fresh_kind))[:, [0, 2]]
+    assert deaf[:, 1].mean() < 0.83
+
+
+def test_late_rows_of_unknown_kinds_move_only_what_is_said_of_unknown_kinds() -> None:
+    kind = np.repeat([0, 1], 500)
+    late = np.tile([False, True], 500)
+    truth = RNG.normal(size=1000)
+    truth[(kind == 0) & late] += 9.0
+    alike = {"kinds": 3, "workers": 1}
+    told = ({"d": narrow(1000)}, {"d": truth}, rows(kind))
+    moved = Calibration.fit(*told, **alike, late=late).shifts["d"][:, 2]
+    stayed = Calibration.fit(*told, **alike).shifts["d"][:, 2]
+    assert moved[0] - stayed[0] > 0.5
+    np.testing.assert_allclose(moved[1] - stayed[1], moved[2] - stayed[2])
+    assert abs(moved[1] - stayed[1]) < 0.3
+
+
 @given(
     arrays(float, (1, 3), elements=st.floats(-5, 5)),
     arrays(float, (1, 3), elements=st.floats(-5, 5)),

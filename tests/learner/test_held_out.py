@@ -100,3 +100,17 @@ def test_kinds_that_a_fold_had_not_seen_count_as_unknown() -> None:
     lineup = Lineup.fit(examples, replace(SMALL, epochs=2), names=("offset",))
     held = HeldOut.of(lineup, SMALL, ALL_BY_OFFSET)
     assert np.flatnonzero(held.strange).tolist() == first[:3]
+
+
+def test_late_rows_are_those_after_all_that_was_learned_from(examples: Examples) -> None:
+    lineup = Lineup.fit(examples, replace(SMALL, epochs=2), names=("offset",))
+    late = np.flatnonzero(HeldOut.of(lineup, SMALL, ALL_BY_OFFSET).late)
+    split = examples.split
+    np.testing.assert_array_equal(late, np.sort(np.r_[split.validation, split.test]))
+
+
+def test_no_row_is_late_where_the_log_has_no_times() -> None:
+    plain = [replace(each, started=None, ended=None) for each in compared_logs(60)]
+    examples = Examples.of(plain)
+    lineup = Lineup.fit(examples, replace(SMALL, epochs=2), names=("offset",))
+    assert not HeldOut.of(lineup, SMALL, ALL_BY_OFFSET).late.any()

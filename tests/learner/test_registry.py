@@ -8,6 +8,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from logged_worlds import one_learned, one_world
 
+from learner.arms.boosted import BoostedArm
 from learner.arms.offset import OffsetArm
 from learner.calibration import Calibration
 from learner.examples import Examples
@@ -38,9 +39,11 @@ def test_what_is_loaded_forecasts_as_what_was_saved(saved) -> None:
 
 
 def test_both_fits_and_all_arms_come_back(tmp_path: Path) -> None:
+    pytest.importorskip("lightgbm")
     examples = Examples.of(one_world())
     offset = OffsetArm.fit(examples, one_learned().offsets)
-    arms = {"memory": offset, "cpu": offset}
+    trees = BoostedArm.fit(examples, one_learned().offsets)
+    arms = {"memory": offset, "cpu": offset, "duration": trees, "assignment": trees}
     used = replace(one_learned(), arms=arms, calibration=Calibration.none())
     registry = Registry(tmp_path)
     name, sha256 = registry.save("cgc-1", used, {}, judged=one_learned())
