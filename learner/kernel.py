@@ -66,49 +66,73 @@ class Curves:
             self.intercept[kind] + (sizes * self.slopes[kind]).sum(1) + self.habit[kind, worker]
         )
         for each in np.unique(kind):
-            mine = np.flatnonzero(kind == each)
-            points = slice(int(self.first[each]), int(self.first[each + 1]))
+            mine, points = np.flatnonzero(kind == each), self._points(each)
             if points.start < points.stop:
                 for part in np.array_split(mine, -(-len(mine) // ROWS)):
                     value[part] += self._bent(points, self.width[each], worker[part], sizes[part])
         return value
 
-    def pairs(self, kind: Ints, workers: Ints, sizes: Floats) -> Floats:
-        """The value of n tasks on each of m workers: n x m."""
+    def bells(self, kind: Ints, sizes: Floats) -> "Bells":
+        """How near each row lies to each of its kind's points, by kind and length."""
+        found: Bells = []
+        bent = sizes[:, : self.sizes.shape[1]]
+        for each in np.unique(kind):
+            points = self._points(each)
+            rows = np.flatnonzero(kind == each)
+            if points.start < points.stop:
+                far = _distances(bent[rows], self.sizes[points])
+                near = np.hstack(_bells(far.astype(np.float32), self.width[each])).astype(
+                    np.float32
+                )
+                found.append((int(each), rows.astype(np.int64), near))
+        return found
+
+    def pairs(
+        self, kind: Ints, workers: Ints, sizes: Floats, *, bells: "Bells | None" = None
+    ) -> Floats:
+        """The value of n tasks on each of m workers: n x m, bends in single precision.
+
+        `bells` are those of curves through the same points, where they are known.
+        """
         value = self.habit[kind[:, None], workers]
         value += (self.intercept[kind] + (sizes * self.slopes[kind]).sum(1))[:, None]
-        for each in np.unique(kind):
-            points = slice(int(self.first[each]), int(self.first[each + 1]))
-            mine = np.flatnonzero(kind == each)
-            if points.start < points.stop:
-                for part in np.array_split(mine, -(-len(mine) // ROWS)):
-                    value[part] += self._bent_on(points, self.width[each], workers, sizes[part])
+        for each, rows, near in self.bells(kind, sizes) if bells is None else bells:
+            weight, places = self._weights(self._points(each))
+            bent = near @ weight.transpose(2, 0, 1).reshape(near.shape[1], -1).astype(np.float32)
+            value[rows] += bent[:, _columns(places, workers)]
         return value
 
-    def _bent_on(self, points: slice, width: float, workers: Ints, sizes: Floats) -> Floats:
-        far = _distances(sizes[:, : self.sizes.shape[1]], self.sizes[points])
-        there = self.worker[points]
-        same = (there[:, None] == workers) & (workers != UNKNOWN)
-        total = np.zeros((len(sizes), len(workers)))
-        for j, near in enumerate(_bells(far, width)):
-            total += near @ (self.bend[points, j, None] + self.whim[points, j, None] * same)
-        return total
+    def _points(self, kind: int) -> slice:
+        return slice(int(self.first[kind]), int(self.first[kind + 1]))
 
-    def _bent(self, points: slice, width: float, worker: Ints, sizes: Floats) -> Floats:
-        """The bends; each worker's whims stand in a column of their own."""
+    def _weights(self, points: slice) -> tuple[Floats, Ints]:
+        """What each point weighs for each worker that has points there, and for all others last.
+
+        Shape: s x (workers there + 1) x lengths; the places of the workers there.
+        """
         places, columns = np.unique(self.worker[points], return_inverse=True)
         whim = np.zeros((len(columns), len(places) + 1, len(LENGTHS)))
         whim[np.arange(len(columns)), columns] = self.whim[points]
         whim[:, np.flatnonzero(places == UNKNOWN)] = 0
-        column = np.minimum(np.searchsorted(places, worker), len(places) - 1)
-        column = np.where(places[column] == worker, column, len(places))
-        weight = self.bend[points][:, None] + whim
+        return self.bend[points][:, None] + whim, places
+
+    def _bent(self, points: slice, width: float, worker: Ints, sizes: Floats) -> Floats:
+        """The bends of rows of one kind."""
+        weight, places = self._weights(points)
+        far = _distances(sizes[:, : self.sizes.shape[1]], self.sizes[points])
         total = np.zeros((len(sizes), weight.shape[1]))
-        for j, near in enumerate(
-            _bells(_distances(sizes[:, : self.sizes.shape[1]], self.sizes[points]), width)
-        ):
+        for j, near in enumerate(_bells(far, width)):
             total += near @ weight[..., j]
-        return np.asarray(total[np.arange(len(sizes)), column])
+        return np.asarray(total[np.arange(len(sizes)), _columns(places, worker)])
+
+
+Bells = list[tuple[int, Ints, NDArray[np.float32]]]
+
+
+def _columns(places: Ints, worker: Ints) -> Ints:
+    """Where each worker stands among the sorted places; behind the last where it does not."""
+    column = np.minimum(np.searchsorted(places, worker), len(places) - 1)
+    return np.asarray(np.where(places[column] == worker, column, len(places)))
 
 
 @dataclass(frozen=True, eq=False)
