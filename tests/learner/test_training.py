@@ -233,8 +233,12 @@ def test_a_stopped_training_is_seen_for_what_it_was(store: Store, blow: int, sta
 @quiet
 @patient
 @pytest.mark.timeout(280)
-def test_two_workers_on_ray_learn_what_one_process_learns(store: Store) -> None:
-    settings = replace(SMALL, clip=0.14)  # some steps are clipped, so the scale of gradients shows
+@pytest.mark.parametrize("weighting", ["static", "pcgrad"])
+def test_two_workers_on_ray_learn_what_one_process_learns(store: Store, weighting: str) -> None:
+    if weighting != "static":
+        pytest.importorskip("torchjd")
+    # some steps are clipped, so the scale of gradients shows
+    settings = replace(SMALL, clip=0.14, weighting=weighting)
     alone, together = (train(store, settings, workers=workers) for workers in (0, 2))
     assert alone.training is not None
     assert together.training is not None
