@@ -5,6 +5,7 @@ from collections.abc import Mapping
 import numpy as np
 from numpy.typing import NDArray
 
+from learner.adaptation import Adaptation, met_since
 from learner.features import UNKNOWN, Inputs
 from learner.learned import Learned
 from learner.registry import Registry
@@ -26,11 +27,12 @@ class NetworkPredictor(Predictor):
 
     A worker that no log knows is believed to be like the known worker of the cluster whose
     benchmark scores are nearest, and as much faster as they say. Without scores, durations are
-    those of an unknown worker divided by its speed.
+    those of an unknown worker divided by its speed. Workers and kinds that logs came to know after
+    the training, as `met` tells, are forecast from what they did.
     """
 
-    def __init__(self, learned: Learned, source: str) -> None:
-        self.learned, self.source = learned, source
+    def __init__(self, learned: Learned, source: str, met: Adaptation | None = None) -> None:
+        self.learned, self.source, self.met = learned, source, met or Adaptation(learned)
 
     def predict(self, workflow: Workflow, cluster: Cluster) -> Forecast:
         """Quantiles, risk, affinity and gate weights of all pairs."""
@@ -38,7 +40,11 @@ class NetworkPredictor(Predictor):
         pairs = (len(workflow), len(cluster))
         places, paces = self._strangers(workflow, cluster)
         inputs, faster = inputs.on(np.tile(places, pairs[0])), paces.ravel()
+        workers = [worker.name for worker in cluster.workers] * pairs[0]
+        kinds = [task.kind for task in workflow.tasks for _ in range(pairs[1])]
         told = self.learned.predict(inputs)
+        told = self.met.moved(told, inputs, kinds=kinds, workers=workers)
+        faster = faster * (1 - self.met.decides(inputs, workers))
         told["duration"] = told["duration"] - faster[:, None]
         told["assignment"] = told["assignment"] + faster / TEMPERATURE
         quantities = {name: np.exp(told[name]).reshape(*pairs, -1) for name in QUANTITIES}
@@ -70,6 +76,8 @@ class NetworkPredictor(Predictor):
         for j, worker in enumerate(cluster.workers):
             if worker.name in place:
                 places[j] = place[worker.name]
+            elif worker.name in self.met.decided:
+                paces[:, j] = np.log(worker.speed)
             elif (other := stand_in(worker, known, kinds)) is not None:
                 places[j] = place[other.name]
                 paces[:, j] = [pace(worker, other, kind, kinds) for kind in kinds]
@@ -88,7 +96,8 @@ def load(store: Store, name: str = "champion") -> NetworkPredictor:
     Raises NotFound where there is none, CorruptVersion where its files are not what was saved.
     """
     version = store.version(name)
-    return NetworkPredictor(Registry(store.folder).load(version), version.id)
+    learned = Registry(store.folder).load(version)
+    return NetworkPredictor(learned, version.id, met_since(learned, store))
 
 
 def champion(store: Store) -> Predictor | None:
