@@ -171,10 +171,18 @@ def versions(found: Sequence[ModelVersion], aliases: Mapping[str, str]) -> pd.Da
         {
             "version": each.id, "alias": ", ".join(sorted(names.get(each.id, []))),
             "sharing": each.sharing, "training": each.training, "created": each.created,
-            "sha256": each.sha256,
+            "arms": served_by(each), "sha256": each.sha256,
         }
         for each in found
     )  # fmt: skip
+
+
+def served_by(version: ModelVersion) -> str:
+    """Which arm serves which targets, in words; nothing for versions that do not tell."""
+    by_arm: dict[str, list[str]] = {}
+    for target, each in version.metrics.get("arms", {}).items():
+        by_arm.setdefault(each["arm"], []).append(target)
+    return "; ".join(f"{arm}: {', '.join(names)}" for arm, names in by_arm.items())
 
 
 def comparison(found: Mapping[str, ModelVersion]) -> pd.DataFrame:

@@ -113,6 +113,14 @@ def test_a_forecast_without_gates_has_an_empty_frame() -> None:
     assert frames.gates(a_view("running").plan.forecast, "a", "w0").empty
 
 
+def test_a_version_tells_which_arm_serves_which_targets() -> None:
+    arms = {"cpu": {"arm": "offset"}, "duration": {"arm": "network"}, "memory": {"arm": "offset"}}
+    told = ModelVersion("cgc-1", "cgc", AT, "0" * 64, 1, {"arms": arms})
+    silent = ModelVersion("cgc-2", "cgc", AT, "0" * 64, 1, {})
+    shown = frames.versions([told, silent], {})["arms"].tolist()
+    assert shown == ["offset: cpu, memory; network: duration", ""]
+
+
 def test_versions_are_compared_number_by_number() -> None:
     champion = ModelVersion("v1", "mmoe", AT, "0" * 64, None, {"duration": {"error": 0.3}})
     challenger = ModelVersion("v2", "cgc", AT, "1" * 64, None, {"duration": {"error": 0.2}, "x": 1})
