@@ -27,6 +27,7 @@ OUTLIER = 3.0  # robust standard deviations beyond which an attempt counts less
 MOST = 256  # points that carry a kind's curve; more are gathered into the nearest
 NEWEST = 20_000  # rows of a kind that are looked at
 ROWS = 65_536  # in one pass, to bound memory
+EXACT = 2048  # tasks up to which all pairs are told in double precision
 
 
 class Setting(NamedTuple):
@@ -75,22 +76,21 @@ class Curves:
     def bells(self, kind: Ints, sizes: Floats) -> "Bells":
         """How near each row lies to each of its kind's points, by kind and length."""
         found: Bells = []
+        kept = np.float64 if len(sizes) <= EXACT else np.float32
         bent = sizes[:, : self.sizes.shape[1]]
         for each in np.unique(kind):
             points = self._points(each)
             rows = np.flatnonzero(kind == each)
             if points.start < points.stop:
                 far = _distances(bent[rows], self.sizes[points])
-                near = np.hstack(_bells(far.astype(np.float32), self.width[each])).astype(
-                    np.float32
-                )
+                near = np.hstack(_bells(far.astype(kept), self.width[each]))
                 found.append((int(each), rows.astype(np.int64), near))
         return found
 
     def pairs(
         self, kind: Ints, workers: Ints, sizes: Floats, *, bells: "Bells | None" = None
     ) -> Floats:
-        """The value of n tasks on each of m workers: n x m, bends in single precision.
+        """The value of n tasks on each of m workers: n x m; of many, bends in single precision.
 
         `bells` are those of curves through the same points, where they are known.
         """
@@ -98,7 +98,7 @@ class Curves:
         value += (self.intercept[kind] + (sizes * self.slopes[kind]).sum(1))[:, None]
         for each, rows, near in self.bells(kind, sizes) if bells is None else bells:
             weight, places = self._weights(self._points(each))
-            bent = near @ weight.transpose(2, 0, 1).reshape(near.shape[1], -1).astype(np.float32)
+            bent = near @ weight.transpose(2, 0, 1).reshape(near.shape[1], -1).astype(near.dtype)
             value[rows] += bent[:, _columns(places, workers)]
         return value
 
@@ -126,7 +126,7 @@ class Curves:
         return np.asarray(total[np.arange(len(sizes)), _columns(places, worker)])
 
 
-Bells = list[tuple[int, Ints, NDArray[np.float32]]]
+Bells = list[tuple[int, Ints, Floats]]
 
 
 def _columns(places: Ints, worker: Ints) -> Ints:

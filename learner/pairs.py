@@ -1,7 +1,7 @@
 """What is believed of every task on every worker, in one pass.
 
 A task's tower, its quantiles' steps and its bends are computed once; workers add a product and a
-level. The same as `Learned.predict` row by row, to single precision.
+level. The same as `Learned.predict` row by row; of many tasks to half a percent.
 """
 
 from collections.abc import Mapping, Sequence

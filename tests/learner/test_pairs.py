@@ -53,5 +53,5 @@ def test_many_tasks_in_several_chunks_are_told_in_their_order(learned: Learned) 
     told = predict_pairs(learned, tasks, workers, threads=2)
     last = predict_pairs(learned, tasks.take(np.arange(CHUNK, CHUNK + 5)), workers)
     np.testing.assert_allclose(
-        told.quantities["duration"][CHUNK:], last.quantities["duration"], rtol=1e-3
+        told.quantities["duration"][CHUNK:], last.quantities["duration"], rtol=5e-3
     )
