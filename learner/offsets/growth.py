@@ -1,6 +1,6 @@
 """How a quantity grows with size, read for each kind as a bounded power law and as a line."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -15,6 +15,9 @@ FIXED = (0.0, 0.5, 0.8, 0.95)  # fixed costs tried, as shares of the smallest va
 USUAL = 0.8  # the power to which few observations are pulled
 PULL = 0.01  # what one unit of distance from it costs, in mean |log error|
 SMALLEST = 0.05  # the quantile that stands for the smallest values seen
+CORRELATED = 0.75  # below which a line says no more than the median
+TOLERANCE = 0.2  # a size with so much more error, relatively, weighs 1/e of the best
+FAINT = 0.05  # of the best weight: sizes below it do not count
 TINY = 1e-300
 DISTINCT = 3  # sizes of a kind that a law needs
 SAME = 0.9999  # columns more alike than this say the same
@@ -32,13 +35,13 @@ class Read(NamedTuple):
 
 @dataclass(frozen=True, eq=False)
 class Growth:
-    """`log(max(fixed + exp(level + power * (x - top)), least))` by kind, x a logarithm of one size.
+    """The mean over sizes of `log(max(fixed + exp(level + power * (x - top)), least))`, by kind.
 
-    Shape: all kinds long. `column` is the place of that size among the numbers; -1 where no size
-    of the kind varies, and the law says zero.
+    x is the logarithm of one size. Shape: kinds x columns each. A weight of zero is of a size that
+    does not tell; where a kind has no other, the law says zero.
     """
 
-    column: Ints
+    weight: Floats
     top: Floats
     fixed: Floats
     level: Floats
@@ -55,34 +58,48 @@ class Growth:
         kinds: int,
         read: Callable[[Floats, Floats], Read],
     ) -> "Growth":
-        """The law of each kind with three distinct sizes, as `powers` or `line` reads it.
+        """The law of each kind with three distinct sizes, as `powers`, `line` or `plain` reads it.
 
-        Of the sizes that vary the one with the least error is taken. Shape: sizes: n x columns,
-        logarithms; values: n logarithms.
+        Sizes weigh by their errors: one that is a fifth worse than the best weighs 1/e of it.
+        Shape: sizes: n x columns, logarithms; values: n logarithms.
         """
-        law = cls(np.full(kinds, -1), *(np.zeros(kinds) for _ in range(5)))
+        law = cls(*(np.zeros((kinds, sizes.shape[1])) for _ in range(6)))
         for each in np.unique(kind):
             mine = kind == each
-            tops = sizes[mine].max(0)
-            tried = [
-                (read(sizes[mine, j] - tops[j], values[mine]), j) for j in _telling(sizes[mine])
-            ]
-            if tried:
-                best, j = min(tried)
-                law.column[each], law.top[each] = j, tops[j]
-                _, law.fixed[each], law.level[each], law.power[each], law.least[each] = best
+            tops, columns = sizes[mine].max(0), _telling(sizes[mine])
+            tried = [read(sizes[mine, j] - tops[j], values[mine]) for j in columns]
+            for j, one, share in zip(columns, tried, _shares(tried), strict=True):
+                law.weight[each, j], law.top[each, j] = share, tops[j]
+                _, law.fixed[each, j], law.level[each, j], *rest = one
+                law.power[each, j], law.least[each, j] = rest
         return law
+
+    def lawful(self) -> NDArray[np.bool_]:
+        """Which kinds have a law."""
+        return np.asarray(self.weight.any(1))
 
     def at(self, sizes: Floats, kind: Ints) -> Floats:
         """The logarithm that the law says for each row."""
-        if not sizes.shape[1]:
-            return np.zeros(len(sizes))
-        column = self.column[kind]
-        x = sizes[np.arange(len(sizes)), np.maximum(column, 0)] - self.top[kind]
-        power = np.where(column < 0, 0.0, self.power[kind])
-        value = self.fixed[kind] + np.exp(self.level[kind] + power * x)
-        said: Floats = np.log(np.maximum(value, self.least[kind]))
+        said = np.zeros(len(sizes))
+        for j in np.flatnonzero(self.weight.any(0)):
+            mine = np.flatnonzero(self.weight[kind, j] > 0)
+            place = kind[mine], j
+            grown = np.exp(
+                self.level[place] + self.power[place] * (sizes[mine, j] - self.top[place])
+            )
+            value = np.maximum(self.fixed[place] + grown, self.least[place])
+            said[mine] += self.weight[place] * np.log(value)
         return said
+
+
+def _shares(tried: Sequence[Read]) -> Floats:
+    error = np.array([each.error for each in tried])
+    if not len(error):
+        return error
+    share = np.exp((1 - error / max(error.min(), TINY)) / TOLERANCE)
+    share[share < FAINT * share.max()] = 0.0
+    weighed: Floats = share / share.sum()
+    return weighed
 
 
 def _telling(sizes: Floats) -> list[int]:
@@ -123,15 +140,33 @@ def line(x: Floats, values: Floats) -> Read:
     value; never falling, and never below half of the least value seen."""
     natural, size = np.exp(values), np.exp(x)
     root = 1 / np.sqrt(natural)
-    design = np.column_stack([root, root * size])
-    (fixed, slope), *_ = np.linalg.lstsq(design, root * natural, rcond=None)
+    fixed, slope = _least_squares(np.column_stack([root, root * size]), root * natural)
     if slope <= 0:
         fixed, slope = len(x) / (1 / natural).sum(), 0.0
-    least = natural.min() / 2
-    said = np.log(np.maximum(fixed + slope * size, least))
+    return _straight(fixed, slope, x, values)
+
+
+def plain(x: Floats, values: Floats) -> Read:
+    """The straight line by plain least squares, or the median where value and size correlate
+    below .75: the rule of Lotaru (Bader et al. 2022, section III-B), for few observations."""
+    natural, size = np.exp(values), np.exp(x)
+    fixed, slope = _least_squares(np.column_stack([np.ones_like(size), size]), natural)
+    together = slope > 0 and np.corrcoef(size, natural)[0, 1] >= CORRELATED
+    if not together:
+        fixed, slope = float(np.median(natural)), 0.0
+    return _straight(fixed, slope, x, values)
+
+
+def _straight(fixed: float, slope: float, x: Floats, values: Floats) -> Read:
+    least = float(np.exp(values.min()) / 2)
+    said = np.log(np.maximum(fixed + slope * np.exp(x), least))
     error = float((_weight(x) * np.abs(said - values)).sum())
-    level = float(np.log(max(slope, TINY)))
-    return Read(error, float(fixed), level, 1.0, float(least))
+    return Read(error, fixed, float(np.log(max(slope, TINY))), 1.0, least)
+
+
+def _least_squares(design: Floats, values: Floats) -> tuple[float, float]:
+    (fixed, slope), *_ = np.linalg.lstsq(design, values, rcond=None)
+    return float(fixed), float(slope)
 
 
 def _weight(x: Floats) -> Floats:

@@ -63,4 +63,8 @@ def _smooth(ridge: Ridge, tasks: Inputs, sizes: Floats, workers: Ints, shared: _
     value = ridge.curves.pairs(tasks.kind, workers, sizes, bells=bells)
     value += base[:, None]
     value += ridge.worker[workers]
+    mine = np.flatnonzero(ridge.few[tasks.kind] > 0)
+    kind, few = tasks.kind[mine], ridge.few[tasks.kind[mine], None]
+    line = ridge.plain.at(ridge.ranges.natural(sizes[mine]), kind)[:, None] + ridge.worker[workers]
+    value[mine] += few * (line - value[mine])
     return value

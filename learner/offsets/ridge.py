@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from learner.features import UNKNOWN, Columns, Inputs
 from learner.kernel import LENGTHS, Curves, fit_curves
-from learner.offsets.growth import Growth, line, powers
+from learner.offsets.growth import Growth, line, plain, powers
 from learner.offsets.pooled import Pooled
 from learner.targets.quantities import MIDDLE, Quantity
 from scheduler.predictors.history import DEFAULT
@@ -17,7 +17,9 @@ from scheduler.predictors.history import DEFAULT
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
 FARTHEST = float(np.log(1000.0))  # how far beyond the sizes seen the growth goes on
-PLACES = ("column", "first", "worker")  # arrays of whole numbers
+FEW = 12.0  # rows of a kind at which its plain line counts for half
+LEAST = 0.01  # a share below which the plain line is left out
+PLACES = ("first", "worker")  # arrays of whole numbers
 
 
 @dataclass(frozen=True, eq=False)
@@ -78,9 +80,10 @@ class Ridge:
     """What is believed of one quantity; `growth` bounds how it goes on outside the sizes seen.
 
     The mean of a kind is that of its two laws (`laws`, `lines`), or where it has none what all
-    kinds share (`slopes`); `curves` add what the kind's rows say beyond that.
+    kinds share (`slopes`); `curves` add what the kind's rows say beyond that. A kind with few rows
+    is believed in part (`few`) to follow its plain line.
 
-    Shape: intercept: kinds; slopes: kinds x columns; worker: workers.
+    Shape: intercept, few: kinds; slopes: kinds x columns; worker: workers.
     """
 
     intercept: Floats
@@ -88,6 +91,8 @@ class Ridge:
     worker: Floats
     laws: Growth
     lines: Growth
+    plain: Growth
+    few: Floats
     curves: Curves
     ranges: Ranges
     growth: float
@@ -121,10 +126,18 @@ class Ridge:
         return mean
 
     def _smooth(self, inputs: Inputs, sizes: Floats) -> Floats:
-        smooth: Floats = self.base(inputs, sizes) + self.curves.at(
-            inputs.kind, inputs.worker, sizes
-        )
-        return smooth
+        curve = self.curves.at(inputs.kind, inputs.worker, sizes)
+        return self.shrunk(inputs, sizes, self.base(inputs, sizes) + curve)
+
+    def shrunk(self, inputs: Inputs, sizes: Floats, said: Floats) -> Floats:
+        """What is said, halfway to the plain line where a kind has few rows."""
+        few = self.few[inputs.kind]
+        mine = np.flatnonzero(few > 0)
+        part, few = inputs.take(mine), few[mine]
+        line = self.plain.at(self.ranges.natural(sizes[mine]), part.kind)
+        shrunk = said.copy()
+        shrunk[mine] += few * (line + self.worker[part.worker] - said[mine])
+        return shrunk
 
     def as_arrays(self) -> dict[str, Floats]:
         """Plain arrays from which `from_arrays` makes the same."""
@@ -144,9 +157,10 @@ class Ridge:
         own = {name: each[""] for name, each in fields.items() if "" in each}
         growth, scale = float(own["growth"].item()), float(own["scale"].item())
         return cls(
-            **{name: own[name] for name in ("intercept", "slopes", "worker")},
+            **{name: own[name] for name in ("intercept", "slopes", "worker", "few")},
             laws=Growth(**_typed(fields["laws"])),
             lines=Growth(**_typed(fields["lines"])),
+            plain=Growth(**_typed(fields["plain"])),
             curves=Curves(**_typed(fields["curves"])),
             ranges=Ranges(**fields["ranges"]),
             growth=growth,
@@ -171,15 +185,30 @@ def fit_ridge(
         return nothing, nothing.at(inputs)
     pooled = Pooled.fit(sizes, values, rows, kinds=kinds, workers=workers)
     grown = ranges.natural(sizes)[:, : _sizes(columns)], values - pooled.worker[rows.worker]
-    laws, lines = (Growth.fit(*grown, rows.kind, kinds=kinds, read=read) for read in (powers, line))
-    lawful = (laws.column >= 0)[:, None]
-    slopes = np.where(lawful, 0.0, pooled.slopes)
-    intercept = np.where(lawful[:, 0], 0.0, pooled.mean)
-    plain = Ridge(
-        intercept, slopes, pooled.worker, laws, lines, _flat(columns), ranges, target.growth, 1.0
+    laws, lines, straight = (
+        Growth.fit(*grown, rows.kind, kinds=kinds, read=read) for read in (powers, line, plain)
+    )
+    lawful = laws.lawful()
+    slopes = np.where(lawful[:, None], 0.0, pooled.slopes)
+    intercept = np.where(lawful, 0.0, pooled.mean)
+    count = np.bincount(rows.kind, minlength=kinds)
+    few = 1 / (1 + (count / FEW) ** 2)
+    few = np.where(lawful & (few > LEAST), few, 0.0)
+    flat = Ridge(
+        intercept,
+        slopes,
+        pooled.worker,
+        laws,
+        lines,
+        straight,
+        few,
+        _flat(columns),
+        ranges,
+        target.growth,
+        1.0,
     )
     filled = ranges.filled(inputs)
-    base = plain.base(inputs, filled)
+    base = flat.base(inputs, filled)
     whole = replace(inputs, numbers=filled, missing=np.zeros_like(inputs.missing))
     curves, apart = fit_curves(
         whole,
@@ -189,8 +218,9 @@ def fit_ridge(
         workers=workers,
         bent=_sizes(columns),
     )[""]
-    made = replace(plain, curves=curves)
-    told = np.where(np.isnan(apart), made.at(inputs), base + apart)
+    made = replace(flat, curves=curves)
+    apart = made.shrunk(inputs, filled, base + apart)
+    told = np.where(np.isnan(apart), made.at(inputs), apart)
     spread = max(float((truth - told)[seen].std()), 0.01)
     return replace(made, scale=spread), told
 
@@ -223,6 +253,8 @@ def _without_rows(target: Quantity, columns: Columns, ranges: Ranges) -> Ridge:
         np.zeros(len(columns.workers)),
         none,
         none,
+        none,
+        np.zeros(kinds),
         _flat(columns),
         ranges,
         target.growth,

@@ -3,7 +3,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from learner.offsets.growth import STEEPEST, Growth, line, powers
+from learner.offsets.growth import STEEPEST, Growth, line, plain, powers
 
 
 def law(x, seconds, read=powers):
@@ -23,7 +23,7 @@ def at(fitted, x):
 def test_a_power_law_is_found_and_carried_a_hundred_times_further(power: float) -> None:
     x = np.geomspace(1e6, 1e9, 24)
     fitted = law(x, 3.0 * (x / 1e6) ** power)
-    assert fitted.power[0] == pytest.approx(power, abs=0.03)
+    assert fitted.power[0, 0] == pytest.approx(power, abs=0.03)
     assert at(fitted, 1e11) == pytest.approx(3.0 * 1e5**power, rel=0.15)
 
 
@@ -46,13 +46,13 @@ def test_the_size_that_tells_most_is_taken(read) -> None:
     useless, useful = rng.normal(0, 2, 50), rng.normal(0, 2, 50)
     sizes = np.column_stack([useless, useful])
     fitted = of(sizes, 0.7 * useful, read)
-    assert fitted.column[0] == 1
+    assert fitted.weight[0, 1] > 0.99
 
 
 def test_a_kind_with_two_sizes_has_no_law() -> None:
     sizes = np.log([[1e6], [1e6], [1e9]])
     fitted = of(sizes, np.zeros(3))
-    assert fitted.column[0] == -1
+    assert not fitted.lawful().any()
     assert fitted.at(sizes, np.zeros(3, dtype=np.int64)).tolist() == [0.0, 0.0, 0.0]
 
 
@@ -71,6 +71,25 @@ def test_a_line_through_falling_values_is_flat() -> None:
     fitted = law(np.arange(1.0, 9.0), np.arange(9.0, 1.0, -1), line)
     assert at(fitted, 100.0) == pytest.approx(at(fitted, 1.0))
     assert 2 < at(fitted, 1.0) < 9
+
+
+def test_few_values_that_do_not_follow_the_size_are_told_by_their_median() -> None:
+    seconds = np.array([3.0, 1.0, 4.0, 1.0, 5.0, 9.0, 2.0])
+    assert at(law(np.arange(1.0, 8.0), seconds, plain), 50.0) == pytest.approx(3.0)
+
+
+def test_the_plain_line_is_that_of_least_squares() -> None:
+    rng = np.random.default_rng(3)
+    x = rng.uniform(1, 9, 12)
+    seconds = 5 + 2 * x + rng.normal(0, 0.5, 12)
+    slope, start = np.polyfit(x, seconds, 1)
+    assert at(law(x, seconds, plain), 40.0) == pytest.approx(start + 40 * slope)
+
+
+def test_sizes_that_tell_as_much_weigh_as_much() -> None:
+    x = np.linspace(1, 9, 20)
+    fitted = of(np.column_stack([x, -x]), np.zeros(20))
+    np.testing.assert_allclose(fitted.weight, [[1.0, 0.0]])  # the second repeats the first
 
 
 @given(st.lists(st.floats(-3, 12), min_size=4, max_size=12), st.integers(0, 100))
