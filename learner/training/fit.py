@@ -160,9 +160,10 @@ class _Course:
             self.network(rows)
         found["all", "dead_units"] = self.meeting.dead_units()
         self.meeting.forget()
-        mean = torch.stack(self.told).mean(0).tolist()
-        weighed = {(name, "weight"): w for name, w in zip(self.taught, mean, strict=True)}
-        return found | self.agreement | weighed
+        if self.told:
+            mean = torch.stack(self.told).mean(0).tolist()
+            found |= {(name, "weight"): w for name, w in zip(self.taught, mean, strict=True)}
+        return found | self.agreement
 
     def weights(self) -> dict[str, Tensor]:
         """A copy of the weights as they are."""
@@ -171,12 +172,7 @@ class _Course:
     def _step(self, batch: Batch) -> dict[str, Tensor]:
         mine = losses(self.worker, batch)
         shared = self._whole(mine)
-        known = torch.stack([shared[name] for name in self.taught])
-        weights = self.weighting.weights(known, lambda: self._gramian(mine))
-        if not self.told:
-            self.agreement = _agreement(self.taught, cosines(self._gramian(mine)))
-        self.told.append(weights)
-        weight = dict(zip(self.taught, weights, strict=True))
+        weight = self._balance(mine, shared) if self.taught else {}
         total = torch.stack([weight.get(name, 1.0) * loss for name, loss in mine.items()]).sum()
         self.optimiser.zero_grad()
         total = total * self.team.size + self.network.penalty(batch.rows)
@@ -184,8 +180,20 @@ class _Course:
         nn.utils.clip_grad_norm_(self.network.parameters(), self.settings.clip)
         self.optimiser.step()
         self.schedule.step()
-        self.weighting.after(lambda: self._again(batch))
+        if self.taught:
+            self.weighting.after(lambda: self._again(batch))
         return shared
+
+    def _balance(
+        self, mine: Mapping[str, Tensor], shared: Mapping[str, Tensor]
+    ) -> dict[str, Tensor]:
+        """The weight of each target that the rows say something of."""
+        known = torch.stack([shared[name] for name in self.taught])
+        weights = self.weighting.weights(known, lambda: self._gramian(mine))
+        if not self.told:
+            self.agreement = _agreement(self.taught, cosines(self._gramian(mine)))
+        self.told.append(weights)
+        return dict(zip(self.taught, weights, strict=True))
 
     def _whole(self, mine: Mapping[str, Tensor]) -> dict[str, Tensor]:
         """The losses of the whole batch from the shares of all training workers."""
