@@ -65,30 +65,32 @@ def benchmarks(data: Path) -> dict[str, tuple[float, float]]:
 def workers(data: Path, names: Collection[str]) -> dict[str, Worker]:
     """The machines of these names with their scores, and those of the kinds timed on each.
 
-    A kind's score is one over the median of its three short runs. The rows of asok01 and asok02
-    are swapped in that file (the authors' own reader swaps them back). A machine without scores of
-    its own (`wallyredcpu`) has those of the one that its name begins with.
+    A kind's score is one over the median of its three short runs. A machine without scores of its
+    own (`wallyredcpu`) has those of the one that its name begins with.
     """
-    general, timed = benchmarks(data), _timed(data)
+    general, seconds = benchmarks(data), timed(data)
     found = {}
     for name in sorted(names):
         named = next((each for each in general if name.startswith(each)), None)
         if named is not None:
             cpu, io = general[named]
-            scores = {"cpu": cpu, "io": io, **timed.get(SWAPPED.get(named, named), {})}
+            own = {kind: 1 / took for kind, took in seconds.get(named, {}).items() if took > 0}
+            scores = {"cpu": cpu, "io": io, **own}
             found[name] = Worker(name=name, cores=CORES, memory=MEMORY, scores=scores)
     return found
 
 
-def _timed(data: Path) -> dict[str, dict[str, float]]:
-    """By machine, the score of each kind that was timed there."""
+def timed(data: Path) -> dict[str, dict[str, float]]:
+    """By machine, the median seconds of the three short runs of each kind; -1 where missing.
+
+    The rows of asok01 and asok02 are swapped in that file; the authors' own reader swaps them back.
+    """
     found: dict[str, dict[str, float]] = {}
     with (data / "lotaru" / "benchmarks_per_task.csv").open(encoding="utf-8", newline="") as text:
         for row in csv.DictReader(text):
+            node = SWAPPED.get(row["node"], row["node"])
             middle = float(np.median([float(row[f"realtime{i}"]) for i in (1, 2, 3)]))
-            if middle > 0:
-                kind = f"{row['workflow']}/{row['task']}"
-                found.setdefault(row["node"], {})[kind] = 1 / middle
+            found.setdefault(node, {})[f"{row['workflow']}/{row['task']}"] = middle
     return found
 
 
