@@ -26,11 +26,11 @@ class Batches:
 
         Shape: predicted: tasks x sorts, seconds.
         """
-        told = [self._makespan(predicted[draw], self.times[draw]) for draw in self.draws]
-        true = [self._makespan(self.times[draw], self.times[draw]) for draw in self.draws]
+        told = [self.makespan(predicted[draw], self.times[draw]) for draw in self.draws]
+        true = [self.makespan(self.times[draw], self.times[draw]) for draw in self.draws]
         return np.asarray(np.array(told) / np.array(true), dtype=np.float64)
 
-    def _makespan(self, predicted: Floats, times: Floats) -> float:
+    def makespan(self, predicted: Floats, times: Floats) -> float:
         """In falling predicted mean time, each to the machine of the earliest predicted finish."""
         free, busy = np.zeros((2, len(self.sort)))
         for task in np.argsort(-predicted.mean(1), kind="stable"):
