@@ -42,6 +42,11 @@ class Adaptation:
     recall: Mapping[str, Recall] = field(default_factory=dict)
     kinds: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
 
+    @property
+    def news(self) -> bool:
+        """Whether there is a worker or a kind that the version did not know."""
+        return any(self.shift.values()) or any(self.kinds.values())
+
     def moved(
         self,
         told: Mapping[str, Floats],

@@ -6,7 +6,7 @@ logarithms apart from the median of the kind, and nothing counts that had not en
 `docs/decisions/history.md` says why.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
@@ -104,7 +104,7 @@ class Past:
         self._workers: dict[str, Recent] = {}
 
     @classmethod
-    def learn(cls, records: Sequence[TaskRecord], *, usual: Usual | None = None) -> "Past":
+    def learn(cls, records: Collection[TaskRecord], *, usual: Usual | None = None) -> "Past":
         """All that these records say, for the tasks that come after them."""
         past = cls(usual_of(records) if usual is None else usual, _subjects(records))
         ended = [record for record in records if record.ended is not None]

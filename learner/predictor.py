@@ -1,17 +1,20 @@
 """The network as a predictor: every task on every worker in one pass."""
 
-from collections.abc import Mapping
+import os
+from collections import deque
 
 import numpy as np
 from numpy.typing import NDArray
 
 from learner.adaptation import Adaptation, met_since
 from learner.features import UNKNOWN, Inputs
+from learner.history import TASK_COLUMNS, Past
 from learner.learned import Learned
+from learner.pairs import predict_pairs
 from learner.registry import Registry
 from learner.stand_ins import pace, stand_in
 from scheduler.cluster import Cluster
-from scheduler.forecast import QUANTITIES, Forecast
+from scheduler.forecast import Forecast
 from scheduler.predictors.affinity import TEMPERATURE, able_workers, from_scores
 from scheduler.predictors.base import Predictor
 from scheduler.store import Store
@@ -20,6 +23,7 @@ from scheduler.workflow import Workflow
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
 SUREST = 0.999
+NEWEST = 20_000  # attempts that make the past of tasks that wait
 
 
 class NetworkPredictor(Predictor):
@@ -31,25 +35,33 @@ class NetworkPredictor(Predictor):
     the training, as `met` tells, are forecast from what they did.
     """
 
-    def __init__(self, learned: Learned, source: str, met: Adaptation | None = None) -> None:
+    def __init__(
+        self,
+        learned: Learned,
+        source: str,
+        met: Adaptation | None = None,
+        *,
+        past: Past | None = None,
+        threads: int = 1,
+    ) -> None:
         self.learned, self.source, self.met = learned, source, met or Adaptation(learned)
+        self.past, self.threads = past, threads
 
     def predict(self, workflow: Workflow, cluster: Cluster) -> Forecast:
         """Quantiles, risk, affinity and gate weights of all pairs."""
-        inputs = self.learned.columns.encode_pairs(workflow, cluster)
-        pairs = (len(workflow), len(cluster))
+        tasks = self.learned.columns.encode_tasks(workflow, past=self.past)
         places, paces = self._strangers(workflow, cluster)
-        inputs, faster = inputs.on(np.tile(places, pairs[0])), paces.ravel()
-        workers = [worker.name for worker in cluster.workers] * pairs[0]
-        kinds = [task.kind for task in workflow.tasks for _ in range(pairs[1])]
-        told = self.learned.predict(inputs)
-        told = self.met.moved(told, inputs, kinds=kinds, workers=workers)
-        faster = faster * (1 - self.met.decides(inputs, workers))
-        told["duration"] = told["duration"] - faster[:, None]
-        told["assignment"] = told["assignment"] + faster / TEMPERATURE
-        quantities = {name: np.exp(told[name]).reshape(*pairs, -1) for name in QUANTITIES}
-        risk = 1 / (1 + np.exp(-told["failure"].reshape(pairs)))
-        scores = told["assignment"].reshape(pairs)
+        told = predict_pairs(self.learned, tasks, places, threads=self.threads)
+        quantities, scores = dict(told.quantities), told.assignment
+        if self.met.news:
+            moves, paces = self._moves(tasks, places, workflow, cluster, paces=paces)
+            scores = scores - moves.get("duration", 0.0) / TEMPERATURE
+            for name, move in moves.items():
+                quantities[name] = quantities[name] * np.exp(move)[..., None]
+        if paces.any():
+            quantities["duration"] = quantities["duration"] * np.exp(-paces)[..., None]
+            scores = scores + paces / TEMPERATURE
+        risk = 1 / (1 + np.exp(-told.failure))
         return Forecast(
             tasks=tuple(workflow.index),
             workers=tuple(cluster.index),
@@ -59,9 +71,29 @@ class NetworkPredictor(Predictor):
             failure=np.clip(risk, 0.0, SUREST),
             affinity=from_scores(scores, able_workers(workflow, cluster)),
             source=self.source,
-            gates=self._gates(inputs, pairs),
+            gates={name: _on_all(each, len(cluster)) for name, each in told.gates.items()},
             experts=self.learned.network.sharing.experts,
         )
+
+    def _moves(
+        self,
+        tasks: Inputs,
+        places: Ints,
+        workflow: Workflow,
+        cluster: Cluster,
+        *,
+        paces: Floats,
+    ) -> tuple[dict[str, Floats], Floats]:
+        """What workers and kinds met since move, and what is left of the declared speeds."""
+        pairs = (len(workflow), len(cluster))
+        rows = tasks.take(np.repeat(np.arange(pairs[0]), pairs[1])).on(np.tile(places, pairs[0]))
+        workers = [worker.name for worker in cluster.workers] * pairs[0]
+        kinds = [task.kind for task in workflow.tasks for _ in range(pairs[1])]
+        moves = {
+            name: self.met.move(name, rows, kinds=kinds, workers=workers).reshape(pairs)
+            for name in {**self.met.shift, **self.met.kinds}
+        }
+        return moves, paces * (1 - self.met.decides(rows, workers).reshape(pairs))
 
     def _strangers(self, workflow: Workflow, cluster: Cluster) -> tuple[Ints, Floats]:
         """The worker as which each worker is forecast, and how much faster it is in logarithms.
@@ -85,9 +117,10 @@ class NetworkPredictor(Predictor):
                 paces[:, j] = np.log(worker.speed)
         return places, paces[row]
 
-    def _gates(self, inputs: Inputs, pairs: tuple[int, int]) -> Mapping[str, Floats]:
-        gates = self.learned.gates(inputs)
-        return {name: weights.reshape(*pairs, -1) for name, weights in gates.items()}
+
+def _on_all(weights: Floats, workers: int) -> Floats:
+    """The same gate on every worker, without copies: n x m x experts."""
+    return np.broadcast_to(weights[:, None], (len(weights), workers, weights.shape[-1]))
 
 
 def load(store: Store, name: str = "champion") -> NetworkPredictor:
@@ -97,7 +130,16 @@ def load(store: Store, name: str = "champion") -> NetworkPredictor:
     """
     version = store.version(name)
     learned = Registry(store.folder).load(version)
-    return NetworkPredictor(learned, version.id, met_since(learned, store))
+    met, past = met_since(learned, store), _past(learned, store)
+    return NetworkPredictor(learned, version.id, met, past=past, threads=os.cpu_count() or 1)
+
+
+def _past(learned: Learned, store: Store) -> Past | None:
+    """What the newest records say of subjects and kinds; None where the network does not ask."""
+    columns = learned.columns
+    if not any(number.name in TASK_COLUMNS for number in columns.numbers if number.context):
+        return None
+    return Past.learn(deque(store.records(), maxlen=NEWEST), usual=columns.usual)
 
 
 def champion(store: Store) -> Predictor | None:
