@@ -247,7 +247,7 @@ def _fresh_points(past: _Kind, asked: _Asked) -> _Points:
         for name, values in past.sizes.items()
     }
     plain = Past(memory, duration, unknown, np.nan, groups)
-    held = beliefs(tuple(past.sizes), kin=any(past.lineages))
+    held = beliefs(tuple(past.sizes), kin=bool(groups))
     rows = [each.points(by_size[each.of] if each.of else plain) for each in held]
     if asked.told is not None:
         held += (FORECAST,)
