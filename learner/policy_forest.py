@@ -19,6 +19,7 @@ from scheduler.planning.kernels import compiled
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
+FEWEST = 8  # cuts tried at each split, however few the columns
 FLAT = 1e-7  # a range of values, or a scatter, in which there is nothing to divide
 
 
@@ -73,7 +74,7 @@ class Forest:
         Shape: x: n x columns, cost: n x workers, goals: n x any number; all without NaN.
         """
         rng = np.random.default_rng(seed)
-        tries = max(1, int(x.shape[1] * settings.share))
+        tries = max(FEWEST, int(x.shape[1] * settings.share))
         x, cost, goals = (
             np.ascontiguousarray(each) for each in (x, cost, cost if goals is None else goals)
         )
@@ -138,9 +139,10 @@ def grow(
         if len(mine) < 2 * leaf or scatter <= FLAT:
             continue
         best, tried = 0.0, 0
-        for j in range(columns):
+        for turn in range(max(columns, tries)):
             if tried == tries:
                 break
+            j = turn % columns  # each column once before one comes again
             k = j + np.random.randint(columns - j)
             order[j], order[k] = order[k], order[j]
             a, b = order[j], np.random.randint(columns)

@@ -1,0 +1,118 @@
+"""The offset for all targets, with a forest for the choice of a worker.
+
+The forest learns from choices how many times what was believed of each worker its work cost, so
+it says where workers trade places for reasons that no sum of effects can tell: ratios of sizes,
+kinds and sizes together. `learner/policy_forest.py` has the papers.
+"""
+
+from collections.abc import Collection
+from typing import Any, Self
+
+import numpy as np
+from numpy.typing import NDArray
+
+from learner.arms.base import Arm, Arrays, Floats
+from learner.arms.offset import OffsetArm
+from learner.choices import Choices, choices_of
+from learner.examples import Examples
+from learner.features import UNKNOWN, Inputs
+from learner.offsets import Offsets
+from learner.policy_features import Encoding
+from learner.policy_forest import Forest, ForestSettings
+from scheduler.predictors.affinity import TEMPERATURE
+
+FEWEST = 20  # choices below which there is nothing to divide
+MOST = 20.0  # times dearer, or cheaper, than believed: beyond, one accident would decide
+SETTINGS = ForestSettings(trees=100, leaf=3, prescription=0.0)
+FOREST = "forest/"
+ENCODING = "encoding/"
+OFFSET = "offset/"
+
+
+class ForestArm(Arm):
+    """What workers cost beside what the offset believes of them; the rest as the offset says.
+
+    Without enough choices there is no forest, and this is the offset. Shape: `workers`: the places
+    of those that the forest knows.
+    """
+
+    name = "forest"
+
+    def __init__(
+        self,
+        offset: OffsetArm,
+        workers: NDArray[np.int64],
+        encoding: Encoding | None = None,
+        forest: Forest | None = None,
+    ) -> None:
+        self.offset, self.workers, self.encoding, self.forest = offset, workers, encoding, forest
+
+    @classmethod
+    def fit(cls, examples: Examples, offsets: Offsets, *, seed: int = 0) -> Self:
+        """From the choices that the training rows hold."""
+        offset = OffsetArm.fit(examples, offsets)
+        rng = np.random.default_rng(seed)
+        choices = choices_of(examples, examples.split.train, offsets, rng=rng)
+        table = _surprises(choices, offsets, len(examples.columns.workers))
+        workers = np.flatnonzero(~np.isnan(table).all(0))
+        if len(table) < FEWEST or len(workers) < 2:
+            return cls(offset, np.zeros(0, dtype=np.int64))
+        features = _features(choices.inputs, len(examples.columns.kinds))
+        encoding = Encoding.fit(features)
+        known = np.where(np.isnan(table), 1.0, table)[:, workers]
+        forest = Forest.fit(encoding.apply(features), known, SETTINGS, seed=seed)
+        return cls(offset, workers, encoding, forest)
+
+    def raw(self, inputs: Inputs, targets: Collection[str]) -> dict[str, Floats]:
+        """Minus the logarithm of how many times dearer than believed, as scores are."""
+        said = self.offset.raw(inputs, targets)
+        if "assignment" in said and self.forest is not None and self.encoding is not None:
+            kinds = self.offset.errors["duration"].shape[0]
+            times = self.forest.costs(self.encoding.apply(_features(inputs, kinds)))
+            place = np.searchsorted(self.workers, inputs.worker).clip(max=len(self.workers) - 1)
+            mine = np.take_along_axis(times, place[:, None], axis=1)
+            told = -np.log(np.clip(mine, 1 / MOST, MOST)) / TEMPERATURE
+            said["assignment"] = np.where(
+                (self.workers[place] == inputs.worker)[:, None], told, 0.0
+            )
+        return said
+
+    def as_arrays(self) -> dict[str, NDArray[Any]]:
+        """Those of the offset, of the encoding and of the forest."""
+        arrays = {f"{OFFSET}{n}": each for n, each in self.offset.as_arrays().items()}
+        if self.forest is not None and self.encoding is not None:
+            arrays |= {f"{FOREST}{n}": each for n, each in self.forest.as_arrays().items()}
+            arrays |= {f"{ENCODING}{n}": each for n, each in self.encoding.as_arrays().items()}
+        return {**arrays, "workers": self.workers}
+
+    @classmethod
+    def from_arrays(cls, arrays: Arrays) -> Self:
+        """The arm that `as_arrays` wrote."""
+        offset = OffsetArm.from_arrays(_under(arrays, OFFSET))
+        forest, encoding = _under(arrays, FOREST), _under(arrays, ENCODING)
+        return cls(
+            offset,
+            np.asarray(arrays["workers"]),
+            Encoding.from_arrays(encoding) if encoding else None,
+            Forest.from_arrays(forest) if forest else None,
+        )
+
+
+def _surprises(choices: Choices, offsets: Offsets, workers: int) -> Floats:
+    """Costs over what the offset believes of them. Shape: choices x all workers, NaN if unknown."""
+    believed = offsets.cost(choices.pairs()).reshape(choices.cost.shape)
+    table = np.full((len(choices), workers), np.nan)
+    row, column = np.nonzero(~np.isnan(choices.cost) & (choices.workers != UNKNOWN))
+    times = choices.cost[row, column] / believed[row, column]
+    table[row, choices.workers[row, column]] = np.clip(times, 1 / MOST, MOST)
+    return table
+
+
+def _features(inputs: Inputs, kinds: int) -> Floats:
+    """Sizes, NaN where missing, and a column for each kind."""
+    numbers = np.where(inputs.missing > 0, np.nan, inputs.numbers)
+    return np.hstack([numbers, np.eye(kinds)[inputs.kind]])
+
+
+def _under(arrays: Arrays, prefix: str) -> dict[str, NDArray[Any]]:
+    return {n.removeprefix(prefix): each for n, each in arrays.items() if n.startswith(prefix)}

@@ -1,0 +1,97 @@
+"""A forest finds where a worker fails, and so becomes dear, from sizes together."""
+
+from dataclasses import replace
+from datetime import timedelta
+
+import numpy as np
+from logged_worlds import MORNING, SMALL, attempt, compared_logs
+from numpy.random import default_rng
+
+from learner.arms.base import Arm
+from learner.arms.forest import FEWEST, ForestArm
+from learner.arms.offset import OffsetArm
+from learner.calibration import Calibration
+from learner.examples import Examples
+from learner.learned import Learned
+from learner.metrics import evaluate
+from learner.networks.network import Network, Plan
+from learner.offsets import Offsets
+from learner.targets import targets
+from scheduler.records import Outcome, TaskRecord
+
+
+def traded(works: int) -> list[TaskRecord]:
+    """Beta is twice as fast as alpha, and runs out of memory where there are more rows."""
+    rng = default_rng(0)
+    records = []
+    for i in range(works):
+        rows, columns = np.exp(rng.normal(12, 2, 2))
+        for j, worker in enumerate(("alpha", "beta")):
+            plain = attempt(2 * i + j, "sort", worker, 3.0, rng=rng, task=f"task-{i}-{worker}")
+            bad = worker == "beta" and rows > columns
+            records.append(
+                replace(
+                    plain,
+                    sizes={"rows": float(rows), "columns": float(columns)},
+                    outcome=Outcome.OUT_OF_MEMORY if bad else Outcome.SUCCEEDED,
+                    duration=(10.0 if worker == "alpha" else 5.0) * np.exp(rng.normal(0, 0.05)),
+                    started=None,
+                    ended=MORNING + timedelta(minutes=2 * i + j),
+                    measured={},
+                )
+            )
+    return records
+
+
+def regret(arm: Arm, examples: Examples) -> float:
+    network = Network(Plan.over(examples.columns, SMALL.sharing, SMALL.shape))
+    by_target = dict.fromkeys(targets(), arm)
+    offsets = Offsets.fit(examples)
+    alone = Learned(network, examples.columns, offsets, Calibration.none(), by_target)
+    found = evaluate(alone, examples)["assignment"]["regret"]
+    assert found is not None
+    return found
+
+
+def test_a_forest_finds_that_a_ratio_of_sizes_tells_where_a_worker_fails() -> None:
+    examples = Examples.of(traded(400))
+    offsets = Offsets.fit(examples)
+    plain = regret(OffsetArm.fit(examples, offsets), examples)
+    assert regret(ForestArm.fit(examples, offsets), examples) < 0.25 * plain
+
+
+def test_it_speaks_for_all_else_as_the_offset_does() -> None:
+    examples = Examples.of(compared_logs(60))
+    offsets = Offsets.fit(examples)
+    names = [name for name in targets() if name != "assignment"]
+    arms = (OffsetArm.fit(examples, offsets), ForestArm.fit(examples, offsets))
+    plain, ours = (arm.raw(examples.inputs, names) for arm in arms)
+    for name in names:
+        np.testing.assert_array_equal(ours[name], plain[name])
+
+
+def test_without_choices_it_is_the_offset() -> None:
+    examples = Examples.of(compared_logs(FEWEST // 2))
+    offsets = Offsets.fit(examples)
+    arm = ForestArm.fit(examples, offsets)
+    assert (arm.raw(examples.inputs, ["assignment"])["assignment"] == 0).all()
+    again = ForestArm.from_arrays(arm.as_arrays())
+    assert again.forest is None
+
+
+def test_of_a_worker_that_no_log_knows_it_says_nothing() -> None:
+    examples = Examples.of(traded(60))
+    arm = ForestArm.fit(examples, Offsets.fit(examples))
+    nobody = examples.inputs.on(np.zeros(len(examples), dtype=np.int64))
+    assert (arm.raw(nobody, ["assignment"])["assignment"] == 0).all()
+
+
+def test_it_is_the_same_when_read_from_its_arrays() -> None:
+    examples = Examples.of(traded(60))
+    arm = ForestArm.fit(examples, Offsets.fit(examples))
+    one, two = (
+        each.raw(examples.inputs, ["assignment"])["assignment"]
+        for each in (arm, ForestArm.from_arrays(arm.as_arrays()))
+    )
+    assert np.abs(one).max() > 0.5
+    np.testing.assert_array_equal(one, two)
