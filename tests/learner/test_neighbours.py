@@ -154,13 +154,17 @@ def test_tasks_on_every_worker_are_the_rows_one_by_one(told) -> None:
     examples, offsets, neighbours = told
     rows = [0, *examples.split.test[:2]]
     names, tasks = ["flowone/align", NEW, "zebra"], examples.inputs.take(rows)
-    new, said = neighbours.on_workers(names, tasks, np.array([1, 0]), teller(offsets))
+
+    def predict(inputs: Inputs) -> dict[str, np.ndarray]:
+        return {n: (e.T + inputs.worker).T for n, e in teller(offsets)(inputs).items()}
+
+    new, said = neighbours.on_workers(names, tasks, np.array([1, 0]), predict)
     assert new.tolist() == [1, 2]
     assert said["duration"].shape == (2, 2, 3)
     assert said["assignment"].shape == (2, 2)
     for i, j in ((0, 0), (0, 1), (1, 0), (1, 1)):
         row = tasks.take([new[i]]).on(np.array([1 - j]))
-        alone = neighbours.borrowed([names[1 + i]], row, teller(offsets)(row), teller(offsets))
+        alone = neighbours.borrowed([names[1 + i]], row, predict(row), predict)
         np.testing.assert_allclose(said["duration"][i, j], alone["duration"][0])
 
 
