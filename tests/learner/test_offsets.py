@@ -1,8 +1,10 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
-from logged_worlds import KINDS, logs, seconds
+from logged_worlds import KINDS, attempt, logs, seconds
 
-from learner.examples import Examples
+from learner.examples import Examples, Split
 from learner.features import Known
 from learner.offsets import Offsets
 from learner.offsets.ridge import fit_ridge, works
@@ -106,3 +108,23 @@ def test_attempts_of_the_same_kind_and_sizes_are_one_work(examples: Examples) ->
     rows += [Known("sort", "alpha", None, {"input_bytes": 4e6})]
     first, second, third = works(examples.columns.encode(rows), 2)
     assert first == second != third
+
+
+@pytest.mark.parametrize(("rows", "share"), [(12, 0.5), (24, 0.2), (200, 0.0)])
+def test_a_kind_leans_on_its_plain_line_by_as_much_as_its_rows_are_few(rows, share) -> None:
+    examples = Examples.of([r for r in logs(1600) if r.kind == "sort"][: rows + 60])
+    inputs, truth = examples.inputs.take(np.arange(rows)), examples.truth["duration"][:rows]
+    fitted, _ = fit_ridge(inputs, truth, targets()["duration"], examples.columns)
+    assert fitted.few[examples.columns.kinds.index("sort")] == pytest.approx(share)
+
+
+def test_few_rows_with_one_far_off_are_not_bent_around_it() -> None:
+    """Twelve runs of `sort` on alpha, one of the small ones ten times too slow."""
+    rng = np.random.default_rng(0)
+    some = [attempt(i, "sort", "alpha", 2.0 ** (i / 2), rng=rng) for i in range(12)]
+    some[2] = replace(some[2], duration=10 * some[2].duration)
+    others = [r for r in logs(200) if r.kind == "align"]
+    examples = Examples.of([*some, *others], split=Split(*np.split(np.arange(40), [30, 35])))
+    known = Known("sort", "alpha", "nightly", {"input_bytes": 60e6, "requested_cores": 2.0})
+    told = Offsets.fit(examples).ridges["duration"].at(examples.columns.encode([known]))
+    assert told[0] == pytest.approx(np.log(seconds("sort", "alpha", 60.0)), abs=0.35)
