@@ -6,6 +6,7 @@ from typing import Self
 
 from learner.arms.base import Arm
 from learner.arms.boosted import BoostedArm, installed
+from learner.arms.forest import ForestArm
 from learner.arms.network import Learn, NetworkArm
 from learner.arms.offset import OffsetArm
 from learner.calibration import Calibration
@@ -18,8 +19,9 @@ from learner.targets.base import Scores
 from learner.training.fit import fit
 from learner.training.settings import TrainingSettings
 
-SIMPLEST_FIRST = (OffsetArm.name, BoostedArm.name, NetworkArm.name)
-ARMS: Mapping[str, type[Arm]] = {each.name: each for each in (OffsetArm, BoostedArm, NetworkArm)}
+KNOWN: tuple[type[Arm], ...] = (OffsetArm, ForestArm, BoostedArm, NetworkArm)
+SIMPLEST_FIRST = tuple(each.name for each in KNOWN)
+ARMS: Mapping[str, type[Arm]] = {each.name: each for each in KNOWN}
 TIE = 0.01  # how much more error, relatively, the simpler arm may have
 NOTHING = 1e-4  # a difference that nobody notices
 Serves = Mapping[str, str]
@@ -53,6 +55,8 @@ class Lineup:
         others: dict[str, Arm] = {}
         if OffsetArm.name in names:
             others[OffsetArm.name] = OffsetArm.fit(examples, offsets)
+        if ForestArm.name in names:
+            others[ForestArm.name] = ForestArm.fit(examples, offsets, seed=settings.seed)
         if BoostedArm.name in names and installed():
             trees = former.get(BoostedArm.name)
             others[BoostedArm.name] = BoostedArm.fit(

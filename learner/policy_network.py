@@ -23,7 +23,7 @@ class PolicyNetworkSettings:
     """How to train; `held` is the share of rows that choose the best epoch."""
 
     sharing: str = "mmoe"
-    shape: Shape = field(default_factory=lambda: Shape(dropout=0.3))
+    shape: Shape = field(default_factory=lambda: Shape(depth=1, dropout=0.1))
     epochs: int = 30
     rate: float = 3e-3
     decay: float = 1e-2

@@ -195,7 +195,7 @@ def test_the_commands_train_judge_list_promote_and_roll_back(store: Store, url: 
     assert allot("rollback", "--reason", "did not like it")["champion"] == first["version"]
     listed = allot("models")
     served = {each["arm"] for each in listed["versions"][0]["arms"].values()}
-    assert served <= {"offset", "boosted", "network"}
+    assert served <= {"offset", "forest", "boosted", "network"}
     assert listed["champion"] == first["version"]
     assert {each["version"] for each in listed["versions"]} == {first["version"], second["version"]}
 
