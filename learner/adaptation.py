@@ -21,6 +21,8 @@ from scheduler.predictors.affinity import TEMPERATURE
 from scheduler.records import TaskRecord
 from scheduler.store import Store
 
+SEED = 0  # of the draws that tell how far shifts are worth making
+ALIKE = 32  # attempts beyond which a shift is as sure as with these
 NEWEST = 256  # attempts of one new worker that are looked at
 MOST = 20_000  # attempts, the newest, that tell how unlike known workers are
 
@@ -166,10 +168,17 @@ class _Residuals:
             kinds=len(self.learned.columns.kinds),
         )
         shift, sure = {}, {}
+        shares: dict[int, float] = {}
         for name, places in fresh.items():
             seen = places[~np.isnan(left[places])][-NEWEST:]
-            if len(seen):
-                shift[name], sure[name] = habits.met(left[seen], rows.kind[seen])
+            if not len(seen):
+                continue
+            count = min(len(seen), ALIKE)
+            if count not in shares:
+                told = left[known], rows.worker[known], rows.kind[known]
+                shares[count] = habits.share(*told, rows=count, rng=np.random.default_rng(SEED))
+            moved, trust = habits.met(left[seen], rows.kind[seen])
+            shift[name], sure[name] = shares[count] * moved, shares[count] * trust
         return shift, recall, sure
 
     def _kinds(self, left: Floats, strange: Mapping[str, Ints]) -> dict[str, float]:

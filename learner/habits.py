@@ -4,9 +4,10 @@ All of it is about residuals: the logarithm observed less the logarithm forecast
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
+from numpy.random import Generator
 from numpy.typing import NDArray
 
 from learner.features import Columns, Inputs
@@ -18,6 +19,9 @@ FREEDOM = 4  # degrees of freedom of the noise: few of the rows are far off
 ROUNDS = 12  # in which the weights of rows settle
 LEAST = 1e-6  # squared logarithms below which nothing is told apart
 SEVERAL = 5  # rows of all kinds that a kind's noise starts from
+SHARES = np.array([0.0, 0.25, 0.5, 0.75, 1.0])
+DRAWS, MOST_WORKERS, MOST_ROWS = 8, 16, 2000  # of known workers met as if they were new
+NEAR = 1.01  # an error as good as the least
 TELLING = 3  # rows of a worker that tell whether it is more unlike than all known
 
 
@@ -25,13 +29,14 @@ TELLING = 3  # rows of a worker that tell whether it is more unlike than all kno
 class Habits:
     """How far each known worker is off the forecast for a worker nobody knows, by kind.
 
-    Shape: effects: workers x kinds; noise: kinds, squared scales of one row.
+    Shape: effects: workers x kinds; level: workers, their mean effects; noise: kinds, squared
+    scales of one row; apart: the mean square of what kinds add to their worker's mean.
     """
 
     effects: Floats
+    level: Floats
     noise: Floats
-    common: float  # mean square of the workers' mean effects
-    apart: float  # mean square of what kinds add to their worker's mean
+    apart: float
 
     @classmethod
     def learn(cls, left: Floats, worker: Ints, kind: Ints, *, own: Floats, kinds: int) -> "Habits":
@@ -48,10 +53,40 @@ class Habits:
         beyond = np.where(count > 0, effects - mean[:, None], 0.0)
         return cls(
             effects=beyond + mean[:, None],
+            level=mean,
             noise=_noise((left - effects.ravel()[cell]) / (1 - own), kind, kinds),
-            common=float((mean**2).sum()) / max(len(names), 1),
             apart=float((beyond**2 * count).sum() / max(count.sum(), 1)),
         )
+
+    @property
+    def common(self) -> float:
+        """The mean square of the workers' mean effects."""
+        return float((self.level**2).sum()) / max(len(self.level), 1)
+
+    def without(self, place: int) -> "Habits":
+        """What would be known if one of the workers were not."""
+        kept = np.arange(len(self.level)) != place
+        return replace(self, effects=self.effects[kept], level=self.level[kept])
+
+    def share(self, left: Floats, worker: Ints, kind: Ints, *, rows: int, rng: Generator) -> float:
+        """Which share of a shift after so many rows is worth making: 0, 1/4, ... 1.
+
+        Each known worker in turn is met as if it were new; the share is the least that is within
+        one percent of the best on its other rows. Shape: n rows, those that `learn` saw.
+        """
+        names = np.unique(worker)
+        off = np.zeros(len(SHARES))
+        for place in np.sort(rng.permutation(len(names))[:MOST_WORKERS]).tolist():
+            mine, others = np.flatnonzero(worker == names[place]), self.without(place)
+            for _ in range(DRAWS if len(names) > 1 and len(mine) > rows else 0):
+                order = rng.permutation(mine)
+                seen, rest = order[:rows], order[rows:][:MOST_ROWS]
+                shift, _ = others.met(left[seen], kind[seen])
+                missed = left[rest, None] - np.multiply.outer(shift[kind[rest]], SHARES)
+                off += np.abs(missed).mean(0)
+        if not off.any():
+            return 1.0
+        return float(SHARES[np.flatnonzero(off <= off.min() * NEAR)[0]])
 
     def met(self, left: Floats, kind: Ints) -> tuple[Floats, Floats]:
         """The shift of a new worker after some of its rows, and how far these decide: both by kind.

@@ -141,8 +141,8 @@ def habits(effects: list[list[float]], noise: float) -> Habits:
     mean = table.mean(1, keepdims=True)
     return Habits(
         effects=table,
+        level=mean[:, 0],
         noise=np.full(table.shape[1], noise),
-        common=float((mean**2).mean()),
         apart=float(((table - mean) ** 2).mean()),
     )
 
@@ -194,6 +194,18 @@ def test_a_normal_posterior_is_met_where_noise_is_nearly_normal() -> None:
     for _ in range(40):
         spread = prior * (1 - prior / (prior + (4 + spread) / 5))
     assert decided[0] == pytest.approx(prior / (prior + (4 + spread) / 5), rel=1e-3)
+
+
+@pytest.mark.parametrize(("spread", "noise", "least", "most"), [(0.5, 0.05, 0.75, 1), (0, 1, 0, 0)])
+def test_a_shift_is_made_as_far_as_it_would_have_paid_on_known_workers(
+    spread: float, noise: float, least: float, most: float
+) -> None:
+    rng = np.random.default_rng(3)
+    worker, kind = np.repeat(np.arange(1, 7), 60), np.tile([0, 1, 2], 120)
+    left = spread * rng.normal(size=7)[worker] + noise * rng.normal(size=360)
+    known = Habits.learn(left, worker, kind, own=np.zeros(360), kinds=3)
+    share = known.share(left, worker, kind, rows=4, rng=np.random.default_rng(0))
+    assert least <= share <= most
 
 
 def test_recall_gives_the_mean_of_what_a_work_left_shrunk_by_its_spread() -> None:
