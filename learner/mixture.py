@@ -48,13 +48,13 @@ LINES = (USUAL, SIZES, SUBJECT, ALL)  # in the order of the weights
 
 
 class Trees(NamedTuple):
-    """Boosted trees over some of the columns, on what the lines of a group leave."""
+    """Boosted trees over some of the columns, on what another member leaves."""
 
     under: str
     columns: str
 
 
-TREES = (Trees(USUAL, SIZES), Trees(SIZES, SIZES), Trees(USUAL, ALL), Trees(ALL, ALL))
+TREES = (Trees(USUAL, SIZES), Trees(SIZES, SIZES), Trees(BASE, SIZES), Trees(BASE, ALL))
 
 
 @dataclass(frozen=True, eq=False)
