@@ -39,11 +39,11 @@ def extra_trees(features: Floats, cost: Floats, new: Floats, seed: int) -> Float
 
 
 def boosted(features: Floats, cost: Floats, new: Floats, seed: int) -> Floats:
-    """LightGBM on the logarithm of each solver's cost."""
+    """LightGBM on the logarithm of each solver's cost, a thousandth of the cut-off at least."""
     from lightgbm import LGBMRegressor
 
     known, asked = fit_features(features, new)
-    logs = np.log(np.maximum(cost, 1e-6))
+    logs = np.log(np.maximum(cost, 1e-3))
     made = [
         LGBMRegressor(n_estimators=60, num_leaves=15, random_state=seed, n_jobs=1, verbose=-1)
         .fit(known, logs[:, j])
