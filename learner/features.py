@@ -45,14 +45,6 @@ class Known:
         numbers = _numbers(record.sizes, asked)
         return cls(record.kind, record.worker, record.workflow, numbers, context or {})
 
-    @classmethod
-    def of_task(
-        cls, task: Task, workflow: str | None, context: Mapping[str, float] | None = None
-    ) -> "Known":
-        """What is known of a task that waits."""
-        asked = zip(REQUESTS, (task.cores, task.memory), strict=True)
-        return cls(task.kind, None, workflow, _numbers(task.sizes, asked), context or {})
-
 
 @dataclass(frozen=True, eq=False)
 class Inputs:
@@ -159,24 +151,35 @@ class Columns:
         for j, number in enumerate(self.numbers):
             told = [(row.context if number.context else row.numbers) for row in rows]
             values[:, j] = [each.get(number.name, np.nan) for each in told]
+        return self._inputs(
+            _places((row.kind for row in rows), self.kinds),
+            _places((row.worker for row in rows), self.workers),
+            _places((row.workflow for row in rows), self.workflows),
+            values,
+        )
+
+    def _inputs(self, kind: Ints, worker: Ints, workflow: Ints, values: Floats) -> Inputs:
         values[:, : self.sizes] = np.log1p(values[:, : self.sizes])
         scaled = (values - self._centres()) / self._scales()
         missing = np.isnan(values)
-        return Inputs(
-            kind=_places((row.kind for row in rows), self.kinds),
-            worker=_places((row.worker for row in rows), self.workers),
-            workflow=_places((row.workflow for row in rows), self.workflows),
-            numbers=np.where(missing, 0.0, scaled),
-            missing=missing.astype(np.float64),
-        )
+        numbers = np.where(missing, 0.0, scaled)
+        return Inputs(kind, worker, workflow, numbers, missing.astype(np.float64))
 
     def encode_tasks(self, workflow: Workflow, *, past: Past | None = None) -> Inputs:
         """Every task of a workflow, on no worker; `past` is what ended until now."""
-        told: Sequence[Mapping[str, float]] = [{}] * len(workflow)
+        told: Sequence[Mapping[str, float]] = ()
         if self.sizes < len(self.numbers):
             told = context_of_workflow(workflow, self.usual, past)
-        pairs = zip(workflow.tasks, told, strict=True)
-        return self.encode([Known.of_task(task, workflow.name, each) for task, each in pairs])
+        values = np.empty((len(workflow), len(self.numbers)))
+        for j, number in enumerate(self.numbers):
+            values[:, j] = _of_tasks(number, workflow.tasks, told)
+        place = _places((workflow.name,), self.workflows)[0]
+        return self._inputs(
+            _places((task.kind for task in workflow.tasks), self.kinds),
+            np.zeros(len(workflow), dtype=np.int64),
+            np.full(len(workflow), place),
+            values,
+        )
 
     def places_of(self, cluster: Cluster) -> Ints:
         """Where each worker stands in the vocabulary; UNKNOWN for those never seen."""
@@ -246,6 +249,20 @@ def _repeats(name: str, records: Sequence[TaskRecord]) -> str | None:
         if varied and all(size == value for size, value in pairs):
             return observed
     return None
+
+
+def _of_tasks(
+    number: Number, tasks: Sequence[Task], told: Sequence[Mapping[str, float]]
+) -> list[float]:
+    """One column for every task, NaN where it is not given."""
+    name = number.name
+    if number.context:
+        return [each.get(name, np.nan) for each in told]
+    if name == "requested_cores":
+        return [task.cores for task in tasks]
+    if name == "requested_memory":
+        return [np.nan if task.memory is None else task.memory for task in tasks]
+    return [task.sizes.get(name, np.nan) for task in tasks]
 
 
 def _numbers(

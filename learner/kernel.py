@@ -74,17 +74,19 @@ class Curves:
         return value
 
     def bells(self, kind: Ints, sizes: Floats) -> "Bells":
-        """How near each row lies to each of its kind's points, by kind and length."""
+        """How near each row lies to each of its kind's points, worker after worker, by kind."""
         found: Bells = []
         kept = np.float64 if len(sizes) <= EXACT else np.float32
-        bent = sizes[:, : self.sizes.shape[1]]
+        bent: Floats = sizes[:, : self.sizes.shape[1]].astype(kept)
         for each in np.unique(kind):
             points = self._points(each)
-            rows = np.flatnonzero(kind == each)
             if points.start < points.stop:
-                far = _distances(bent[rows], self.sizes[points])
-                near = np.hstack(_bells(far.astype(kept), self.width[each]))
-                found.append((int(each), rows.astype(np.int64), near))
+                rows = np.flatnonzero(kind == each)
+                order = points.start + np.argsort(self.worker[points], kind="stable")
+                there: Floats = self.sizes[order].astype(kept)
+                far = _distances(bent[rows], there)
+                near = _bells(far, float(self.width[each]))
+                found.append((int(each), rows.astype(np.int64), order, near))
         return found
 
     def pairs(
@@ -96,10 +98,15 @@ class Curves:
         """
         value = self.habit[kind[:, None], workers]
         value += (self.intercept[kind] + (sizes * self.slopes[kind]).sum(1))[:, None]
-        for each, rows, near in self.bells(kind, sizes) if bells is None else bells:
-            weight, places = self._weights(self._points(each))
-            bent = near @ weight.transpose(2, 0, 1).reshape(near.shape[1], -1).astype(near.dtype)
-            value[rows] += bent[:, _columns(places, workers)]
+        for _, rows, order, near in self.bells(kind, sizes) if bells is None else bells:
+            places, starts = np.unique(self.worker[order], return_index=True)
+            own = np.zeros((len(rows), len(places) + 1))
+            for j in np.flatnonzero(self.bend[order].any(0)):
+                whim = np.where(self.worker[order] == UNKNOWN, 0.0, self.whim[order, j])
+                whim, bend = (each.astype(near[j].dtype) for each in (whim, self.bend[order, j]))
+                own[:, :-1] += np.add.reduceat(near[j] * whim, starts, axis=1)
+                own += (near[j] @ bend)[:, None]
+            value[rows] += own[:, _columns(places, workers)]
         return value
 
     def _points(self, kind: int) -> slice:
@@ -126,7 +133,7 @@ class Curves:
         return np.asarray(total[np.arange(len(sizes)), _columns(places, worker)])
 
 
-Bells = list[tuple[int, Ints, Floats]]
+Bells = list[tuple[int, Ints, Ints, list[Floats]]]
 
 
 def _columns(places: Ints, worker: Ints) -> Ints:

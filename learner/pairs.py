@@ -4,7 +4,7 @@ A task's tower, its quantiles' steps and its bends are computed once; workers ad
 level. The same as `Learned.predict` row by row; of many tasks to half a percent.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
@@ -22,11 +22,12 @@ from learner.offsets.offsets import burden
 from learner.offsets.pairs import offset_pairs
 from learner.targets import targets
 from learner.targets.quantities import MIDDLE, Quantity
+from scheduler.forecast import QUANTILES
 from scheduler.predictors.affinity import TEMPERATURE
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
-CHUNK = 8192  # tasks in one pass, to bound memory
+CHUNK = 4096  # tasks in one pass, to bound memory
 
 
 @dataclass(frozen=True, eq=False)
@@ -42,37 +43,65 @@ class Told:
     assignment: Floats
     gates: Mapping[str, Floats]
 
+    def part(self, rows: slice) -> "Told":
+        """Views of some tasks."""
+        return Told(
+            {name: each[rows] for name, each in self.quantities.items()},
+            self.failure[rows],
+            self.assignment[rows],
+            {name: each[rows] for name, each in self.gates.items()},
+        )
+
 
 def predict_pairs(learned: Learned, tasks: Inputs, workers: Ints, *, threads: int = 1) -> Told:
     """Every task on each of the workers, places in the vocabulary; `threads` share the tasks."""
-    starts = range(0, max(len(tasks), 1), CHUNK)
-    chunks = [tasks.take(slice(start, start + CHUNK)) for start in starts]
-    if len(chunks) == 1:
-        return _told(learned, chunks[0], workers)
+    told = _empty(learned, len(tasks), len(workers))
+    starts = range(0, len(tasks), CHUNK)
+    if len(starts) <= 1:
+        _tell(learned, tasks, workers, told)
+        return told
+
+    def tell(start: int) -> None:
+        part = slice(start, start + CHUNK)
+        _tell(learned, tasks.take(part), workers, told.part(part))
+
     with ThreadPoolExecutor(threads) as pool:
-        parts = list(pool.map(lambda chunk: _told(learned, chunk, workers), chunks))
-    return _joined(parts)
+        for _ in pool.map(tell, starts):
+            pass
+    return told
 
 
-def _told(learned: Learned, tasks: Inputs, workers: Ints) -> Told:
+def _empty(learned: Learned, tasks: int, workers: int) -> Told:
+    quantities = [name for name, each in targets().items() if isinstance(each, Quantity)]
+    own = [name for name, arm in learned.serves.items() if arm == NetworkArm.name]
+    experts = len(learned.network.sharing.experts)
+    return Told(
+        {name: np.empty((tasks, workers, len(QUANTILES))) for name in quantities},
+        np.empty((tasks, workers)),
+        np.empty((tasks, workers)),
+        {name: np.empty((tasks, experts)) for name in own},
+    )
+
+
+def _tell(learned: Learned, tasks: Inputs, workers: Ints, told: Told) -> None:
+    """Fills in what is believed of these tasks."""
     raw = _raw(learned, tasks, workers)
     under = offset_pairs(learned.offsets.ridges, tasks, workers)
-    quantities = {
-        name: _quantiles(learned, name, raw[name], under[name], tasks, workers)
-        for name, target in targets().items()
-        if isinstance(target, Quantity)
-    }
+    for name, found in told.quantities.items():
+        _quantiles(learned, name, raw[name], under[name], tasks, workers, found)
     risk = learned.offsets.risk
     known = risk[tasks.kind, UNKNOWN]
-    cost = under["duration"] + np.log(burden(risk[tasks.kind[:, None], workers]))
-    failure = _read("failure", raw, np.log(known / (1 - known))[:, None] + 0 * cost)
-    scores = _read("assignment", raw, -cost / TEMPERATURE)
-    return Told(quantities, failure, scores, learned.gates(tasks))
+    cost = under["duration"] + np.log(burden(risk))[tasks.kind[:, None], workers]
+    odds = np.broadcast_to(np.log(known / (1 - known))[:, None], cost.shape)
+    told.failure[:] = _read("failure", raw, odds)
+    told.assignment[:] = _read("assignment", raw, cost / -TEMPERATURE)
+    for name, gates in learned.gates(tasks).items():
+        told.gates[name][:] = gates
 
 
 def _read(name: str, raw: Mapping[str, "_Raw"], under: Floats) -> Floats:
     said = np.broadcast_to(raw[name].middle, under.shape)[..., None]
-    told = targets()[name].read(torch.tensor(said), torch.from_numpy(under))
+    told = targets()[name].read(torch.tensor(said), torch.tensor(under))
     return np.asarray(told.numpy())
 
 
@@ -114,41 +143,41 @@ def _by_worker(said: Floats, workers: int) -> _Raw:
 
 
 def _quantiles(
-    learned: Learned, name: str, raw: _Raw, under: Floats, tasks: Inputs, workers: Ints
-) -> Floats:
+    learned: Learned,
+    name: str,
+    raw: _Raw,
+    under: Floats,
+    tasks: Inputs,
+    workers: Ints,
+    told: Floats,
+) -> None:
     """Natural units: the median of each pair, times how far its quantiles lie from it."""
     scale, target = learned.offsets.scale(name), targets()[name]
     assert isinstance(target, Quantity)
-    median = np.exp(np.clip(raw.middle * scale + under, np.log(target.floor), np.log(LARGEST)))
+    median = raw.middle * scale + under
+    np.exp(np.clip(median, np.log(target.floor), np.log(LARGEST), out=median), out=median)
     zero = torch.zeros(raw.outputs.shape[:-1], dtype=torch.float64)
     steps = target.read(torch.from_numpy(raw.outputs), zero).numpy()
     far = (steps - steps[..., [MIDDLE]]) * scale
     far = far if far.ndim == 3 else far[:, None]
-    far = far + _moves(learned.calibration, name, tasks, workers)
-    far[..., :MIDDLE] = np.minimum(far[..., :MIDDLE], 0.0)
-    far[..., MIDDLE + 1 :] = np.maximum(far[..., MIDDLE + 1 :], 0.0)
-    far[..., MIDDLE] = 0.0
-    told = median[..., None] * np.exp(np.sort(far, axis=-1))
-    return np.asarray(np.clip(told, target.floor, LARGEST, out=told))
+    of_task, of_worker = _moves(learned.calibration, name, tasks, workers)
+    far = np.exp(far + of_task[:, None])  # n x 1 x quantiles, or n x m where an arm tells apart
+    told[..., MIDDLE] = median
+    for i in (*reversed(range(MIDDLE)), *range(MIDDLE + 1, told.shape[-1])):
+        bound, inner = (np.minimum, i + 1) if i < MIDDLE else (np.maximum, i - 1)
+        times = far[..., i] * of_worker[:, i]
+        np.multiply(bound(times, 1.0, out=times), median, out=told[..., i])
+        if inner != MIDDLE:
+            bound(told[..., i], told[..., inner], out=told[..., i])
+    np.clip(told, target.floor, LARGEST, out=told)
 
 
-def _moves(calibration: Calibration, name: str, tasks: Inputs, workers: Ints) -> Floats:
-    """How far each pair's quantiles are corrected: n x m x quantiles, or n x 1 x quantiles."""
-    if name not in calibration.shifts:
-        return np.zeros((len(tasks), 1, 1))
-    moves = calibration.shifts[name][tasks.kind][:, None]
-    if name in calibration.workers:
-        moves = moves + calibration.workers[name][workers]
-    return moves
-
-
-def _joined(parts: Sequence[Told]) -> Told:
-    def both(*each: Mapping[str, Floats]) -> dict[str, Floats]:
-        return {name: np.concatenate([part[name] for part in each]) for name in each[0]}
-
-    return Told(
-        both(*(part.quantities for part in parts)),
-        np.concatenate([part.failure for part in parts]),
-        np.concatenate([part.assignment for part in parts]),
-        both(*(part.gates for part in parts)),
-    )
+def _moves(
+    calibration: Calibration, name: str, tasks: Inputs, workers: Ints
+) -> tuple[Floats, Floats]:
+    """How quantiles are corrected: logarithms by task, n x quantiles, and factors by worker."""
+    nothing = np.zeros((1, len(QUANTILES)))
+    by_kind, by_worker = calibration.shifts.get(name), calibration.workers.get(name)
+    of_task = nothing if by_kind is None else by_kind[tasks.kind]
+    of_worker = nothing if by_worker is None else by_worker[workers]
+    return of_task, np.exp(of_worker)

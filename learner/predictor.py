@@ -10,7 +10,7 @@ from learner.adaptation import Adaptation, met_since
 from learner.features import UNKNOWN, Inputs
 from learner.history import TASK_COLUMNS, Past
 from learner.learned import Learned
-from learner.pairs import predict_pairs
+from learner.pairs import Told, predict_pairs
 from learner.registry import Registry
 from learner.stand_ins import pace, stand_in
 from scheduler.cluster import Cluster
@@ -32,7 +32,8 @@ class NetworkPredictor(Predictor):
     A worker that no log knows is believed to be like the known worker of the cluster whose
     benchmark scores are nearest, and as much faster as they say. Without scores, durations are
     those of an unknown worker divided by its speed. Workers and kinds that logs came to know after
-    the training, as `met` tells, are forecast from what they did.
+    the training, as `met` tells, are forecast from what they did. Kinds that nobody met borrow from
+    those whose names read alike.
     """
 
     def __init__(
@@ -52,7 +53,7 @@ class NetworkPredictor(Predictor):
         tasks = self.learned.columns.encode_tasks(workflow, past=self.past)
         places, paces = self._strangers(workflow, cluster)
         told = predict_pairs(self.learned, tasks, places, threads=self.threads)
-        quantities, scores = dict(told.quantities), told.assignment
+        quantities, scores = self._borrowed(workflow, tasks, places, told)
         if self.met.news:
             moves, paces = self._moves(tasks, places, workflow, cluster, paces=paces)
             scores = scores - moves.get("duration", 0.0) / TEMPERATURE
@@ -74,6 +75,26 @@ class NetworkPredictor(Predictor):
             gates={name: _on_all(each, len(cluster)) for name, each in told.gates.items()},
             experts=self.learned.network.sharing.experts,
         )
+
+    def _borrowed(
+        self, workflow: Workflow, tasks: Inputs, places: Ints, told: Told
+    ) -> tuple[dict[str, Floats], Floats]:
+        """Quantities and scores, those of kinds that nobody met borrowed from kinds alike."""
+        quantities, scores = dict(told.quantities), told.assignment
+        unknown = np.flatnonzero(tasks.kind == UNKNOWN).tolist()
+        if self.learned.neighbours is None or not unknown:
+            return quantities, scores
+        met = {kind for each in self.met.kinds.values() for kind in each}
+        new = [i for i in unknown if workflow.tasks[i].kind not in met]
+        kinds = [workflow.tasks[i].kind for i in new]
+        said = self.learned.neighbours.on_workers(
+            kinds, tasks.take(np.array(new, dtype=np.int64)), places, self.learned.predict
+        )
+        if said:
+            scores[new] = said["assignment"]
+            for name, each in quantities.items():
+                each[new] = np.exp(said[name])
+        return quantities, scores
 
     def _moves(
         self,
@@ -98,12 +119,12 @@ class NetworkPredictor(Predictor):
     def _strangers(self, workflow: Workflow, cluster: Cluster) -> tuple[Ints, Floats]:
         """The worker as which each worker is forecast, and how much faster it is in logarithms.
 
-        Shape: places in the vocabulary: m; logarithms: n x m, zero for workers that logs know.
+        Shape: places in the vocabulary: m; logarithms: n x m, zero for workers that logs
+        know, or 1 x m where all are zero.
         """
         place = {name: i for i, name in enumerate(self.learned.columns.workers) if name}
         known = [worker for worker in cluster.workers if worker.name in place]
         kinds = {name: i for i, name in enumerate({task.kind for task in workflow.tasks})}
-        row = [kinds[task.kind] for task in workflow.tasks]
         places, paces = np.full(len(cluster), UNKNOWN), np.zeros((len(kinds), len(cluster)))
         for j, worker in enumerate(cluster.workers):
             if worker.name in place:
@@ -115,7 +136,9 @@ class NetworkPredictor(Predictor):
                 paces[:, j] = [pace(worker, other, kind, kinds) for kind in kinds]
             else:
                 paces[:, j] = np.log(worker.speed)
-        return places, paces[row]
+        if not paces.any():
+            return places, np.zeros((1, len(cluster)))
+        return places, paces[[kinds[task.kind] for task in workflow.tasks]]
 
 
 def _on_all(weights: Floats, workers: int) -> Floats:

@@ -72,11 +72,12 @@ def uniform_affinity(n: int, m: int) -> Array:
 def _check_quantity(name: str, values: Array, shape: tuple[int, ...]) -> None:
     if values.shape != shape:
         raise InvalidInput(f"Forecast: {name} must have the shape {shape}, found {values.shape}.")
-    if not np.isfinite(values).all() or (values <= 0).any():
+    ends = (values.min(initial=1.0), values.max(initial=1.0))  # NaN if there is one
+    if not (ends[0] > 0 and ends[1] < np.inf):
         raise InvalidInput(
             f"Forecast: {name} must be finite and above zero, found {_worst(values)}."
         )
-    if (np.diff(values, axis=-1) < 0).any():
+    if (values[..., 1:] < values[..., :-1]).any():
         raise InvalidInput(f"Forecast: the quantiles of {name} must not cross.")
 
 
@@ -95,7 +96,7 @@ def _check_allocations(values: Array, tasks: int) -> None:
 def _check_probability(name: str, values: Array, shape: tuple[int, ...]) -> None:
     if values.shape != shape:
         raise InvalidInput(f"Forecast: {name} must have the shape {shape}, found {values.shape}.")
-    if not np.isfinite(values).all() or (values < 0).any() or (values > 1).any():
+    if not (values.min(initial=0.0) >= 0 and values.max(initial=0.0) <= 1):  # nor with NaN
         raise InvalidInput(f"Forecast: {name} must lie in 0..1, found {_worst(values)}.")
 
 

@@ -22,21 +22,19 @@ def from_cost(cost: Array, able: NDArray[np.bool_], *, temperature: float = TEMP
 def from_scores(scores: Array, able: NDArray[np.bool_]) -> Array:
     """The softmax of each row over the workers that are able; over all where none is."""
     allowed = able | ~able.any(axis=1, keepdims=True)
-    shown = np.where(allowed, scores, -np.inf)
-    weights = np.exp(shown - shown.max(axis=1, keepdims=True))
-    normalised: Array = weights / weights.sum(axis=1, keepdims=True)
-    return normalised
+    weights: Array = np.where(allowed, scores, -np.inf)
+    weights -= weights.max(axis=1, keepdims=True)
+    np.exp(weights, out=weights)
+    weights /= weights.sum(axis=1, keepdims=True)
+    return weights
 
 
 def able_workers(workflow: Workflow, cluster: Cluster) -> NDArray[np.bool_]:
     """Which worker has the skills and cores of which task: n x m."""
-    needs: dict[tuple[frozenset[str], float], list[bool]] = {}
-    rows = []
-    for task in workflow.tasks:
-        need = (task.skills, task.cores)
-        if need not in needs:
-            needs[need] = [
-                task.skills <= w.skills and task.cores <= w.cores for w in cluster.workers
-            ]
-        rows.append(needs[need])
-    return np.array(rows, dtype=bool)
+    needs: dict[tuple[frozenset[str], float], int] = {}
+    place = [needs.setdefault((task.skills, task.cores), len(needs)) for task in workflow.tasks]
+    table = [
+        [skills <= w.skills and cores <= w.cores for w in cluster.workers]
+        for skills, cores in needs
+    ]
+    return np.array(table, dtype=bool)[place]
