@@ -8,12 +8,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from learner.arms.network import NetworkArm
-from learner.arms.offset import OffsetArm
-from learner.calibration import Calibration
 from learner.examples import Examples, Split
-from learner.learned import Learned
 from learner.offsets import Offsets
 from learner.targets.quantities import MIDDLE
+from learner.training.lesson import measured_along, with_along
 from learner.training.settings import TrainingSettings
 from scheduler.records import TaskRecord
 
@@ -31,24 +29,22 @@ class Ours:
 
 
 def learned(records: Sequence[TaskRecord], split: Split, settings: TrainingSettings) -> Ours:
-    """Offsets and one network, fitted on the training rows; the validation rows stop it."""
+    """Offsets and one network, fitted on the training rows; the validation rows stop it.
+
+    What logs measure beside (`auxiliary`) is told too.
+    """
     began = process_time()
     examples = Examples.of(records, split=split)
     offsets = Offsets.fit(examples)
-    network = NetworkArm.fit(examples, offsets, settings).network
+    arm = NetworkArm.fit(examples, offsets, settings)
     seconds = process_time() - began
-    made = Learned(network, examples.columns, offsets, Calibration.none())
-    alone = OffsetArm.fit(examples, offsets)
-    by_itself = Learned(
-        network, made.columns, offsets, made.calibration, dict.fromkeys(made.serves, alone)
-    )
+    along = measured_along(examples) if settings.auxiliary else {}
+    ridges = with_along(offsets, examples, along).ridges
+    under = {name: ridge.at(examples.inputs) for name, ridge in ridges.items()}
+    said = arm.raw(examples.inputs, list(ridges))
     return Ours(
-        network=_medians(made, examples),
-        offset=_medians(by_itself, examples),
-        parameters=sum(each.numel() for each in network.parameters()),
+        network={n: under[n] + said[n][:, MIDDLE] * ridges[n].scale for n in ridges},
+        offset=under,
+        parameters=sum(each.numel() for each in arm.network.parameters()),
         seconds=seconds,
     )
-
-
-def _medians(made: Learned, examples: Examples) -> dict[str, Floats]:
-    return {n: each[:, MIDDLE] for n, each in made.quantities(examples.inputs).items()}

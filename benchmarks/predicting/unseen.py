@@ -81,7 +81,7 @@ def part(data: Path, *, quick: bool) -> Part:
             arm.parameters, arm.seconds = cost
 
         for seed in range(1 if quick else SEEDS):
-            settings = TrainingSettings(seed=seed)
+            settings = TrainingSettings(seed=seed, auxiliary=True)
             told = learned([row.record for row in rows], split, settings)
             note(OURS, _columns(told.network), (told.parameters, told.seconds))
             if seed == 0:

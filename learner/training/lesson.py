@@ -205,7 +205,7 @@ def lessons_of(
 
     `along` are the truths of auxiliary targets to learn too; they get offsets of their own.
     """
-    offsets = _with_more(offsets, examples, along or {})
+    offsets = with_along(offsets, examples, along or {})
     parts = {"train": examples.split.train, "validation": examples.split.validation}
     rng = default_rng(seed)
     return {
@@ -216,7 +216,8 @@ def lessons_of(
     }
 
 
-def _with_more(offsets: Offsets, examples: Examples, along: Mapping[str, Floats]) -> Offsets:
+def with_along(offsets: Offsets, examples: Examples, along: Mapping[str, Floats]) -> Offsets:
+    """The same offsets, and one under each auxiliary target, fitted on the training rows."""
     rows = examples.split.train
     ridges, apart = dict(offsets.ridges), dict(offsets.apart)
     for name, truth in along.items():
