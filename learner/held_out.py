@@ -18,6 +18,7 @@ from learner.lineup import Lineup, Serves
 from learner.targets import targets
 from learner.targets.quantities import Quantity
 from learner.training.settings import TrainingSettings
+from scheduler.forecast import QUANTILES
 from scheduler.records import TaskRecord
 
 Floats = NDArray[np.float64]
@@ -43,16 +44,17 @@ class HeldOut:
     def of(cls, lineup: Lineup, settings: TrainingSettings, serves: Serves) -> "HeldOut":
         """By the lineup for validation rows; training rows by arms fitted without their fold."""
         examples, split = lineup.examples, lineup.examples.split
-        size = (len(examples), 3)
+        size = (len(examples), len(QUANTILES))
         names = [name for name, each in targets().items() if isinstance(each, Quantity)]
         nowhere = np.zeros(size[0], dtype=bool)
         empty = {name: np.full(size, np.nan) for name in names}
         held = cls(empty, nowhere, _after(examples))
         held.note(lineup.learned(serves), examples, split.validation)
         if len(split.validation) < ENOUGH and settings.folds > 1:
+            needed = {serves[name] for name in names}
             for rest, fold in _folds(examples, settings.folds):
                 part = replace(examples, split=Split(rest, split.validation, fold))
-                fitted = Lineup.fit(part, settings, like=lineup, names=set(serves.values()))
+                fitted = Lineup.fit(part, settings, like=lineup, names=needed)
                 held.note(fitted.learned(serves), part, fold)
         return held
 
