@@ -1,4 +1,4 @@
-"""The offset for all targets, with a forest for the choice of a worker.
+"""A forest for the choice of a worker; for all else, nothing is added to the offset.
 
 The forest learns from choices how many times what was believed of each worker its work cost, so
 it says where workers trade places for reasons that no sum of effects can tell: ratios of sizes,
@@ -11,14 +11,16 @@ from typing import Any, Self
 import numpy as np
 from numpy.typing import NDArray
 
-from learner.arms.base import Arm, Arrays, Floats
-from learner.arms.offset import OffsetArm
+from learner.arms.base import Arm, Arrays, Floats, head_of
 from learner.choices import Choices, choices_of
 from learner.examples import Examples
 from learner.features import UNKNOWN, Inputs
 from learner.offsets import Offsets
 from learner.policy_features import Encoding
 from learner.policy_forest import Forest, ForestSettings
+from learner.targets import target_named
+from learner.targets.quantities import MIDDLE, Quantity
+from scheduler.forecast import QUANTILES
 from scheduler.predictors.affinity import TEMPERATURE
 
 FEWEST = 20  # choices below which there is nothing to divide
@@ -26,76 +28,80 @@ MOST = 20.0  # times dearer, or cheaper, than believed: beyond, one accident wou
 SETTINGS = ForestSettings(trees=100, leaf=3, prescription=0.0)
 FOREST = "forest/"
 ENCODING = "encoding/"
-OFFSET = "offset/"
 
 
 class ForestArm(Arm):
-    """What workers cost beside what the offset believes of them; the rest as the offset says.
+    """What workers cost beside what the offset believes of them.
 
-    Without enough choices there is no forest, and this is the offset. Shape: `workers`: the places
-    of those that the forest knows.
+    Without enough choices there is no forest, and nothing is added to the offset. Quantiles lie a
+    unit of the head apart. Shape: `workers`: the places of those that the forest knows; `kinds` is
+    how many the vocabulary has.
     """
 
     name = "forest"
 
     def __init__(
         self,
-        offset: OffsetArm,
+        kinds: int,
         workers: NDArray[np.int64],
         encoding: Encoding | None = None,
         forest: Forest | None = None,
     ) -> None:
-        self.offset, self.workers, self.encoding, self.forest = offset, workers, encoding, forest
+        self.kinds, self.workers, self.encoding, self.forest = kinds, workers, encoding, forest
 
     @classmethod
     def fit(cls, examples: Examples, offsets: Offsets, *, seed: int = 0) -> Self:
         """From the choices that the training rows hold."""
-        offset = OffsetArm.fit(examples, offsets)
+        kinds = len(examples.columns.kinds)
         rng = np.random.default_rng(seed)
         choices = choices_of(examples, examples.split.train, offsets, rng=rng)
         table = _surprises(choices, offsets, len(examples.columns.workers))
         workers = np.flatnonzero(~np.isnan(table).all(0))
         if len(table) < FEWEST or len(workers) < 2:
-            return cls(offset, np.zeros(0, dtype=np.int64))
-        features = _features(choices.inputs, len(examples.columns.kinds))
+            return cls(kinds, np.zeros(0, dtype=np.int64))
+        features = _features(choices.inputs, kinds)
         encoding = Encoding.fit(features)
         known = np.where(np.isnan(table), 1.0, table)[:, workers]
         forest = Forest.fit(encoding.apply(features), known, SETTINGS, seed=seed)
-        return cls(offset, workers, encoding, forest)
+        return cls(kinds, workers, encoding, forest)
 
     def raw(self, inputs: Inputs, targets: Collection[str]) -> dict[str, Floats]:
         """Minus the logarithm of how many times dearer than believed, as scores are."""
-        said = self.offset.raw(inputs, targets)
+        said = {name: _nothing(name, len(inputs)) for name in targets}
         if "assignment" in said and self.forest is not None and self.encoding is not None:
-            kinds = self.offset.errors["duration"].shape[0]
-            times = self.forest.costs(self.encoding.apply(_features(inputs, kinds)))
+            times = self.forest.costs(self.encoding.apply(_features(inputs, self.kinds)))
             place = np.searchsorted(self.workers, inputs.worker).clip(max=len(self.workers) - 1)
             mine = np.take_along_axis(times, place[:, None], axis=1)
             told = -np.log(np.clip(mine, 1 / MOST, MOST)) / TEMPERATURE
-            said["assignment"] = np.where(
-                (self.workers[place] == inputs.worker)[:, None], told, 0.0
-            )
+            known = (self.workers[place] == inputs.worker)[:, None]
+            said["assignment"] = np.where(known, told, 0.0)
         return said
 
     def as_arrays(self) -> dict[str, NDArray[Any]]:
-        """Those of the offset, of the encoding and of the forest."""
-        arrays = {f"{OFFSET}{n}": each for n, each in self.offset.as_arrays().items()}
+        """Those of the encoding and of the forest."""
+        arrays: dict[str, NDArray[Any]] = {}
         if self.forest is not None and self.encoding is not None:
             arrays |= {f"{FOREST}{n}": each for n, each in self.forest.as_arrays().items()}
             arrays |= {f"{ENCODING}{n}": each for n, each in self.encoding.as_arrays().items()}
-        return {**arrays, "workers": self.workers}
+        return {**arrays, "workers": self.workers, "kinds": np.array([self.kinds])}
 
     @classmethod
     def from_arrays(cls, arrays: Arrays) -> Self:
         """The arm that `as_arrays` wrote."""
-        offset = OffsetArm.from_arrays(_under(arrays, OFFSET))
         forest, encoding = _under(arrays, FOREST), _under(arrays, ENCODING)
         return cls(
-            offset,
+            int(arrays["kinds"][0]),
             np.asarray(arrays["workers"]),
             Encoding.from_arrays(encoding) if encoding else None,
             Forest.from_arrays(forest) if forest else None,
         )
+
+
+def _nothing(target: str, rows: int) -> Floats:
+    """What a head says that adds nothing to the offset."""
+    if isinstance(target_named(target), Quantity):
+        return head_of(np.tile(np.arange(len(QUANTILES)) - float(MIDDLE), (rows, 1)), MIDDLE)
+    return np.zeros((rows, 1))
 
 
 def _surprises(choices: Choices, offsets: Offsets, workers: int) -> Floats:
