@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Mapping
 from datetime import datetime
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -57,6 +58,17 @@ def train(
         list[str] | None,
         typer.Option(help="A size that logs measure but that is known before tasks start."),
     ] = None,
+    text: Annotated[
+        str,
+        typer.Option(
+            help="What reads names, so that new kinds borrow from like ones: grams, transformer "
+            "(needs the extra text), or a local folder with a transformer."
+        ),
+    ] = "grams",
+    descriptions: Annotated[
+        Path | None,
+        typer.Option(help="A JSON file with the command or description of each kind."),
+    ] = None,
     seed: Seed = None,
     store: StoreUrl = None,
     json: Json = False,
@@ -64,6 +76,7 @@ def train(
     """Train on the store's records, choose an arm for each target, promote it if it is better."""
     import time
 
+    from learner.text import descriptions_of
     from learner.training.on_ray import train as learn
     from learner.training.settings import TrainingSettings
 
@@ -75,6 +88,8 @@ def train(
         refit=refit,
         weighting=weighting,
         known_beforehand=tuple(known or ()),
+        text=text,
+        described=descriptions_of(descriptions) if descriptions else {},
     )
     with door.store() as opened, door.progress() as progress:
         watch = _watch(progress.update, progress.add_task("reading records", total=None))

@@ -13,6 +13,7 @@ from learner.arms.network import NetworkArm
 from learner.calibration import Calibration
 from learner.examples import Examples
 from learner.features import Columns, Inputs
+from learner.neighbours import Neighbours
 from learner.networks.network import Network
 from learner.offsets import Offsets
 from learner.targets import targets
@@ -26,7 +27,8 @@ LARGEST = 1e15
 class Learned:
     """The network, the names of its columns, the offset under it and the correction over it.
 
-    `arms` are by target, for those that another arm than the network serves.
+    `arms` are by target, for those that another arm than the network serves. `neighbours` say what
+    kinds never seen borrow; `predict` takes no notice of names.
     """
 
     network: Network
@@ -34,6 +36,7 @@ class Learned:
     offsets: Offsets
     calibration: Calibration
     arms: Mapping[str, Arm] = field(default_factory=dict)
+    neighbours: Neighbours | None = None
 
     @property
     def serves(self) -> dict[str, str]:
@@ -101,6 +104,8 @@ def as_arrays(learned: Learned) -> dict[str, NDArray[Any]]:
     arms = {arm.name: arm for arm in (NetworkArm(learned.network), *learned.arms.values())}
     found = {f"{n}.{part}": a for n, arm in arms.items() for part, a in arm.as_arrays().items()}
     found |= {f"offsets.{n}": np.asarray(a) for n, a in learned.offsets.as_arrays().items()}
+    if learned.neighbours is not None:
+        found |= {f"neighbours.{n}": a for n, a in learned.neighbours.as_arrays().items()}
     found |= {f"kinds.{n}": a for n, a in learned.calibration.shifts.items()}
     return found | {f"workers.{n}": a for n, a in learned.calibration.workers.items()}
 

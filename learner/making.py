@@ -5,7 +5,7 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
@@ -15,6 +15,8 @@ from learner.examples import Examples, Split
 from learner.held_out import HeldOut
 from learner.learned import Learned
 from learner.lineup import Choice, Lineup
+from learner.neighbours import Neighbours
+from learner.text import embedding_named
 from learner.training.fit import fit
 from learner.training.noted import Progress, Watch
 from learner.training.settings import TrainingSettings
@@ -49,15 +51,22 @@ def make(
         held = HeldOut.of(lineup, settings, choice.serves)
         plain = lineup.learned(choice.serves)
         judged = held.calibrate(plain, examples)
-        used = judged
+        used, everything = judged, examples
         if settings.refit:
             on_progress(Progress("fitting on all records"))
             held.note(plain, examples, examples.split.test)
             everything = _all_of(examples, settings)
             again = Lineup.fit(everything, settings, like=lineup, names=set(choice.serves.values()))
             used = held.calibrate(again.learned(choice.serves), everything)
+        used = replace(used, neighbours=_neighbours(everything, used, settings))
     on_progress(Progress("judging"))
     return Made(examples, used, judged, choice)
+
+
+def _neighbours(examples: Examples, used: Learned, settings: TrainingSettings) -> Neighbours:
+    return Neighbours.fit(
+        examples, used.offsets, embedding_named(settings.text), settings.described
+    )
 
 
 @contextmanager

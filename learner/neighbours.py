@@ -132,20 +132,24 @@ class Neighbours:
 
     def on_workers(
         self, names: Sequence[str], tasks: Inputs, places: Ints, predict: Predict
-    ) -> tuple[Ints, dict[str, Floats]]:
-        """Which tasks are of kinds never seen, and what is borrowed for them on every worker.
+    ) -> dict[str, Floats]:
+        """What tasks of kinds never seen borrow on every worker; empty where nothing can be told.
 
         `names` are the kinds of the n tasks, `places` those of the m workers in the vocabulary.
-        Shape: tasks: k; forecasts: k x m x outputs, or k x m where there is one, by target.
+        Shape: by target, n x m x outputs, or n x m where there is one.
         """
-        new = np.flatnonzero(tasks.kind == UNKNOWN)
-        if not self.trusts or not len(new):
-            return new[:0], {}
-        pairs = (len(new), len(places))
-        rows = tasks.take(np.repeat(new, pairs[1])).on(np.tile(places, pairs[0]))
-        kinds = [names[int(i)] for i in new for _ in range(pairs[1])]
+        if not self.trusts:
+            return {}
+        pairs = (len(tasks), len(places))
+        rows = tasks.take(np.repeat(np.arange(pairs[0]), pairs[1])).on(np.tile(places, pairs[0]))
+        kinds = [name for name in names for _ in range(pairs[1])]
         told = self.borrowed(kinds, rows, predict(rows), predict)
-        return new, {name: each.reshape(*pairs, *each.shape[1:]) for name, each in told.items()}
+        return {name: each.reshape(*pairs, *each.shape[1:]) for name, each in told.items()}
+
+    @property
+    def reading(self) -> dict[str, object]:
+        """JSON values: what reads names, and the descriptions beside them."""
+        return {"embedding": self.embedding.name, "described": dict(self.described)}
 
     def as_arrays(self) -> dict[str, Floats]:
         """Plain arrays, by quantity, from which `from_arrays` makes the same."""

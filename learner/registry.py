@@ -22,7 +22,9 @@ from learner.calibration import Calibration
 from learner.features import Columns
 from learner.learned import Learned, as_arrays, parts_of
 from learner.lineup import ARMS
+from learner.neighbours import Neighbours
 from learner.offsets import Offsets
+from learner.text import embedding_named
 from scheduler.errors import CorruptVersion, InvalidInput
 from scheduler.store.values import ModelVersion
 
@@ -57,7 +59,11 @@ class Registry:
         manifest = {
             "format": FORMAT,
             "fits": {
-                fit: {"columns": each.columns.as_plain(), "serves": each.serves}
+                fit: {
+                    "columns": each.columns.as_plain(),
+                    "serves": each.serves,
+                    "text": None if each.neighbours is None else each.neighbours.reading,
+                }
                 for fit, each in fits.items()
             },
             "weights_sha256": hashlib.sha256(weights).hexdigest(),
@@ -76,7 +82,8 @@ class Registry:
         """What a version forecasts with, or with `judged` the fit that its scores are of.
 
         Raises CorruptVersion when a file is missing or is not, byte for byte, what was registered,
-        or is written in another format.
+        or is written in another format, NotFound when the transformer that reads its names is not
+        installed.
         """
         place = self.folder / _checked(version.id)
         weights, text = _read(place / WEIGHTS, version), _read(place / MANIFEST, version)
@@ -101,13 +108,22 @@ def _rebuilt(fit: Mapping[str, Any], arrays: Arrays) -> Learned:
     serves: Mapping[str, str] = fit["serves"]
     names = set(serves.values()) - {NetworkArm.name}
     arms = {name: ARMS[name].from_arrays(parts_of(arrays, name)) for name in names}
+    columns = Columns.from_plain(fit["columns"])
     return Learned(
         network=network,
-        columns=Columns.from_plain(fit["columns"]),
+        columns=columns,
         offsets=Offsets.from_arrays(parts_of(arrays, "offsets")),
         calibration=Calibration(parts_of(arrays, "kinds"), parts_of(arrays, "workers")),
         arms={target: arms[name] for target, name in serves.items() if name in arms},
+        neighbours=_neighbours(fit, arrays, columns),
     )
+
+
+def _neighbours(fit: Mapping[str, Any], arrays: Arrays, columns: Columns) -> Neighbours | None:
+    if (text := fit.get("text")) is None:
+        return None
+    own, embedding = parts_of(arrays, "neighbours"), embedding_named(text["embedding"])
+    return Neighbours.from_arrays(own, columns.kinds, embedding, text["described"])
 
 
 def _hash(weights: bytes, manifest: bytes) -> str:

@@ -3,6 +3,7 @@
 Nothing here ever reaches for a network. `docs/decisions/text.md` tells what each way is worth.
 """
 
+import json
 import re
 import zlib
 from abc import ABC, abstractmethod
@@ -82,6 +83,13 @@ class Transformer(Embedding):
 
     folder: Path
 
+    def __post_init__(self) -> None:
+        if not (self.folder / "config.json").is_file():
+            raise NotFound(
+                f"A transformer's folder must hold config.json, found none in {self.folder}; give "
+                f"a local folder as Hugging Face writes it, or {EXTRA}"
+            )
+
     @classmethod
     def packaged(cls) -> "Transformer":
         """The small one that the extra `text` installs; raises NotFound without it."""
@@ -108,11 +116,30 @@ class Transformer(Embedding):
 def embedding_named(name: str) -> Embedding:
     """`grams`; `transformer` for the packaged one; or that of a local folder.
 
-    Raises NotFound where the packaged one is not installed.
+    Raises NotFound where that one is not installed, or where there is no such folder.
     """
     if name == GRAMS:
         return Grams()
     return Transformer.packaged() if name == TRANSFORMER else Transformer(Path(name))
+
+
+def descriptions_of(file: Path) -> dict[str, str]:
+    """Commands or descriptions by kind, from a file with one JSON object.
+
+    Raises NotFound where there is no such file, InvalidInput where it holds something else.
+    """
+    try:
+        told = json.loads(file.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise NotFound(f"There is no file of descriptions at {file}: {error.strerror}.") from error
+    except ValueError as error:
+        raise InvalidInput(f"The descriptions in {file} must be JSON: {error}.") from error
+    if not isinstance(told, dict) or not all(isinstance(each, str) for each in told.values()):
+        raise InvalidInput(
+            f"The descriptions in {file} must be one JSON object with a text for each kind, like "
+            '{"bwa_mem": "align reads to a genome"}.'
+        )
+    return told
 
 
 def words(text: str) -> str:
@@ -165,11 +192,6 @@ def _read(folder: Path, text: str) -> Floats:
 
 @lru_cache(maxsize=2)
 def _loaded(folder: Path) -> tuple[Any, Any]:
-    if not (folder / "config.json").is_file():
-        raise NotFound(
-            f"A transformer's folder must hold config.json, found none in {folder}; give a local "
-            f"folder as Hugging Face writes it, or {EXTRA}"
-        )
     try:
         transformers: Any = import_module("transformers")
     except ImportError as error:

@@ -16,7 +16,7 @@ from learner.training.lesson import Lesson
 from learner.training.noted import Clock, Progress, Watch, noted, utc_now, watching
 from learner.training.ray_fit import fit_on_ray
 from learner.training.settings import TrainingSettings
-from scheduler.errors import CorruptVersion, InvalidInput
+from scheduler.errors import CorruptVersion, InvalidInput, NotFound
 from scheduler.store import Store
 from scheduler.store.values import ModelVersion
 
@@ -95,7 +95,7 @@ def _rival_scores(
         return None
     try:
         rival = registry.load(store.version("champion"), judged=True)
-    except CorruptVersion:
+    except (CorruptVersion, NotFound):
         return None  # a champion that cannot forecast must not keep a new one from the title
     return evaluate(rival, _seen_by(rival, examples))
 

@@ -7,6 +7,7 @@ from typing import Any
 from learner.networks.base import Shape
 from learner.networks.network import sharing_named
 from learner.targets import targets
+from learner.text import GRAMS, embedding_named
 from learner.weighting import weighting_named
 from scheduler.errors import InvalidInput
 from scheduler.numbers import at_least_one, finite, positive
@@ -22,6 +23,9 @@ class TrainingSettings:
     is shown as UNKNOWN, so that the network learns what to say of names it never saw. `patience`
     is how many epochs may pass without a better one. `threads` are per training worker.
     `weighting` balances the targets; `loss_weights`, by target, are those of the static one.
+    `text` reads names of kinds, so that new ones borrow from those alike: `grams`, `transformer`
+    (the extra `text`), or a local folder with a transformer; `described` are commands or
+    descriptions by kind, of kinds that are still to come too.
     With `auxiliary` the network also learns what logs measure but no forecast holds.
 
     `folds` is how many times the chosen arms are fitted again, each time without a part of the
@@ -47,9 +51,12 @@ class TrainingSettings:
     weighting: str = "static"
     loss_weights: Mapping[str, float] = field(default_factory=dict)
     auxiliary: bool = False
+    text: str = GRAMS
+    described: Mapping[str, str] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         sharing_named(self.sharing)
+        embedding_named(self.text)
         finite(self.seed, "seed", InvalidInput)
         if self.seed != int(self.seed) or not 0 <= self.seed < SEEDS:
             raise InvalidInput(

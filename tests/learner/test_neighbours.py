@@ -1,19 +1,31 @@
 from dataclasses import replace
+from datetime import UTC, datetime
 from typing import Any
 
 import numpy as np
 import pytest
+import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.random import default_rng
 
+from learner.adaptation import Adaptation
+from learner.calibration import Calibration
 from learner.examples import Examples, Split
 from learner.features import UNKNOWN, Inputs
+from learner.learned import Learned
 from learner.neighbours import CHUNK, Neighbours, Predict, Trust, _mean
+from learner.networks.base import Shape
+from learner.networks.network import Network, Plan
 from learner.offsets import Offsets
+from learner.predictor import NetworkPredictor
+from learner.registry import Registry
 from learner.targets.quantities import MIDDLE
 from learner.text import Grams
+from scheduler.cluster import Cluster, Worker
 from scheduler.records import Outcome, TaskRecord
+from scheduler.store.values import ModelVersion
+from scheduler.workflow import Task, Workflow
 
 TOOLS = {"align": 1000.0, "sorter": 60.0, "report": 2.0, "archive": 300.0}
 FLOWS = ("flowone", "flowtwo", "flowthree", "flowfour")
@@ -152,28 +164,62 @@ def test_many_rows_at_once_are_the_rows_one_by_one(told) -> None:
 
 def test_tasks_on_every_worker_are_the_rows_one_by_one(told) -> None:
     examples, offsets, neighbours = told
-    rows = [0, *examples.split.test[:2]]
-    names, tasks = ["flowone/align", NEW, "zebra"], examples.inputs.take(rows)
+    names, tasks = [NEW, "zebra"], examples.inputs.take(examples.split.test[:2])
 
     def predict(inputs: Inputs) -> dict[str, np.ndarray]:
         return {n: (e.T + inputs.worker).T for n, e in teller(offsets)(inputs).items()}
 
-    new, said = neighbours.on_workers(names, tasks, np.array([1, 0]), predict)
-    assert new.tolist() == [1, 2]
+    said = neighbours.on_workers(names, tasks, np.array([1, 0]), predict)
     assert said["duration"].shape == (2, 2, 3)
     assert said["assignment"].shape == (2, 2)
     for i, j in ((0, 0), (0, 1), (1, 0), (1, 1)):
-        row = tasks.take([new[i]]).on(np.array([1 - j]))
-        alone = neighbours.borrowed([names[1 + i]], row, predict(row), predict)
+        row = tasks.take([i]).on(np.array([1 - j]))
+        alone = neighbours.borrowed([names[i]], row, predict(row), predict)
         np.testing.assert_allclose(said["duration"][i, j], alone["duration"][0])
 
 
-def test_where_every_kind_is_known_no_task_is_asked_for(told) -> None:
-    examples, _, neighbours = told
-    tasks = examples.inputs.take([0])
-    new, said = neighbours.on_workers(["flowone/align"], tasks, np.array([1]), pytest.fail)
-    assert len(new) == 0
-    assert said == {}
+@pytest.fixture
+def version(told, tmp_path) -> Learned:
+    """A version that was saved and loaded again; its network is not trained."""
+    examples, offsets, _ = told
+    neighbours = Neighbours.fit(examples, offsets, Grams(), {"zebra": "writes a report"})
+    torch.manual_seed(0)
+    network = Network(Plan.over(examples.columns, "hard", Shape(width=8)))
+    whole = Learned(network, examples.columns, offsets, Calibration.none(), neighbours=neighbours)
+    registry = Registry(tmp_path)
+    name, sha256 = registry.save("hard-1", whole, {})
+    return registry.load(ModelVersion(name, "hard", datetime(2026, 1, 6, tzinfo=UTC), sha256))
+
+
+def test_a_version_forecasts_new_kinds_by_their_names(version: Learned) -> None:
+    tasks = Workflow("w", [Task(id="a", kind=NEW), Task(id="b", kind="flowone/align")])
+    cluster = Cluster("c", [Worker(name="w", cores=4, memory=2**34)])
+    forecast = NetworkPredictor(version, "v").predict(tasks, cluster)
+    plain = NetworkPredictor(replace(version, neighbours=None), "v").predict(tasks, cluster)
+    np.testing.assert_array_equal(forecast.duration[1], plain.duration[1])
+    row = version.columns.encode_pairs(tasks, cluster).take([0])
+    assert version.neighbours is not None
+    said = version.neighbours.borrowed([NEW], row, version.predict(row), version.predict)
+    np.testing.assert_allclose(forecast.duration[0, 0], np.exp(said["duration"][0]))
+    assert abs(np.log(forecast.duration[0, 0, 1] / plain.duration[0, 0, 1])) > 0.5
+
+
+def test_a_version_keeps_what_kinds_to_come_are_said_to_do(version: Learned) -> None:
+    def seconds(kind: str) -> float:
+        tasks = Workflow("w", [Task(id="a", kind=kind)])
+        cluster = Cluster("c", [Worker(name="w", cores=4, memory=2**34)])
+        return float(NetworkPredictor(version, "v").predict(tasks, cluster).duration[0, 0, 1])
+
+    assert seconds("zebra") < 0.5 * seconds("okapi")
+
+
+def test_a_kind_met_since_is_forecast_from_what_it_did(version: Learned) -> None:
+    tasks = Workflow("w", [Task(id="a", kind=NEW)])
+    cluster = Cluster("c", [Worker(name="w", cores=4, memory=2**34)])
+    met = Adaptation(version, kinds={"duration": {NEW: 1.0}})
+    plain = NetworkPredictor(replace(version, neighbours=None), "v").predict(tasks, cluster)
+    moved = NetworkPredictor(version, "v", met).predict(tasks, cluster)
+    np.testing.assert_allclose(moved.duration, plain.duration * np.e)
 
 
 def test_trusts_survive_being_written_down(told) -> None:

@@ -8,7 +8,15 @@ import pytest
 import torch
 
 from learner import text
-from learner.text import Embedding, Grams, Transformer, embedding_named, kinds_as_vectors, words
+from learner.text import (
+    Embedding,
+    Grams,
+    Transformer,
+    descriptions_of,
+    embedding_named,
+    kinds_as_vectors,
+    words,
+)
 from scheduler.errors import InvalidInput, NotFound
 
 VOCABULARY = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", "bwa", "mem", "sort", "index"]
@@ -95,6 +103,25 @@ def test_descriptions_bring_kinds_together_whose_names_do_not() -> None:
     told = {"a1": "sort the alignment", "b2": "sort alignment by place"}
     plain, described = (kinds_as_vectors(["a1", "b2"], Grams(), each) for each in ({}, told))
     assert plain[0] @ plain[1] < 0.1 < described[0] @ described[1]
+
+
+def test_descriptions_are_read_from_a_file(tmp_path: Path) -> None:
+    file = tmp_path / "kinds.json"
+    file.write_text('{"bwa_mem": "aligns reads"}')
+    assert descriptions_of(file) == {"bwa_mem": "aligns reads"}
+
+
+@pytest.mark.parametrize("content", ["no JSON", "[]", '{"a": 1}'])
+def test_other_files_are_refused_with_what_is_wanted(tmp_path: Path, content: str) -> None:
+    file = tmp_path / "kinds.json"
+    file.write_text(content)
+    with pytest.raises(InvalidInput, match=r"descriptions in .*kinds\.json must be"):
+        descriptions_of(file)
+
+
+def test_a_missing_file_of_descriptions_is_named(tmp_path: Path) -> None:
+    with pytest.raises(NotFound, match=r"nowhere\.json"):
+        descriptions_of(tmp_path / "nowhere.json")
 
 
 def test_a_transformer_is_the_mean_of_its_last_layer(folder: Path) -> None:
