@@ -31,7 +31,7 @@ class ForestSettings:
     a split removes against how much of the scatter of goals it explains.
     """
 
-    trees: int = 200
+    trees: int = 140
     leaf: int = 2
     share: float = 0.5
     oblique: float = 0.5
