@@ -15,6 +15,7 @@ from benchmarks.rivals.pilot import Sharing, pilot
 from benchmarks.rivals.pilot_work import Floats, Ints, Work, boosted, work_of
 from learner.arms.network import NetworkArm
 from learner.arms.offset import OffsetArm
+from learner.arms.scratch import ScratchArm
 from learner.calibration import Calibration
 from learner.examples import Examples, Split
 from learner.learned import Learned
@@ -29,7 +30,7 @@ EPOCHS = 25  # of the pilot's networks
 MOST = 0.45
 SHARINGS = ("cgc", "hard", "separate")
 PILOTS: tuple[Sharing, ...] = ("hard", "cgc", "single")
-GATED, HARD, BOOSTED = "cgc on offset", "hard on offset", "LightGBM"
+GATED, HARD, BOOSTED = "cgc from scratch", "hard from scratch", "LightGBM"
 
 
 class Scarce(Benchmark):
@@ -110,6 +111,8 @@ def _ours(rows: Sequence[lotaru.Row], parts: Split, hidden: Ints, seed: int) -> 
         network = NetworkArm.fit(examples, offsets, settings).network
         learned = Learned(network, examples.columns, offsets, Calibration.none())
         found[f"{sharing} on offset"] = _median(learned, examples)
+        scratch = dict.fromkeys(learned.serves, ScratchArm.fit(examples, offsets, settings))
+        found[f"{sharing} from scratch"] = _median(replace(learned, arms=scratch), examples)
     alone = dict.fromkeys(learned.serves, OffsetArm.fit(examples, offsets))
     found["offset alone"] = _median(replace(learned, arms=alone), examples)
     return found

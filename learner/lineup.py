@@ -9,6 +9,7 @@ from learner.arms.boosted import BoostedArm, installed
 from learner.arms.forest import ForestArm
 from learner.arms.network import Learn, NetworkArm
 from learner.arms.offset import OffsetArm
+from learner.arms.scratch import ScratchArm, scarce
 from learner.calibration import Calibration
 from learner.examples import Examples
 from learner.learned import Learned
@@ -19,7 +20,7 @@ from learner.targets.base import Scores
 from learner.training.fit import fit
 from learner.training.settings import TrainingSettings
 
-KNOWN: tuple[type[Arm], ...] = (OffsetArm, ForestArm, BoostedArm, NetworkArm)
+KNOWN: tuple[type[Arm], ...] = (OffsetArm, ForestArm, BoostedArm, ScratchArm, NetworkArm)
 SIMPLEST_FIRST = tuple(each.name for each in KNOWN)
 ARMS: Mapping[str, type[Arm]] = {each.name: each for each in KNOWN}
 TIE = 0.01  # how much more error, relatively, the simpler arm may have
@@ -46,7 +47,8 @@ class Lineup:
         like: Self | None = None,
         names: Collection[str] = SIMPLEST_FIRST,
     ) -> Self:
-        """Fits the arms on the training rows, LightGBM only where it is installed.
+        """Fits the arms on the training rows, LightGBM only where it is installed, and a network
+        without offsets only where labels are scarce.
 
         With `like`, each for as long as was best for that one; then the network is only fitted if
         it is among the names. `learn` is the loop for the network.
@@ -66,6 +68,8 @@ class Lineup:
                 threads=settings.threads,
                 like=trees if isinstance(trees, BoostedArm) else None,
             )
+        if ScratchArm.name in names and scarce(examples):
+            others[ScratchArm.name] = ScratchArm.fit(examples, offsets, settings)
         if like is not None and NetworkArm.name not in names:
             return cls(examples, offsets, like.network, others)
         guide = like.network if like else None

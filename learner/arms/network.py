@@ -72,7 +72,7 @@ class NetworkArm(Arm):
     def as_arrays(self) -> dict[str, NDArray[Any]]:
         """The weights, and the plan as text in bytes."""
         plain = {"plan": self.network.plan.as_plain(), "epochs": self.epochs}
-        text = json.dumps(plain, sort_keys=True).encode()
+        text = json.dumps(plain).encode()
         weights = {name: each.numpy() for name, each in self.network.state_dict().items()}
         return {**weights, "": np.frombuffer(text, dtype=np.uint8)}
 

@@ -181,7 +181,7 @@ def fit_ridge(
     ranges = Ranges.of(rows, columns)
     sizes = ranges.filled(rows)
     if not len(values):
-        nothing = _without_rows(target, columns, ranges)
+        nothing = without_rows(target, columns, ranges)
         return nothing, nothing.at(inputs)
     pooled = Pooled.fit(sizes, values, rows, kinds=kinds, workers=workers)
     grown = ranges.natural(sizes)[:, : _sizes(columns)], values - pooled.worker[rows.worker]
@@ -241,7 +241,8 @@ def _sizes(columns: Columns) -> int:
     return sum(not each.context for each in columns.numbers)
 
 
-def _without_rows(target: Quantity, columns: Columns, ranges: Ranges) -> Ridge:
+def without_rows(target: Quantity, columns: Columns, ranges: Ranges) -> Ridge:
+    """What is believed of a quantity that was never observed: what is usual anywhere."""
     kinds, width = len(columns.kinds), len(columns.numbers)
     known = DEFAULT.quantities.get(target.name)
     usual = 0.0 if known is None else float(np.log(known[MIDDLE]))

@@ -222,7 +222,7 @@ def with_along(offsets: Offsets, examples: Examples, along: Mapping[str, Floats]
     ridges, apart = dict(offsets.ridges), dict(offsets.apart)
     for name, truth in along.items():
         target = target_named(name)
-        if isinstance(target, Quantity):
+        if isinstance(target, Quantity) and name not in ridges:
             inputs = examples.inputs.take(rows)
             ridges[name], told = fit_ridge(inputs, truth[rows], target, examples.columns)
             apart[name] = told / ridges[name].scale
