@@ -3,6 +3,8 @@
 With gates it is the mission's formula, worker by worker: `f_i(x) = sum_j g_ij(x) e_j(x)`.
 """
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Self
 
@@ -20,7 +22,10 @@ RISE = 0.2  # the share of steps in which the rate rises
 
 @dataclass(frozen=True, kw_only=True)
 class PolicyNetworkSettings:
-    """How to train; `held` is the share of rows that choose the best epoch."""
+    """How to train; `held` is the share of rows that choose the best epoch.
+
+    One thread is the fastest for networks as small as these.
+    """
 
     sharing: str = "mmoe"
     shape: Shape = field(default_factory=lambda: Shape(depth=1, dropout=0.1))
@@ -28,6 +33,7 @@ class PolicyNetworkSettings:
     rate: float = 3e-3
     decay: float = 1e-2
     held: float = 0.2
+    threads: int = 1
 
     def batch_of(self, rows: int) -> int:
         """Rows in one step: a sixteenth of them, from 32 to 256."""
@@ -61,7 +67,7 @@ class PolicyNetwork(nn.Module):
 
         Shape: x: n x columns, without NaN; cost: n x workers, without NaN.
         """
-        with torch.random.fork_rng(devices=[]):
+        with torch.random.fork_rng(devices=[]), _threads(settings.threads):
             torch.manual_seed(seed)
             network = cls(x.shape[1], cost.shape[1], settings)
             network._learn(torch.from_numpy(x).float(), torch.from_numpy(cost).float(), settings)
@@ -106,6 +112,16 @@ class PolicyNetwork(nn.Module):
 
     def _copy(self) -> dict[str, Tensor]:
         return {name: each.detach().clone() for name, each in self.state_dict().items()}
+
+
+@contextmanager
+def _threads(count: int) -> Iterator[None]:
+    before = torch.get_num_threads()
+    torch.set_num_threads(count)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
 
 
 def _parts(n: int, held: float) -> list[int]:
