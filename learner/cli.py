@@ -33,7 +33,7 @@ def train(
         int, typer.Option(min=0, help="Processes that train together; 0 trains in this one.")
     ] = 1,
     address: Annotated[
-        str, typer.Option(help="Ray: local for one of our own, auto, or ray://host:port.")
+        str, typer.Option(help="Ray: local for one of our own, auto, or host:port.")
     ] = "local",
     sharing: Annotated[
         str,

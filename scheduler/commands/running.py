@@ -33,7 +33,9 @@ def run(
     executor_name: Annotated[
         str, typer.Option("--executor", help="Who carries it out: ray, simulator.")
     ] = "ray",
-    address: Annotated[str, typer.Option(help="Ray's address: local, auto, ray://...")] = "local",
+    address: Annotated[
+        str, typer.Option(help="Ray's address: local, auto or host:port.")
+    ] = "local",
     predictor: PredictorName = None,
     quantile: Quantile = 0.5,
     seed: Seed = None,

@@ -31,7 +31,7 @@ from scheduler.records import Outcome
 class RayCluster(Executor):
     """Runs actions on a Ray cluster.
 
-    `address` is `local` for a Ray of our own, `auto` or a `ray://` address for one that is there.
+    `address` is `local` for a Ray of our own, `auto` or `host:port` for one that is there.
     With `hold_memory` an attempt that takes more than its allocation is stopped.
     """
 

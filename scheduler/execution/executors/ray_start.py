@@ -2,12 +2,18 @@
 
 import logging
 import os
+import re
 import secrets
+import socket
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
 import ray
+
+from scheduler.errors import AllotError
+
+PATIENCE = 5.0  # seconds to wait for an answer from a Ray that is said to be there
 
 ENVIRONMENT = {
     "RAY_USAGE_STATS_ENABLED": "0",
@@ -26,17 +32,20 @@ def ray_running(
     """Ray for the length of the block; one that is running already is used and left running.
 
     `local` starts one that only this process and its children can use: its token is made here,
-    kept in the environment and never written to a file.
+    kept in the environment and never written to a file. Other addresses are `auto`, the Ray that
+    was started on this machine, or `host:port`, its GCS. Raises AllotError where nobody answers.
     """
     if ray.is_initialized():
         yield
         return
+    if address not in ("local", "auto"):
+        _refuse_unreachable(address)
     _prepare_environment(local=address == "local")
     quiet: dict[str, Any] = {"log_to_driver": False, "logging_level": logging.ERROR}
     if address == "local":
         ray.init("local", include_dashboard=False, num_cpus=cpus, resources=resources, **quiet)
     else:
-        ray.init(address, **quiet)
+        _join(address, quiet)
     try:
         yield
     finally:
@@ -48,3 +57,30 @@ def _prepare_environment(*, local: bool) -> None:
         os.environ.setdefault(name, value)
     if local:  # Ray turns token authentication on by itself, and takes the token it finds
         os.environ.setdefault("RAY_AUTH_TOKEN", secrets.token_hex(32))
+
+
+def _join(address: str, quiet: dict[str, Any]) -> None:
+    try:
+        ray.init(address, **quiet)
+    except ConnectionError as error:
+        raise AllotError(
+            f"There is no Ray at the address {address!r}; start one with: ray start --head, or "
+            "leave the address at local."
+        ) from error
+
+
+def _refuse_unreachable(address: str) -> None:
+    """Ray itself would try for minutes to reach an address at which nobody is."""
+    found = re.fullmatch(r"([^\s:/]+):(\d{1,5})", address)
+    if found is None:
+        raise AllotError(
+            f"Ray's address must be local, auto or host:port, found {address!r}; ask for the port "
+            "with: ray status"
+        )
+    try:
+        socket.create_connection((found[1], int(found[2])), timeout=PATIENCE).close()
+    except (OSError, OverflowError) as error:
+        raise AllotError(
+            f"Nobody answers at Ray's address {address!r} ({error}); start one with: ray start "
+            "--head, or leave the address at local."
+        ) from error

@@ -1,0 +1,34 @@
+import socket
+import time
+
+import pytest
+
+from scheduler.errors import AllotError
+from scheduler.execution.executors.ray_start import ray_running
+
+
+@pytest.mark.parametrize(
+    "address", ["nonsense", "ray://here:10001", "a b:1", "here:", "here:99999999"]
+)
+def test_an_address_that_is_none_is_refused_at_once(address: str) -> None:
+    with (
+        pytest.raises(AllotError, match="must be local, auto or host:port"),
+        ray_running(address=address),
+    ):
+        pass
+
+
+def test_an_address_at_which_nobody_is_is_refused_within_seconds() -> None:
+    with socket.socket() as closed:
+        closed.bind(("127.0.0.1", 0))
+        address = f"127.0.0.1:{closed.getsockname()[1]}"
+    began = time.monotonic()
+    with pytest.raises(AllotError, match="Nobody answers"), ray_running(address=address):
+        pass
+    assert time.monotonic() - began < 10
+
+
+def test_auto_without_a_ray_says_how_to_start_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("RAY_ADDRESS", raising=False)
+    with pytest.raises(AllotError, match="ray start --head"), ray_running(address="auto"):
+        pass
