@@ -7,11 +7,14 @@ from typing import Self
 from learner.arms.base import Arm
 from learner.arms.boosted import BoostedArm, installed
 from learner.arms.forest import ForestArm
+from learner.arms.mixture import MixtureArm
 from learner.arms.network import Learn, NetworkArm
 from learner.arms.offset import OffsetArm
 from learner.arms.scratch import ScratchArm, scarce
 from learner.calibration import Calibration
 from learner.examples import Examples
+from learner.history import QUANTITIES as HISTORIES
+from learner.history import TASK_COLUMNS
 from learner.learned import Learned
 from learner.metrics import Naive, evaluate
 from learner.offsets import Offsets
@@ -20,9 +23,17 @@ from learner.targets.base import Scores
 from learner.training.fit import fit
 from learner.training.settings import TrainingSettings
 
-KNOWN: tuple[type[Arm], ...] = (OffsetArm, ForestArm, BoostedArm, ScratchArm, NetworkArm)
+KNOWN: tuple[type[Arm], ...] = (
+    OffsetArm,
+    ForestArm,
+    BoostedArm,
+    MixtureArm,
+    ScratchArm,
+    NetworkArm,
+)
 SIMPLEST_FIRST = tuple(each.name for each in KNOWN)
 ARMS: Mapping[str, type[Arm]] = {each.name: each for each in KNOWN}
+SUBJECTS = 3 * len(HISTORIES)  # columns of the history that tell of subjects
 TIE = 0.01  # how much more error, relatively, the simpler arm may have
 NOTHING = 1e-4  # a difference that nobody notices
 Serves = Mapping[str, str]
@@ -48,7 +59,7 @@ class Lineup:
         names: Collection[str] = SIMPLEST_FIRST,
     ) -> Self:
         """Fits the arms on the training rows, LightGBM only where it is installed, and a network
-        without offsets only where labels are scarce.
+        without offsets only where labels are scarce. The mixture only where the log names subjects.
 
         With `like`, each for as long as was best for that one; then the network is only fitted if
         it is among the names. `learn` is the loop for the network.
@@ -68,6 +79,8 @@ class Lineup:
                 threads=settings.threads,
                 like=trees if isinstance(trees, BoostedArm) else None,
             )
+        if MixtureArm.name in names and _names_subjects(examples):
+            others[MixtureArm.name] = MixtureArm.fit(examples, offsets, seed=settings.seed)
         if ScratchArm.name in names and scarce(examples):
             others[ScratchArm.name] = ScratchArm.fit(examples, offsets, settings)
         if like is not None and NetworkArm.name not in names:
@@ -127,6 +140,12 @@ class Choice:
     def as_plain(self) -> dict[str, dict[str, object]]:
         """JSON values for manifests and the store: by target who serves it, and all errors."""
         return {name: {"arm": arm, **self.errors[name]} for name, arm in self.serves.items()}
+
+
+def _names_subjects(examples: Examples) -> bool:
+    """Whether the past of subjects is known: what the mixture's lines have beyond the offset."""
+    known = {number.name for number in examples.columns.numbers if number.context}
+    return not known.isdisjoint(TASK_COLUMNS[:SUBJECTS])
 
 
 def simplest_of_best(scores: Mapping[str, Scores]) -> str:

@@ -10,10 +10,12 @@ from learner.arms.mixture import MixtureArm
 from learner.calibration import Calibration
 from learner.examples import Examples
 from learner.learned import Learned
+from learner.lineup import Lineup
 from learner.networks.network import Network, Plan
 from learner.offsets import Offsets
 from learner.targets import targets
 from learner.targets.quantities import MIDDLE
+from learner.training.settings import TrainingSettings
 
 QUANTITY = "duration"
 
@@ -87,3 +89,14 @@ def test_it_learns_from_the_training_rows_alone(arm, examples, offsets) -> None:
     inputs = examples.inputs
     expected = arm.raw(inputs, [QUANTITY])[QUANTITY]
     np.testing.assert_allclose(blind.raw(inputs, [QUANTITY])[QUANTITY], expected, atol=1e-12)
+
+
+def test_it_joins_the_lineup_where_the_log_names_subjects_and_only_there() -> None:
+    settings = TrainingSettings(epochs=1)
+    plain = one_world()
+    named = [
+        replace(record, task=f"{record.kind.upper()} (sample_{i % 9})")
+        for i, record in enumerate(plain)
+    ]
+    lineups = [Lineup.fit(Examples.of(each), settings) for each in (plain, named)]
+    assert ["mixture" in each.others for each in lineups] == [False, True]
