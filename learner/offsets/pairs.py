@@ -26,19 +26,20 @@ class _Shared:
     """The bells around the points of a kind, kept for quantities that stand on the same points."""
 
     def __init__(self) -> None:
-        self.kept: list[tuple[Floats, Floats, Bells]] = []
+        self.kept: list[tuple[Floats, Ints, Floats, Bells]] = []
 
     def bells(self, curves: Curves, kind: Ints, sizes: Floats) -> Bells:
-        """Those of these rows, computed once for equal points and rows."""
-        for points, rows, bells in self.kept:
-            if _equal(points, curves.sizes) and _equal(rows, sizes):
+        """Those of these rows, computed once for equal points and rows of equal kinds."""
+        for points, kinds, rows, bells in self.kept:
+            alike = _equal(points, curves.sizes) and _equal(kinds, kind)
+            if alike and _equal(rows, sizes):
                 return bells
         bells = curves.bells(kind, sizes)
-        self.kept.append((curves.sizes, sizes, bells))
+        self.kept.append((curves.sizes, kind, sizes, bells))
         return bells
 
 
-def _equal(a: Floats, b: Floats) -> bool:
+def _equal(a: Floats | Ints, b: Floats | Ints) -> bool:
     return a is b or (a.shape == b.shape and bool((a == b).all()))
 
 
