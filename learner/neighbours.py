@@ -30,6 +30,7 @@ SURE = 1.0  # standard errors by which borrowing must pay
 ROWS = 24  # of each kind, to choose by
 FEWEST = 5  # kinds below which nothing is borrowed
 FLOOR = 0.5  # of the usual miss, in the width of kinds whose neighbours agree
+FINEST = 1e-6  # the usual miss, in logarithms, of what never varies
 CHUNK = 4096  # rows at a time
 
 
@@ -229,7 +230,7 @@ def _chosen(told: Floats, truth: Floats, kind: Ints, alike: Floats) -> Trust | N
     centre, spread = _mean(told, best.weights(alike))
     miss = truth - centre
     each = 1.0 / np.bincount(kind)[kind]  # kinds count the same, however many rows they have
-    best = replace(best, miss=float(np.sqrt(each @ miss**2 / each.sum())))
+    best = replace(best, miss=max(float(np.sqrt(each @ miss**2 / each.sum())), FINEST))
     steps = [_quantile(miss / best.width(spread), each, level) for level in QUANTILES]
     return replace(best, steps=_around_zero(np.array(steps)))
 

@@ -14,7 +14,7 @@ from learner.calibration import Calibration
 from learner.examples import Examples, Split
 from learner.features import UNKNOWN, Inputs
 from learner.learned import Learned
-from learner.neighbours import CHUNK, Neighbours, Predict, Trust, _mean
+from learner.neighbours import CHUNK, Neighbours, Predict, Trust, _chosen, _mean
 from learner.networks.base import Shape
 from learner.networks.network import Network, Plan
 from learner.offsets import Offsets
@@ -265,3 +265,11 @@ def test_rows_of_unknown_kinds_without_a_name_keep_the_unknown_kinds_forecast(to
     said = forecast(examples, offsets, bare, NEW, rows)["duration"][:, MIDDLE]
     under = offsets.under("duration", examples.inputs.take(rows)) * offsets.scale("duration")
     np.testing.assert_array_equal(said, under)
+
+
+def test_what_never_varies_is_borrowed_without_any_doubt_that_is_no_number() -> None:
+    """A quantity that is always one: nobody misses, and no neighbours differ."""
+    kind, alike = np.repeat(np.arange(1, 8), 5), np.full((35, 3), 0.5)
+    trust = _chosen(np.zeros((35, 4)), np.zeros(35), kind, alike)
+    assert trust is not None
+    np.testing.assert_array_equal(trust.steps, 0.0)
