@@ -81,8 +81,14 @@ class Lineup:
             )
         if MixtureArm.name in names and _names_subjects(examples):
             others[MixtureArm.name] = MixtureArm.fit(examples, offsets, seed=settings.seed)
-        if ScratchArm.name in names and scarce(examples):
-            others[ScratchArm.name] = ScratchArm.fit(examples, offsets, settings)
+        scratch = former.get(ScratchArm.name)
+        if ScratchArm.name in names and (scratch is not None or scarce(examples)):
+            others[ScratchArm.name] = ScratchArm.fit(
+                examples,
+                offsets,
+                settings,
+                like=scratch if isinstance(scratch, ScratchArm) else None,
+            )
         if like is not None and NetworkArm.name not in names:
             return cls(examples, offsets, like.network, others)
         guide = like.network if like else None

@@ -34,18 +34,31 @@ CHUNK = 16_384  # rows in one pass, to bound memory
 class ScratchArm(Arm):
     """A network over plain levels; `offsets` are those under the other arms.
 
-    It speaks for quantities; other targets stay with the offset.
+    It speaks for quantities; other targets stay with the offset. `epochs` is for how many it was
+    trained; it is not written down.
     """
 
     name = "scratch"
 
-    def __init__(self, network: Network, level: Offsets, offsets: Offsets) -> None:
+    def __init__(
+        self, network: Network, level: Offsets, offsets: Offsets, *, epochs: int = 1
+    ) -> None:
         self.network, self.level, self.offsets = network.eval(), level, offsets
+        self.epochs = epochs
 
     @classmethod
-    def fit(cls, examples: Examples, offsets: Offsets, settings: TrainingSettings) -> Self:
+    def fit(
+        cls,
+        examples: Examples,
+        offsets: Offsets,
+        settings: TrainingSettings,
+        *,
+        like: Self | None = None,
+    ) -> Self:
         """Trains on the training rows, with all that logs measure beside, until the validation
-        rows say that it is enough."""
+        rows say that it is enough; with `like`, for as many epochs as were best for that one."""
+        if like is not None:
+            settings = replace(settings, epochs=like.epochs, patience=like.epochs)
         along = measured_along(examples)
         level = levels(examples, offsets, along=along)
         lessons = lessons_of(examples, level, seed=settings.seed, along=along)
@@ -53,8 +66,10 @@ class ScratchArm(Arm):
         plan = Plan.over(examples.columns, settings.sharing, SHAPE)
         plan = replace(plan, targets={**plan.targets, **wide})
         network = Network(plan)
-        network.load_state_dict(dict(fit(plan, lessons, settings).weights))
-        return cls(network, level, offsets)
+        found = fit(plan, lessons, settings)
+        network.load_state_dict(dict(found.weights))
+        epochs = found.epoch + 1 if like is None else like.epochs
+        return cls(network, level, offsets, epochs=epochs)
 
     def raw(self, inputs: Inputs, targets: Collection[str]) -> dict[str, Floats]:
         """What it believes, as a head above the offset would say it."""

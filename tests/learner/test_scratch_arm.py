@@ -63,3 +63,13 @@ def test_it_says_the_same_after_being_written_down(lineup: Lineup) -> None:
     np.testing.assert_array_equal(
         again.raw(inputs, ["duration"])["duration"], arm.raw(inputs, ["duration"])["duration"]
     )
+
+
+def test_who_serves_is_fitted_again_though_labels_are_not_scarce_any_more(lineup: Lineup) -> None:
+    """The newest rows may hold the labels that were missing when the arms were chosen."""
+    again = Lineup.fit(examples_of(0.5), SETTINGS, like=lineup, names={"scratch"})
+    first, second = lineup.others["scratch"], again.others["scratch"]
+    assert isinstance(first, ScratchArm)
+    assert isinstance(second, ScratchArm)
+    assert second.epochs == first.epochs
+    assert again.learned({"duration": "scratch"}).serves["duration"] == "scratch"
