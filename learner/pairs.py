@@ -13,7 +13,6 @@ import torch
 from numpy.typing import NDArray
 
 from learner.arms.network import NetworkArm
-from learner.arms.offset import OffsetArm
 from learner.calibration import Calibration
 from learner.features import UNKNOWN, Inputs
 from learner.learned import LARGEST, Learned
@@ -124,22 +123,14 @@ def _raw(learned: Learned, tasks: Inputs, workers: Ints) -> dict[str, _Raw]:
             found[name] = _Raw(middle.double().numpy(), outputs.double().numpy())
     for arm in set(learned.arms.values()):
         names = [name for name, each in learned.arms.items() if each is arm]
-        alone = isinstance(arm, OffsetArm)  # says the same on every worker
-        rows = tasks if alone else _spread(tasks, workers)
-        for name, each in arm.raw(rows, names).items():
-            found[name] = _by_worker(each, 1 if alone else len(workers))
+        for name, each in arm.pairs(tasks, workers, names).items():
+            found[name] = _by_worker(each)
     return {name: found[name] for name in serves}
 
 
-def _spread(tasks: Inputs, workers: Ints) -> Inputs:
-    every = tasks.take(np.repeat(np.arange(len(tasks)), len(workers)))
-    return every.on(np.tile(workers, len(tasks)))
-
-
-def _by_worker(said: Floats, workers: int) -> _Raw:
-    outputs = said.reshape(-1, workers, said.shape[-1])
-    middle = outputs[..., said.shape[-1] // 2]
-    return _Raw(middle, outputs[:, 0] if workers == 1 else outputs)
+def _by_worker(said: Floats) -> _Raw:
+    middle = said[..., said.shape[-1] // 2]
+    return _Raw(middle, said[:, 0] if said.shape[1] == 1 else said)
 
 
 def _quantiles(

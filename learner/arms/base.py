@@ -29,6 +29,18 @@ class Arm(ABC):
         prediction.
         """
 
+    def pairs(
+        self, tasks: Inputs, workers: NDArray[np.int64], targets: Collection[str]
+    ) -> dict[str, Floats]:
+        """The same of every task on each of the workers, places in the vocabulary.
+
+        Shape: by target, n x m x outputs, or n x 1 x outputs where all workers are alike.
+        """
+        rows = tasks.take(np.repeat(np.arange(len(tasks)), len(workers)))
+        said = self.raw(rows.on(np.tile(workers, len(tasks))), targets)
+        shape = len(tasks), len(workers)
+        return {name: each.reshape(*shape, each.shape[-1]) for name, each in said.items()}
+
     @abstractmethod
     def as_arrays(self) -> dict[str, NDArray[Any]]:
         """Plain arrays, by name, from which `from_arrays` makes it again."""

@@ -26,6 +26,7 @@ from scheduler.predictors.affinity import TEMPERATURE
 FEWEST = 20  # choices below which there is nothing to divide
 MOST = 20.0  # times dearer, or cheaper, than believed: beyond, one accident would decide
 SETTINGS = ForestSettings(trees=100, leaf=3, prescription=0.0)
+CHUNK = 16_384  # rows in one pass, to bound memory
 FOREST = "forest/"
 ENCODING = "encoding/"
 
@@ -68,13 +69,18 @@ class ForestArm(Arm):
     def raw(self, inputs: Inputs, targets: Collection[str]) -> dict[str, Floats]:
         """Minus the logarithm of how many times dearer than believed, as scores are."""
         said = {name: _nothing(name, len(inputs)) for name in targets}
-        if "assignment" in said and self.forest is not None and self.encoding is not None:
-            times = self.forest.costs(self.encoding.apply(_features(inputs, self.kinds)))
-            place = np.searchsorted(self.workers, inputs.worker).clip(max=len(self.workers) - 1)
-            mine = np.take_along_axis(times, place[:, None], axis=1)
-            told = -np.log(np.clip(mine, 1 / MOST, MOST)) / TEMPERATURE
-            known = (self.workers[place] == inputs.worker)[:, None]
-            said["assignment"] = np.where(known, told, 0.0)
+        if "assignment" in said:
+            place = self._places(inputs.worker)[:, None]
+            said["assignment"] = np.take_along_axis(self._scores(inputs), place, axis=1)
+        return said
+
+    def pairs(
+        self, tasks: Inputs, workers: NDArray[np.int64], targets: Collection[str]
+    ) -> dict[str, Floats]:
+        """The same; the forest is asked once for each task, whatever the number of workers."""
+        said = {name: _nothing(name, len(tasks))[:, None] for name in targets}
+        if "assignment" in said:
+            said["assignment"] = self._scores(tasks)[:, self._places(workers), None]
         return said
 
     def as_arrays(self) -> dict[str, NDArray[Any]]:
@@ -95,6 +101,22 @@ class ForestArm(Arm):
             Encoding.from_arrays(encoding) if encoding else None,
             Forest.from_arrays(forest) if forest else None,
         )
+
+    def _scores(self, inputs: Inputs) -> Floats:
+        """The score of each worker that the forest knows, and last zero, for all others."""
+        scores = np.zeros((len(inputs), len(self.workers) + 1))
+        if self.forest is not None and self.encoding is not None:
+            for start in range(0, len(inputs), CHUNK):
+                part = slice(start, start + CHUNK)
+                known = self.encoding.apply(_features(inputs.take(part), self.kinds))
+                times = np.clip(self.forest.costs(known), 1 / MOST, MOST)
+                scores[part, :-1] = -np.log(times) / TEMPERATURE
+        return scores
+
+    def _places(self, workers: NDArray[np.int64]) -> NDArray[np.int64]:
+        """The columns of these workers among the scores."""
+        table = dict(zip(self.workers.tolist(), range(len(self.workers)), strict=True))
+        return np.array([table.get(each, len(table)) for each in workers.tolist()], dtype=np.int64)
 
 
 def _nothing(target: str, rows: int) -> Floats:

@@ -4,6 +4,7 @@ from collections.abc import Collection
 from typing import Self
 
 import numpy as np
+from numpy.typing import NDArray
 
 from learner.arms.base import Arm, Arrays, Floats, head_of
 from learner.examples import Examples
@@ -49,6 +50,15 @@ class OffsetArm(Arm):
             found = self.errors.get(name)
             said[name] = np.zeros((len(inputs), 1)) if found is None else found[inputs.kind]
         return said
+
+    def pairs(
+        self,
+        tasks: Inputs,
+        workers: NDArray[np.int64],  # noqa: ARG002  it says the same on all of them
+        targets: Collection[str],
+    ) -> dict[str, Floats]:
+        """The same, once for all workers: n x 1 x outputs."""
+        return {name: each[:, None] for name, each in self.raw(tasks, targets).items()}
 
     def as_arrays(self) -> dict[str, Floats]:
         """The table of each quantity."""

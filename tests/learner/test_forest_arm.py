@@ -12,6 +12,7 @@ from learner.arms.forest import FEWEST, ForestArm
 from learner.arms.offset import OffsetArm
 from learner.calibration import Calibration
 from learner.examples import Examples
+from learner.features import Inputs
 from learner.learned import Learned
 from learner.metrics import evaluate
 from learner.networks.network import Network, Plan
@@ -95,3 +96,24 @@ def test_it_is_the_same_when_read_from_its_arrays() -> None:
     )
     assert np.abs(one).max() > 0.5
     np.testing.assert_array_equal(one, two)
+
+
+def test_all_pairs_are_told_as_their_rows_and_the_forest_is_asked_once_for_each_task() -> None:
+    examples = Examples.of(traded(60))
+    arm = ForestArm.fit(examples, Offsets.fit(examples))
+    assert arm.forest is not None
+    asked: list[int] = []
+
+    class Counted(ForestArm):
+        def _scores(self, inputs: Inputs) -> np.ndarray:
+            asked.append(len(inputs))
+            return super()._scores(inputs)
+
+    counted = Counted(arm.kinds, arm.workers, arm.encoding, arm.forest)
+    tasks, workers = examples.inputs.take(np.arange(7)), np.array([2, 0, 1, 2])
+    told = counted.pairs(tasks, workers, ["assignment"])["assignment"]
+    assert asked == [7]
+    rows = tasks.take(np.repeat(np.arange(7), 4)).on(np.tile(workers, 7))
+    alone = arm.raw(rows, ["assignment"])["assignment"]
+    np.testing.assert_array_equal(told.reshape(-1, 1), alone)
+    assert np.ptp(told) > 0
