@@ -151,8 +151,8 @@ def plain(x: Floats, values: Floats) -> Read:
     below .75: the rule of Lotaru (Bader et al. 2022, section III-B), for few observations."""
     natural, size = np.exp(values), np.exp(x)
     fixed, slope = _least_squares(np.column_stack([np.ones_like(size), size]), natural)
-    together = slope > 0 and np.corrcoef(size, natural)[0, 1] >= CORRELATED
-    if not together:
+    varied = slope > 0 and np.ptp(natural) > 0
+    if not (varied and np.corrcoef(size, natural)[0, 1] >= CORRELATED):
         fixed, slope = float(np.median(natural)), 0.0
     return _straight(fixed, slope, x, values)
 

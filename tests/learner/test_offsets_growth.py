@@ -99,3 +99,12 @@ def test_a_law_never_falls_and_never_rises_faster_than_the_steepest(values, seed
     told = fitted.at(np.arange(5.0, 45.0)[:, None], np.zeros(40, dtype=np.int64))
     assert (np.diff(told) >= -1e-9).all()
     assert (np.diff(told) <= STEEPEST + 1e-9).all()
+
+
+@pytest.mark.filterwarnings("error")
+def test_a_plain_line_through_equal_values_is_flat_and_divides_by_nothing() -> None:
+    """Nothing varies, so nothing correlates; a slope above zero is but rounding."""
+    x = np.geomspace(1e6, 1e9, 24)
+    for level in np.linspace(0.1, 9.0, 40):
+        fitted = law(x, np.full(24, level), plain)
+        assert at(fitted, 1e10) == pytest.approx(level)
