@@ -1,7 +1,7 @@
 """Which predictor a door uses: the champion where there is one, history otherwise."""
 
 from collections import defaultdict, deque
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from datetime import datetime
 from typing import cast
 
@@ -40,14 +40,15 @@ def choose(store: Store, name: str | None = None) -> Predictor:
     return HistoryPredictor.learn(store.records())
 
 
-def sizing(store: Store, *, now: datetime) -> MemorySizing:
-    """The policy for memory, learned from the latest attempts of each kind.
+def sizing(store: Store, *, now: datetime, kinds: Collection[str] | None = None) -> MemorySizing:
+    """The policy for memory, learned from the latest attempts of each of the kinds (all if None).
 
     What the latest runs were forecast to need is weighed against what they needed.
     """
     latest: dict[str, deque[TaskRecord]] = defaultdict(lambda: deque(maxlen=LATEST_OF_KIND))
     for record in store.records():
-        latest[record.kind].append(record)
+        if kinds is None or record.kind in kinds:
+            latest[record.kind].append(record)
     learned, forecasts = MemorySizing(), _forecasts(store, now)
     for records in latest.values():
         learned.learn(records, forecasts)

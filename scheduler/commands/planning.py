@@ -148,7 +148,9 @@ def _problem(
     tasks, workers = read_workflow(workflow), read_cluster(cluster)
     with door.store() as store:
         forecast = choose(store, predictor).predict(tasks, workers)
-        forecast = with_allocations(forecast, tasks, sizing(store, now=door.now()))
+        kinds = {task.kind for task in tasks.tasks}
+        policy = sizing(store, now=door.now(), kinds=kinds)
+        forecast = with_allocations(forecast, tasks, policy)
     return Problem(tasks, workers, forecast, objective(quantile))
 
 

@@ -56,7 +56,7 @@ def run(
             executor(executor_name, address=address, seed=door.settings.seed),
             opened,
             door.now,
-            sizing=sizing(opened, now=door.now()),
+            sizing=sizing(opened, now=door.now(), kinds={task.kind for task in tasks.tasks}),
         )
         bar = progress.add_task("running", total=len(tasks))
 

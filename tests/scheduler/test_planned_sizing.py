@@ -150,6 +150,17 @@ def test_a_policy_learned_from_a_store_knows_how_good_forecasts_were(store: Stor
     assert any(FORECAST in learned.weights(each.kind) for each in WORLD.workflow.tasks)
 
 
+def test_a_policy_learns_nothing_of_kinds_that_nobody_asks_it_for(store: Store) -> None:
+    """A store may hold thousands of kinds, at a tenth of a second each."""
+    for _ in range(3):
+        agent(store, MemorySizing()).run(WORLD.workflow, WORLD.cluster)
+    one, *others = sorted({task.kind for task in WORLD.workflow.tasks})
+    every = learned_sizing(store, now=NOW)
+    learned = learned_sizing(store, now=NOW, kinds={one})
+    assert learned.weights(one) == every.weights(one)
+    assert all(learned.weights(kind) == MemorySizing().weights(kind) for kind in others)
+
+
 def test_runs_that_are_learned_from_waste_less_memory_than_the_first(store: Store) -> None:
     def wasted() -> float:
         report = agent(store, learned_sizing(store, now=NOW)).run(WORLD.workflow, WORLD.cluster)
