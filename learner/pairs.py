@@ -27,6 +27,7 @@ from scheduler.predictors.affinity import TEMPERATURE
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
 CHUNK = 4096  # tasks in one pass, to bound memory
+FARTHEST = 300.0  # logarithms within which a median stays until its quantiles are told
 
 
 @dataclass(frozen=True, eq=False)
@@ -146,7 +147,7 @@ def _quantiles(
     scale, target = learned.offsets.scale(name), targets()[name]
     assert isinstance(target, Quantity)
     median = raw.middle * scale + under
-    np.exp(np.clip(median, np.log(target.floor), np.log(LARGEST), out=median), out=median)
+    np.exp(np.clip(median, -FARTHEST, FARTHEST, out=median), out=median)
     zero = torch.zeros(raw.outputs.shape[:-1], dtype=torch.float64)
     steps = target.read(torch.from_numpy(raw.outputs), zero).numpy()
     far = (steps - steps[..., [MIDDLE]]) * scale

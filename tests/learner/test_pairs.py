@@ -7,6 +7,7 @@ import pytest
 from logged_worlds import one_learned, one_world
 
 from learner.arms.offset import OffsetArm
+from learner.calibration import Calibration
 from learner.examples import Examples
 from learner.features import UNKNOWN, Inputs
 from learner.learned import Learned
@@ -46,6 +47,16 @@ def test_pairs_of_other_arms_are_the_rows_one_by_one(learned: Learned) -> None:
     examples = Examples.of(list(one_world()))
     arm = OffsetArm.fit(examples, learned.offsets)
     check(replace(learned, arms={"duration": arm, "memory": arm}), 40)
+
+
+def test_pairs_below_what_can_be_measured_are_the_rows_one_by_one(learned: Learned) -> None:
+    """Only some quantiles rise above the floor: the median must not lift them."""
+    ridges = dict(learned.offsets.ridges)
+    low = ridges["duration"].intercept - 9.0
+    ridges["duration"] = replace(ridges["duration"], intercept=low)
+    shifts = {"duration": np.full((len(learned.columns.kinds), 3), [-1.0, 0.0, 3.0])}
+    learned = replace(learned, offsets=replace(learned.offsets, ridges=ridges))
+    check(replace(learned, calibration=Calibration(shifts)), 60)
 
 
 def test_many_tasks_in_several_chunks_are_told_in_their_order(learned: Learned) -> None:
