@@ -11,13 +11,15 @@ from torch import Tensor, nn
 class Shape:
     """How large the experts are: `experts` that may be shared, each of `depth` layers of `width`.
 
-    Experts of depth 0 are linear maps.
+    Experts of depth 0 are linear maps. `spare` is how often, while it learns, a target has to do
+    without the expert that is its own, where it has one.
     """
 
     experts: int = 3
     width: int = 32
     depth: int = 2
     dropout: float = 0.05
+    spare: float = 0.5
 
 
 class Sharing(nn.Module, ABC):

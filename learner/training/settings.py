@@ -74,7 +74,12 @@ class TrainingSettings:
             at_least_one(self.batch, "batch", InvalidInput)
         for name in ("rate", "clip"):
             positive(getattr(self, name), name, InvalidInput)
-        for name, value in (("forget", self.forget), ("dropout", self.shape.dropout)):
+        shares = {
+            "forget": self.forget,
+            "dropout": self.shape.dropout,
+            "spare": self.shape.spare,
+        }
+        for name, value in shares.items():
             finite(value, name, InvalidInput)
             if not 0 <= value < 1:
                 raise InvalidInput(f"{name} must lie in 0..1, below 1, found {value!r}.")

@@ -9,7 +9,7 @@ from learner.networks.base import Shape, Sharing
 from learner.networks.network import sharings
 
 TARGETS = ("duration", "memory", "failure")
-SHAPE = Shape(experts=3, width=8, depth=2, dropout=0.0)
+SHAPE = Shape(experts=3, width=8, depth=2, dropout=0.0, spare=0.0)
 ROWS, INPUTS = 5, 6
 SHARINGS = sharings()
 

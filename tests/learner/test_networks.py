@@ -23,7 +23,9 @@ def test_mmoe_with_linear_experts_is_the_formula_of_the_mission() -> None:
 
 def test_cgc_mixes_the_shared_experts_with_the_targets_own_one() -> None:
     torch.manual_seed(0)
-    sharing = CGC(5, ("duration", "memory"), Shape(experts=2, width=4, depth=1, dropout=0.0))
+    sharing = CGC(
+        5, ("duration", "memory"), Shape(experts=2, width=4, depth=1, dropout=0.0, spare=0.0)
+    )
     rows = torch.randn(3, 5)
     experts, gates = sharing.pool(rows), sharing.gates(rows)["memory"]
     wanted = gates[:, 0, None] * experts[:, 0] + gates[:, 1, None] * experts[:, 1]
@@ -32,7 +34,9 @@ def test_cgc_mixes_the_shared_experts_with_the_targets_own_one() -> None:
 
 
 def test_a_private_expert_learns_from_its_own_target_only() -> None:
-    sharing = CGC(5, ("duration", "memory"), Shape(experts=2, width=4, depth=1, dropout=0.0))
+    sharing = CGC(
+        5, ("duration", "memory"), Shape(experts=2, width=4, depth=1, dropout=0.0, spare=0.0)
+    )
     sharing(torch.randn(3, 5))["duration"].sum().backward()
     gradient = sharing.pool.weights[0].grad
     assert gradient is not None
@@ -93,3 +97,17 @@ def test_all_pairs_at_once_say_what_each_row_says_alone() -> None:
 def test_only_the_middle_output_depends_on_the_worker() -> None:
     assert middle(torch.zeros(2, 3)).tolist() == [0.0, 1.0, 0.0]
     assert middle(torch.zeros(2, 1)).tolist() == [1.0]
+
+
+def test_while_it_learns_a_target_often_does_without_its_own_expert() -> None:
+    torch.manual_seed(0)
+    shape = Shape(experts=2, width=4, depth=1, dropout=0.0, spare=0.5)
+    sharing, rows = CGC(5, ("duration", "memory"), shape), torch.randn(400, 5)
+    with torch.no_grad():
+        pool, gates = sharing.pool(rows), sharing.gates(rows)["duration"]
+        shared = gates[:, :2] / gates[:, :2].sum(-1, keepdim=True)
+        without = (shared[..., None] * pool[:, :2]).sum(1)
+        said, whole = sharing.train()(rows)["duration"], sharing.eval()(rows)["duration"]
+    alone = torch.isclose(said, without, atol=1e-6).all(-1)
+    assert 0.4 < alone.float().mean() < 0.6
+    torch.testing.assert_close(said[~alone], whole[~alone])

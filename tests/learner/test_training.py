@@ -30,7 +30,7 @@ from scheduler.predictors.history import HistoryPredictor
 from scheduler.store import Store
 from scheduler.workflow import Task, Workflow
 
-SMALL = TrainingSettings(epochs=4, shape=Shape(width=16, experts=2, dropout=0.0))
+SMALL = TrainingSettings(epochs=4, shape=Shape(width=16, experts=2, dropout=0.0, spare=0.0))
 CLUSTER = Cluster("two", [Worker(name=name, cores=4, memory=2**34) for name in ("alpha", "beta")])
 TASKS = Workflow("nightly", [Task(id=k, kind=k, sizes={"input_bytes": 2e6}) for k in KINDS])
 quiet = pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::FutureWarning")

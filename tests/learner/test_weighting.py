@@ -174,7 +174,7 @@ def test_a_weighting_that_does_not_exist_is_refused_with_those_that_do() -> None
 
 def passed(sharing: str, rows: Tensor) -> tuple[Meeting, list[Tensor], Tensor]:
     torch.manual_seed(0)
-    made = sharings()[sharing](5, ("cpu", *PAIR), Shape(experts=2, width=6, dropout=0.0))
+    made = sharings()[sharing](5, ("cpu", *PAIR), Shape(experts=2, width=6, dropout=0.0, spare=0.0))
     meeting = Meeting(made, lambda each: each)
     rows = rows.clone().requires_grad_()
     said = made(rows)

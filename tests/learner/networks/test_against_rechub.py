@@ -16,7 +16,7 @@ from learner.networks.ple import PLE
 
 TARGETS = ("duration", "memory", "failure")
 SHARED, WIDTH, INPUTS = 2, 6, 5
-SHAPE = Shape(experts=SHARED, width=WIDTH, depth=2, dropout=0.0)
+SHAPE = Shape(experts=SHARED, width=WIDTH, depth=2, dropout=0.0, spare=0.0)
 ROWS = torch.randn(11, INPUTS, generator=torch.Generator().manual_seed(1)).double()
 THEIR_ORDER = [SHARED, *range(SHARED)]  # their gates list the private expert first, ours last
 
