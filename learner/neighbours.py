@@ -22,6 +22,7 @@ from scheduler.forecast import QUANTILES
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
 Predict = Callable[[Inputs], Mapping[str, Floats]]
+PredictPairs = Callable[[Inputs, Ints], Mapping[str, Floats]]
 MOST = 8  # neighbours that speak
 HEATS = (0.03, 0.06, 0.1, 0.15, 0.25)
 BARS = (0.1, 0.2, 0.3, 0.4, 0.5, 0.7)  # below, kinds with nothing in common would outweigh it
@@ -132,20 +133,29 @@ class Neighbours:
         return answer
 
     def on_workers(
-        self, names: Sequence[str], tasks: Inputs, places: Ints, predict: Predict
+        self, names: Sequence[str], tasks: Inputs, places: Ints, predict: PredictPairs
     ) -> dict[str, Floats]:
-        """What tasks of kinds never seen borrow on every worker; empty where nothing can be told.
+        """What tasks of kinds never seen borrow on every worker; only targets that are borrowed.
 
-        `names` are the kinds of the n tasks, `places` those of the m workers in the vocabulary.
-        Shape: by target, n x m x outputs, or n x m where there is one.
+        `names` are the kinds of the n tasks, `places` those of the m workers in the vocabulary, and
+        `predict` asks for tasks of other kinds on workers. Shape: by target, n x m x quantiles,
+        logarithms; the assignment n x m.
         """
-        if not self.trusts:
-            return {}
-        pairs = (len(tasks), len(places))
-        rows = tasks.take(np.repeat(np.arange(pairs[0]), pairs[1])).on(np.tile(places, pairs[0]))
-        kinds = [name for name in names for _ in range(pairs[1])]
-        told = self.borrowed(kinds, rows, predict(rows), predict)
-        return {name: each.reshape(*pairs, *each.shape[1:]) for name, each in told.items()}
+        found: dict[str, Floats] = {}
+        if not self.trusts or not len(tasks):
+            return found
+        kinds = sorted(set(names))
+        near, alike = self._nearest(self._vectors_of(kinds))
+        place = {kind: i for i, kind in enumerate(kinds)}
+        own = np.array([place[name] for name in names])
+        for rows in np.split(np.arange(len(tasks)), range(CHUNK, len(tasks), CHUNK)):
+            said = predict(_on_kinds(tasks.take(rows), near[own[rows]]), places)
+            for j in range(len(places)):
+                there = {name: each[:, j] for name, each in said.items()}
+                for name, each in self._mixed(there, alike[own[rows]]).items():
+                    shape = (len(tasks), len(places), *each.shape[1:])
+                    found.setdefault(name, np.empty(shape))[rows, j] = each
+        return found
 
     @property
     def reading(self) -> dict[str, object]:

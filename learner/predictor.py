@@ -88,13 +88,20 @@ class NetworkPredictor(Predictor):
         new = [i for i in unknown if workflow.tasks[i].kind not in met]
         kinds = [workflow.tasks[i].kind for i in new]
         said = self.learned.neighbours.on_workers(
-            kinds, tasks.take(np.array(new, dtype=np.int64)), places, self.learned.predict
+            kinds, tasks.take(np.array(new, dtype=np.int64)), places, self._in_logarithms
         )
-        if said:
+        if "assignment" in said:
             scores[new] = said["assignment"]
-            for name, each in quantities.items():
+        for name, each in quantities.items():
+            if name in said:
                 each[new] = np.exp(said[name])
         return quantities, scores
+
+    def _in_logarithms(self, tasks: Inputs, places: Ints) -> dict[str, Floats]:
+        """As `Learned.predict` tells them: n x m x quantiles, and the assignment n x m."""
+        told = predict_pairs(self.learned, tasks, places, threads=self.threads)
+        logs = {name: np.log(each) for name, each in told.quantities.items()}
+        return {**logs, "assignment": told.assignment}
 
     def _moves(
         self,

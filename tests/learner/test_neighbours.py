@@ -169,7 +169,15 @@ def test_tasks_on_every_worker_are_the_rows_one_by_one(told) -> None:
     def predict(inputs: Inputs) -> dict[str, np.ndarray]:
         return {n: (e.T + inputs.worker).T for n, e in teller(offsets)(inputs).items()}
 
-    said = neighbours.on_workers(names, tasks, np.array([1, 0]), predict)
+    asked: list[tuple[int, int]] = []
+
+    def every(some: Inputs, places: np.ndarray) -> dict[str, np.ndarray]:
+        asked.append((len(some), len(places)))
+        each = [predict(some.on(np.full(len(some), place))) for place in places]
+        return {name: np.stack([told[name] for told in each], axis=1) for name in each[0]}
+
+    said = neighbours.on_workers(names, tasks, np.array([1, 0]), every)
+    assert len(asked) == 1, "all workers are asked for at once"
     assert said["duration"].shape == (2, 2, 3)
     assert said["assignment"].shape == (2, 2)
     for i, j in ((0, 0), (0, 1), (1, 0), (1, 1)):
