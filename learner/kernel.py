@@ -212,7 +212,7 @@ def _curves(
         tried = [int(s) for s in np.flatnonzero(share >= min(FAINT, share.max()))]
         said = [{s: _said(each, y, doubt, SETTINGS[s]) for s in tried} for each in found]
         share = _shares(found, said, y)
-        apart = _apart(found, said, share, len(y))
+        apart = _apart(found, said, share, y)
         doubt = _doubt(y - apart)
     return _joined(found, said, spread * share, shape, bent), apart * spread
 
@@ -225,6 +225,8 @@ def _kind(inputs: Inputs, block: Ints, place: int, *, bent: int) -> _Kind:
     rise = np.where(np.arange(sizes.shape[1]) < bent, RISE / width, CONTEXT)
     far = _distances(sizes[:, :bent], sizes[:, :bent])
     worker, blocks = inputs.worker[rows[chosen]], block[rows[chosen]]
+    if len(np.unique(blocks)) == 1:  # nobody else speaks of it: let its own points, one by one
+        blocks = np.arange(len(blocks))
     return _Kind(place, rows, member, sizes, rise, worker, blocks, width, far)
 
 
@@ -281,12 +283,22 @@ def _shares(found: list[_Kind], said: Answers, y: Floats) -> Floats:
     return np.asarray(share / share.sum())
 
 
-def _apart(found: list[_Kind], said: Answers, share: Floats, count: int) -> Floats:
-    apart = np.full(count, np.nan)
+def _apart(found: list[_Kind], said: Answers, share: Floats, y: Floats) -> Floats:
+    apart = np.full(len(y), np.nan)
     for kind, told in zip(found, said, strict=True):
+        if len(kind.worker) == 1:
+            apart[kind.rows] = _mean_of_others(y[kind.rows])
+            continue
         mixed = np.sum([share[s] * each.apart for s, each in told.items()], axis=0)
         apart[kind.rows] = mixed[kind.member]
     return apart
+
+
+def _mean_of_others(values: Floats) -> Floats:
+    """The mean of all values but one's own; zero where there is no other."""
+    seen = ~np.isnan(values)
+    total, others = np.nansum(values) - np.nan_to_num(values), seen.sum() - seen
+    return np.asarray(np.where(others > 0, total / np.maximum(others, 1), 0.0))
 
 
 def _doubt(off: Floats) -> Floats:

@@ -107,3 +107,26 @@ def test_columns_of_the_context_are_straight_however_curved_the_rows() -> None:
     steps = np.column_stack([np.zeros(5), np.arange(5.0)])
     told = curves.at(np.ones(5, dtype=np.int64), np.ones(5, dtype=np.int64), steps)
     np.testing.assert_allclose(np.diff(told), np.diff(told)[0])
+
+
+def test_a_kind_seen_once_is_told_nothing_of_itself() -> None:
+    rows = inputs_of(60, kinds=2)
+    lonely = Inputs(
+        np.append(rows.kind, 3),
+        np.append(rows.worker, 1),
+        np.append(rows.workflow, 0),
+        np.vstack([rows.numbers, np.zeros((1, COLUMNS))]),
+        np.vstack([rows.missing, np.zeros((1, COLUMNS))]),
+    )
+    for own in (5.0, 500.0):
+        _, apart = curves_of(lonely, np.append(truth_of(rows), own))
+        assert apart[-1] == 0
+
+
+def test_equal_rows_of_a_kind_are_told_the_mean_of_the_others() -> None:
+    rows = inputs_of(3, kinds=1)
+    same = Inputs(
+        rows.kind, np.ones_like(rows.worker), rows.workflow, 0 * rows.numbers, rows.missing
+    )
+    _, apart = curves_of(same, np.array([1.0, 2.0, 6.0]))
+    np.testing.assert_allclose(apart, [4.0, 3.5, 1.5])
