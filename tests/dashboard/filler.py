@@ -240,6 +240,7 @@ def fill_learning(store: Store, rng: Generator, *, hostile: str = "") -> None:
 
 
 def _metrics(rng: Generator, epoch: int, number: int) -> Iterator[Metric]:
+    own = np.random.default_rng([epoch, number])  # what comes after stays the same world
     for place, target in enumerate(TARGETS):
         falling = 0.25 + (1 + place * 0.2) * np.exp(-epoch / (6 + number))
         named = {
@@ -257,7 +258,8 @@ def _metrics(rng: Generator, epoch: int, number: int) -> Iterator[Metric]:
         yield Metric(epoch, target, "dead_experts", 0.0)
         yield Metric(epoch, target, "weight", 1.0)
         for other in TARGETS[place + 1 :]:
-            yield Metric(epoch, target, f"cosine.{other}", float(np.tanh(rng.normal(0.1, 0.4))))
+            agree = float(np.tanh(own.normal(0.1, 0.4)))
+            yield Metric(epoch, target, f"cosine.{other}", agree)
     yield Metric(epoch, "all", "dead_units", 0.02)
     yield Metric(epoch, "all", "loss", 2 * float(np.exp(-epoch / 8)) + 0.3)
     yield Metric(epoch, "all", "validation_loss", 2 * float(np.exp(-epoch / 8)) + 0.36)
