@@ -1,13 +1,11 @@
 """How fast forecasts of whole workflows are."""
 
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import torch
 
 from benchmarks.base import Benchmark, Found, Goal
 from learner.arms.network import NetworkArm
@@ -17,6 +15,7 @@ from learner.features import Inputs
 from learner.learned import Learned
 from learner.offsets import Offsets
 from learner.predictor import NetworkPredictor
+from learner.threads import threads
 from learner.training.settings import TrainingSettings
 from scheduler.cluster import Cluster, Worker
 from scheduler.records import Outcome, TaskRecord
@@ -47,7 +46,7 @@ class Serving(Benchmark):
         predictor = NetworkPredictor(learned, "serving", threads=2)
         small = (_workflow(SMALL[0], rng), _cluster(SMALL[1]))
         _check(learned, predictor, *small)
-        with _threads(1):
+        with threads(1):
             one = _least(lambda: predictor.predict(*small))
             rows = learned.columns.encode_pairs(*small)
             slow = _least(lambda: learned.predict(rows), repeats=1 if quick else 3)
@@ -56,7 +55,7 @@ class Serving(Benchmark):
         goals = [Goal("1,000 x 50 on one core", "<= 50 ms", f"{1e3 * one:.0f} ms", one <= 0.05)]
         if not quick:
             large = (_workflow(LARGE[0], rng), _cluster(LARGE[1]))
-            with _threads(2):
+            with threads(2):
                 many = _least(lambda: predictor.predict(*large))
             ours["100,000 x 64, two cores (s)"] = many
             goals.append(Goal("100,000 x 64 on two cores", "<= 1 s", f"{many:.2f} s", many <= 1))
@@ -68,17 +67,6 @@ class Serving(Benchmark):
             peers=peers,
             ratios={"row by row over ours": slow / one, "LightGBM over ours": trees / one},
         )
-
-
-@contextmanager
-def _threads(count: int) -> Iterator[None]:
-    """As many threads of torch as said, within."""
-    before = torch.get_num_threads()
-    torch.set_num_threads(count)
-    try:
-        yield
-    finally:
-        torch.set_num_threads(before)
 
 
 def _least(act: Callable[[], object], repeats: int = REPEATS) -> float:

@@ -3,12 +3,9 @@
 `docs/decisions/choice.md` says why.
 """
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass, replace
 
 import numpy as np
-import torch
 
 from learner.arms.network import Learn
 from learner.examples import Examples, Split
@@ -17,6 +14,7 @@ from learner.learned import Learned
 from learner.lineup import Choice, Lineup
 from learner.neighbours import Neighbours
 from learner.text import embedding_named
+from learner.threads import threads
 from learner.training.fit import fit
 from learner.training.noted import Progress, Watch
 from learner.training.settings import TrainingSettings
@@ -45,7 +43,7 @@ def make(
     it saw them, but those who predicted them had not.
     """
     lineup = Lineup.fit(examples, settings, learn=learn)
-    with _threads(settings.threads):
+    with threads(settings.threads):
         on_progress(Progress("choosing and calibrating"))
         choice = Choice.of(lineup)
         held = HeldOut.of(lineup, settings, choice.serves)
@@ -67,17 +65,6 @@ def _neighbours(examples: Examples, used: Learned, settings: TrainingSettings) -
     return Neighbours.fit(
         examples, used.offsets, embedding_named(settings.text), settings.described
     )
-
-
-@contextmanager
-def _threads(count: int) -> Iterator[None]:
-    """More threads than were asked for would only fight for the cores."""
-    before = torch.get_num_threads()
-    torch.set_num_threads(count)
-    try:
-        yield
-    finally:
-        torch.set_num_threads(before)
 
 
 def _all_of(examples: Examples, settings: TrainingSettings) -> Examples:

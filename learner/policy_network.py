@@ -3,8 +3,6 @@
 With gates it is the mission's formula, worker by worker: `f_i(x) = sum_j g_ij(x) e_j(x)`.
 """
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Self
 
@@ -15,6 +13,7 @@ from torch import Tensor, nn
 
 from learner.networks.base import Shape
 from learner.networks.network import sharing_named
+from learner.threads import threads
 
 Floats = NDArray[np.float64]
 RISE = 0.2  # the share of steps in which the rate rises
@@ -67,7 +66,7 @@ class PolicyNetwork(nn.Module):
 
         Shape: x: n x columns, without NaN; cost: n x workers, without NaN.
         """
-        with torch.random.fork_rng(devices=[]), _threads(settings.threads):
+        with torch.random.fork_rng(devices=[]), threads(settings.threads):
             torch.manual_seed(seed)
             network = cls(x.shape[1], cost.shape[1], settings)
             network._learn(torch.from_numpy(x).float(), torch.from_numpy(cost).float(), settings)
@@ -112,16 +111,6 @@ class PolicyNetwork(nn.Module):
 
     def _copy(self) -> dict[str, Tensor]:
         return {name: each.detach().clone() for name, each in self.state_dict().items()}
-
-
-@contextmanager
-def _threads(count: int) -> Iterator[None]:
-    before = torch.get_num_threads()
-    torch.set_num_threads(count)
-    try:
-        yield
-    finally:
-        torch.set_num_threads(before)
 
 
 def _parts(n: int, held: float) -> list[int]:

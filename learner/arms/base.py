@@ -7,7 +7,8 @@ from typing import Any, ClassVar, Self
 import numpy as np
 from numpy.typing import NDArray
 
-from learner.features import Inputs
+from learner.features import UNKNOWN, Inputs
+from scheduler.forecast import QUANTILES
 
 Floats = NDArray[np.float64]
 Arrays = Mapping[str, NDArray[Any]]
@@ -71,3 +72,23 @@ def _undone(step: Floats) -> Floats:
 
 
 LEAST = 1e-3  # the smallest step between two quantiles, in units of the head
+
+
+def errors_by_kind(miss: Floats, kind: NDArray[np.int64], kinds: int) -> Floats:
+    """The quantiles of errors of each kind, shrunk to those of all by its number of rows.
+
+    Shape: miss: n, NaN where unknown; the answer: kinds x quantiles.
+    """
+    seen = ~np.isnan(miss)
+    miss, kind = miss[seen], kind[seen]
+    usual = np.quantile(miss, QUANTILES) if len(miss) else np.array([-OTHERS, 0.0, OTHERS])
+    table = np.tile(usual, (kinds, 1))
+    for each, count in zip(*np.unique(kind, return_counts=True), strict=True):
+        if each != UNKNOWN:
+            own = np.quantile(miss[kind == each], QUANTILES)
+            table[each] = (count * own + USUAL * usual) / (count + USUAL)
+    return table
+
+
+USUAL = 20.0  # rows that the error of all kinds counts for, beside a kind's own
+OTHERS = 1.2816  # standard deviations between the median and the outer quantiles of a normal

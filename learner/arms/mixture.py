@@ -6,17 +6,13 @@ from typing import Any, Self
 import numpy as np
 from numpy.typing import NDArray
 
-from learner.arms.base import Arm, Arrays, Floats, head_of
+from learner.arms.base import Arm, Arrays, Floats, errors_by_kind, head_of
 from learner.examples import Examples
-from learner.features import UNKNOWN, Inputs
+from learner.features import Inputs
 from learner.mixture import Mixture, fit_mixture, groups_of
 from learner.offsets import Offsets
 from learner.targets import targets
 from learner.targets.quantities import MIDDLE, Quantity
-from scheduler.forecast import QUANTILES
-
-USUAL = 20.0  # rows that the error of all kinds counts for, beside a kind's own
-OTHERS = 1.2816  # standard deviations between the median and the outer quantiles of a normal
 
 
 class MixtureArm(Arm):
@@ -87,13 +83,6 @@ def _under(prefix: str, arrays: Arrays) -> dict[str, NDArray[Any]]:
 
 def _by_kind(miss: Floats, kind: NDArray[np.int64], kinds: int) -> Floats:
     """The quantiles of errors of each kind, shrunk to those of all by its number of rows."""
-    seen = ~np.isnan(miss)
-    miss, kind = miss[seen], kind[seen]
-    usual = np.quantile(miss, QUANTILES) if len(miss) else np.array([-OTHERS, 0.0, OTHERS])
-    table = np.tile(usual, (kinds, 1))
-    for each, count in zip(*np.unique(kind, return_counts=True), strict=True):
-        if each != UNKNOWN:
-            own = np.quantile(miss[kind == each], QUANTILES)
-            table[each] = (count * own + USUAL * usual) / (count + USUAL)
+    table = errors_by_kind(miss, kind, kinds)
     table[:, MIDDLE] = np.clip(0.0, table[:, MIDDLE - 1], table[:, MIDDLE + 1])
     return head_of(np.sort(table, axis=1), MIDDLE)

@@ -6,16 +6,12 @@ from typing import Self
 import numpy as np
 from numpy.typing import NDArray
 
-from learner.arms.base import Arm, Arrays, Floats, head_of
+from learner.arms.base import Arm, Arrays, Floats, errors_by_kind, head_of
 from learner.examples import Examples
-from learner.features import UNKNOWN, Inputs
+from learner.features import Inputs
 from learner.offsets import Offsets
 from learner.targets import targets
 from learner.targets.quantities import MIDDLE, Quantity
-from scheduler.forecast import QUANTILES
-
-USUAL = 20.0  # rows that the error of all kinds counts for, beside a kind's own
-OTHERS = 1.2816  # standard deviations between the median and the outer quantiles of a normal
 
 
 class OffsetArm(Arm):
@@ -71,13 +67,6 @@ class OffsetArm(Arm):
 
 
 def _by_kind(miss: Floats, kind: np.ndarray, kinds: int) -> Floats:
-    seen = ~np.isnan(miss)
-    miss, kind = miss[seen], kind[seen]
-    usual = np.quantile(miss, QUANTILES) if len(miss) else np.array([-OTHERS, 0.0, OTHERS])
-    table = np.tile(usual, (kinds, 1))
-    for each, count in zip(*np.unique(kind, return_counts=True), strict=True):
-        if each != UNKNOWN:
-            own = np.quantile(miss[kind == each], QUANTILES)
-            table[each] = (count * own + USUAL * usual) / (count + USUAL)
+    table = errors_by_kind(miss, kind, kinds)
     table -= table[:, [MIDDLE]]  # the median of the forecast is the offset's
     return head_of(table, MIDDLE)
