@@ -1,5 +1,6 @@
 """Workers, what each can do, and the cluster that they form."""
 
+import math
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
@@ -16,7 +17,9 @@ class Worker:
     where nothing has been observed yet. `scores` are results of benchmarks, higher is faster,
     comparable between workers; one that is named as a kind speaks for that kind alone. They tell
     of a worker that no log knows how it differs from those that logs know. `price` is money per
-    hour. `labels` are free words that actions and executors may read.
+    hour and `power` watts, both of the whole worker in full use. In each of the `closed` windows
+    (from, to; seconds from the start of the run) it runs nothing. `labels` are free words that
+    actions and executors may read.
     """
 
     name: str
@@ -26,6 +29,8 @@ class Worker:
     speed: float = 1.0
     scores: Mapping[str, float] = field(default_factory=dict)
     price: float = 0.0
+    power: float = 0.0
+    closed: tuple[tuple[float, float], ...] = ()
     labels: Mapping[str, str] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
@@ -40,6 +45,13 @@ class Worker:
             storable(name, "a score's name", refuse)
             positive(score, f"scores[{name!r}]", refuse)
         not_negative(self.price, "price", refuse)
+        not_negative(self.power, "power", refuse)
+        for first, last in self.closed:
+            not_negative(first, "the start of a closed window", refuse)
+            if not first < last < math.inf:
+                raise refuse(
+                    f"a closed window must end after it starts, found {first!r} to {last!r}."
+                )
 
 
 @dataclass(frozen=True)
@@ -54,8 +66,10 @@ class Cluster:
     """The workers, and how fast bytes travel between two of them.
 
     `bandwidth` is bytes per second between any two different workers and `latency` seconds per
-    transfer; within a worker bytes do not travel. Raises InvalidCluster for a cluster without
-    workers or with one name twice.
+    transfer; within a worker bytes do not travel. `links` says the bandwidth between two workers
+    where it differs, for both directions unless the other one is named too. `pools` are amounts
+    that all tasks that run at one time share, wherever they run. Raises InvalidCluster for a
+    cluster without workers, with one name twice, or with a link of a worker that it does not have.
     """
 
     def __init__(
@@ -65,6 +79,8 @@ class Cluster:
         *,
         bandwidth: float = 125e6,
         latency: float = 0.0,
+        links: Mapping[tuple[str, str], float] | None = None,
+        pools: Mapping[str, float] | None = None,
     ) -> None:
         def refuse(message: str) -> InvalidCluster:
             return InvalidCluster(f"Cluster {name!r}: {message}")
@@ -72,6 +88,7 @@ class Cluster:
         storable(name, "a cluster's name", InvalidCluster)
         self.name, self.workers = name, tuple(workers)
         self.bandwidth, self.latency = bandwidth, latency
+        self.links, self.pools = dict(links or {}), dict(pools or {})
         self.index: Mapping[str, int] = {worker.name: i for i, worker in enumerate(self.workers)}
         if not self.workers:
             raise refuse("there are no workers; a cluster needs at least one.")
@@ -86,6 +103,13 @@ class Cluster:
             )
         positive(bandwidth, "bandwidth", refuse)
         not_negative(latency, "latency", refuse)
+        for ends, rate in self.links.items():
+            if not set(ends) <= self.index.keys():
+                raise refuse(f"the link {' - '.join(ends)} must join two of its workers.")
+            positive(rate, f"the bandwidth of the link {' - '.join(ends)}", refuse)
+        for name, amount in self.pools.items():
+            storable(name, "the name of a pool", refuse)
+            not_negative(amount, f"pools[{name!r}]", refuse)
 
     def worker(self, name: str) -> Worker:
         """The worker of that name; KeyError when there is none."""
@@ -93,7 +117,19 @@ class Cluster:
 
     def transfer_seconds(self, size: float, source: str, target: str) -> float:
         """Seconds until `size` bytes have gone from one worker to another; zero within a worker."""
-        return 0.0 if source == target else self.latency + size / self.bandwidth
+        if source == target:
+            return 0.0
+        return self.latency + size / self.bandwidth_between(source, target)
+
+    def bandwidth_between(self, source: str, target: str) -> float:
+        """Bytes per second from one worker to another, different one."""
+        other_way = self.links.get((target, source), self.bandwidth)
+        return self.links.get((source, target), other_way)
+
+    @property
+    def _values(self) -> tuple[object, ...]:
+        rates = (self.bandwidth, self.latency, self.links, self.pools)
+        return (self.name, self.workers, *rates)
 
     def __len__(self) -> int:
         return len(self.workers)
@@ -101,12 +137,7 @@ class Cluster:
     def __eq__(self, other: object) -> bool:
         if not isinstance(other, Cluster):
             return NotImplemented
-        return (self.name, self.workers, self.bandwidth, self.latency) == (
-            other.name,
-            other.workers,
-            other.bandwidth,
-            other.latency,
-        )
+        return self._values == other._values
 
     def __hash__(self) -> int:
         return hash((self.name, tuple(self.index)))

@@ -71,7 +71,11 @@ class TaskDocument(_Document):
     cores: Positive = 1.0
     memory: Bytes | None = None
     skills: list[Text] = []
+    pools: dict[Text, NotNegative] = {}
     priority: int = 0
+    release: NotNegative = 0.0
+    deadline: Positive | None = None
+    owner: str = ""
     action: str | None = None
     arguments: Annotated[dict[str, Any], AfterValidator(_finite_json)] = {}
     timeout: Positive | None = None
@@ -105,7 +109,17 @@ class WorkerDocument(_Document):
     speed: Positive = 1.0
     scores: dict[Text, Positive] = {}
     price: NotNegative = 0.0
+    power: NotNegative = 0.0
+    closed: list[Annotated[list[NotNegative], Field(min_length=2, max_length=2)]] = []
     labels: dict[str, str] = {}
+
+
+class LinkDocument(_Document):
+    """The bandwidth between two workers; for both directions unless the other is given too."""
+
+    source: Text
+    target: Text
+    bandwidth: Positive
 
 
 class ClusterDocument(_Document):
@@ -116,6 +130,8 @@ class ClusterDocument(_Document):
     workers: list[WorkerDocument]
     bandwidth: Positive = 125e6
     latency: NotNegative = 0.0
+    links: list[LinkDocument] = []
+    pools: dict[Text, NotNegative] = {}
 
 
 class PlacementDocument(_Document):
@@ -194,7 +210,14 @@ def cluster_from(content: object) -> Cluster:
     """The cluster that `cluster_document` wrote; raises InvalidCluster."""
     found = _checked(ClusterDocument, content, InvalidCluster)
     workers = [Worker(**_values(each, Worker)) for each in found.workers]
-    return Cluster(found.name, workers, bandwidth=found.bandwidth, latency=found.latency)
+    return Cluster(
+        found.name,
+        workers,
+        bandwidth=found.bandwidth,
+        latency=found.latency,
+        links={(each.source, each.target): each.bandwidth for each in found.links},
+        pools=found.pools,
+    )
 
 
 def schedule_from(content: object) -> Schedule:
@@ -226,12 +249,18 @@ def workflow_document(workflow: Workflow) -> dict[str, Any]:
 
 def cluster_document(cluster: Cluster) -> dict[str, Any]:
     """The cluster as JSON values; what has its default is left out of the workers."""
+    links = [
+        {"source": source, "target": target, "bandwidth": rate}
+        for (source, target), rate in cluster.links.items()
+    ]
     return {
         "allot": "cluster/1",
         "name": cluster.name,
         "workers": [_plain(each, WorkerDocument) for each in cluster.workers],
         "bandwidth": cluster.bandwidth,
         "latency": cluster.latency,
+        **({"links": links} if links else {}),
+        **({"pools": cluster.pools} if cluster.pools else {}),
     }
 
 
@@ -307,6 +336,8 @@ def _told(place: Sequence[int | str], problem: Mapping[str, Any]) -> str:
 
 def _values(document: _Document, value: type) -> dict[str, Any]:
     found = {each.name: getattr(document, each.name) for each in fields(value)}
+    if "closed" in found:  # lists in a document, tuples in a value
+        found["closed"] = tuple(map(tuple, found["closed"]))
     return found | {"skills": frozenset(found["skills"])}
 
 
@@ -315,6 +346,7 @@ def _plain(value: Task | Worker, sort: type[_Document]) -> dict[str, Any]:
     for name, field in sort.model_fields.items():
         own = getattr(value, name)
         own = sorted(own) if isinstance(own, frozenset) else own
+        own = [list(window) for window in own] if name == "closed" else own
         if field.is_required() or own != field.default:
             plain[name] = dict(own) if isinstance(own, Mapping) else own
     return plain

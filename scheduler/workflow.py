@@ -25,8 +25,11 @@ class Task:
     `kind` is the sort of task: history is grouped by it. `sizes` are numbers known before the task
     starts (input bytes, rows, files), by name. `cores` and `memory` (bytes) are what its owner
     asks for; `memory` None leaves the allocation to the forecast. A worker must have all `skills`.
-    `action` is `module:function`, called with `arguments`; a task without one can only be planned
-    and simulated. `timeout` is in seconds; `max_attempts` counts the first try.
+    `pools` says how much it holds of what the whole cluster shares (licences, connections) while
+    it runs. It starts no earlier than `release` and should end by its `deadline`, both in seconds
+    from the start of the run. `owner` is whom it is done for. `action` is `module:function`,
+    called with `arguments`; a task without one can only be planned and simulated. `timeout` is in
+    seconds; `max_attempts` counts the first try.
     """
 
     id: str
@@ -35,7 +38,11 @@ class Task:
     cores: float = 1.0
     memory: int | None = None
     skills: frozenset[str] = frozenset()
+    pools: Mapping[str, float] = field(default_factory=dict)
     priority: int = 0
+    release: float = 0.0
+    deadline: float | None = None
+    owner: str = ""
     action: str | None = None
     arguments: Mapping[str, Any] = field(default_factory=dict)
     timeout: float | None = None
@@ -53,6 +60,12 @@ class Task:
             not_negative(size, f"size {name!r}", refuse)
         if self.memory is not None:
             positive(self.memory, "memory", refuse)
+        for name, amount in self.pools.items():
+            storable(name, "the name of a pool", refuse)
+            not_negative(amount, f"pools[{name!r}]", refuse)
+        not_negative(self.release, "release", refuse)
+        if self.deadline is not None:
+            positive(self.deadline, "deadline", refuse)
         if self.timeout is not None:
             positive(self.timeout, "timeout", refuse)
         finite(self.priority, "priority", refuse)
