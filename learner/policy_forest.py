@@ -15,7 +15,7 @@ from typing import Any, NamedTuple, Self
 import numpy as np
 from numpy.typing import NDArray
 
-from scheduler.planning.kernels import compiled
+from scheduler.planning.kernels.compiling import compiled
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
@@ -128,6 +128,7 @@ def grow(
     slope, cut, value = np.zeros(most), np.zeros(most), np.zeros((most, cost.shape[1]))
     first, last = np.zeros(most, np.int64), np.zeros(most, np.int64)
     rows, shown, order = np.arange(n), np.zeros(n), np.arange(columns)
+    left, saved = np.zeros(goals.shape[1]), np.zeros(cost.shape[1])
     last[0], count = n, 1
     for node in range(most):
         if node == count:
@@ -139,6 +140,7 @@ def grow(
         if len(mine) < 2 * leaf or scatter <= FLAT:
             continue
         best, tried = 0.0, 0
+        priced, wanted = cost[mine], goals[mine]  # side by side, since every try reads them again
         for turn in range(max(columns, tries)):
             if tried == tries:
                 break
@@ -152,11 +154,13 @@ def grow(
                 continue
             tried += 1
             at = low + np.random.random() * (high - low)
-            if not leaf <= (shown[: len(mine)] <= at).sum() <= len(mine) - leaf:
+            here = _left(wanted, shown, at, left)
+            if not leaf <= here <= len(mine) - leaf:
                 continue
-            gain = (1 - prescription) * _explained(goals, mine, shown, at, total) / scatter
+            gain = (1 - prescription) * _explained(left, total, here, len(mine)) / scatter
             if regret > FLAT and prescription > 0:
-                gain += prescription * _removed(cost, mine, shown, at, paid) / regret
+                _left(priced, shown, at, saved)
+                gain += prescription * _removed(saved, paid) / regret
             if gain > best:
                 best, column[node], other[node], slope[node], cut[node] = gain, a, b, by, at
         if best > 0:
@@ -205,10 +209,9 @@ def _projected(
 
 
 @compiled
-def _explained(goals: Floats, rows: Ints, shown: Floats, at: float, total: Floats) -> float:
+def _explained(left: Floats, total: Floats, count: int, n: int) -> float:
     """The scatter that a cut explains: that of the two means about the common one."""
-    left, count = _left(goals, rows, shown, at)
-    n, found = len(rows), 0.0
+    found = 0.0
     for w in range(len(total)):
         right = total[w] - left[w]
         found += left[w] ** 2 / count + right**2 / (n - count) - total[w] ** 2 / n
@@ -216,22 +219,26 @@ def _explained(goals: Floats, rows: Ints, shown: Floats, at: float, total: Float
 
 
 @compiled
-def _removed(cost: Floats, rows: Ints, shown: Floats, at: float, total: Floats) -> float:
+def _removed(left: Floats, total: Floats) -> float:
     """The cost that is saved where each side of a cut gets its own best worker."""
-    left, _ = _left(cost, rows, shown, at)
-    return float(total.min() - left.min() - (total - left).min())
+    together, here, there = np.inf, np.inf, np.inf
+    for w in range(len(total)):
+        together, here = min(together, total[w]), min(here, left[w])
+        there = min(there, total[w] - left[w])
+    return together - here - there
 
 
 @compiled
-def _left(values: Floats, rows: Ints, shown: Floats, at: float) -> tuple[Floats, int]:
-    """Sums over the rows on the left of a cut, and how many there are."""
-    total, count = np.zeros(values.shape[1]), 0
-    for i in range(len(rows)):
+def _left(values: Floats, shown: Floats, at: float, total: Floats) -> int:
+    """Writes the sums over the rows on the left of a cut, and counts these rows."""
+    total[:] = 0.0
+    count = 0
+    for i in range(len(values)):
         if shown[i] <= at:
             count += 1
             for w in range(len(total)):
-                total[w] += values[rows[i], w]
-    return total, count
+                total[w] += values[i, w]
+    return count
 
 
 @compiled

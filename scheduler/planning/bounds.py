@@ -10,7 +10,8 @@ from collections import Counter
 import numpy as np
 from numpy.typing import NDArray
 
-from scheduler.planning.kernels import earliest_ends, most_forced, priced_work
+from scheduler.planning.kernels.bounding import most_forced, priced_work
+from scheduler.planning.kernels.graph import earliest_ends
 from scheduler.planning.problem import Edges, Floats, Ints, Problem
 from scheduler.planning.ranking import transfers
 

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from scheduler.planning.kernels import list_schedule
+from scheduler.planning.kernels.lists import list_schedule
 from scheduler.planning.problem import Ints, Problem
 from scheduler.planning.schedule import Placement
 

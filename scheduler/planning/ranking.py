@@ -5,7 +5,7 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from scheduler.planning.kernels import longest_after
+from scheduler.planning.kernels.graph import longest_after
 from scheduler.planning.problem import Floats, Ints, Problem
 from scheduler.planning.schedule import Placement, Schedule
 

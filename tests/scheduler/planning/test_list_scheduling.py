@@ -10,7 +10,8 @@ from strategies import problems, thorough
 from worlds import GB, problem_of, textbook
 
 from scheduler.cluster import Allocation, Worker
-from scheduler.planning.kernels import compiled, earliest_fit, reserve
+from scheduler.planning.kernels.compiling import compiled
+from scheduler.planning.kernels.lists import earliest_fit, reserve
 from scheduler.planning.planners.fifo import Fifo
 from scheduler.planning.planners.heft import Heft
 from scheduler.planning.problem import Problem

@@ -1,38 +1,17 @@
-"""List scheduling and passes over the graph, on flat arrays: the only hot loops.
-
-All compiled functions live in this one file: the cache of a compiled caller is renewed when its own
-file changes, not when the file of something it calls does.
+"""List scheduling on flat arrays.
 
 A profile says what a worker has free from each moment on: rows of (time, cores, memory) in order of
 time, the first at 0, each valid until the next, the last for ever. Equal neighbours are merged, so
 that a worker packed without gaps keeps few rows.
 """
 
-from collections.abc import Callable
-from typing import Any, TypeVar, cast
-
 import numpy as np
-from numba import njit
-from numpy.typing import NDArray
 
-Floats = NDArray[np.float64]
-Ints = NDArray[np.int64]
-Function = TypeVar("Function", bound=Callable[..., Any])
+from scheduler.planning.flat import Floats, Ints
+from scheduler.planning.kernels.compiling import compiled
 
 TIME, CORES, MEMORY = 0, 1, 2
 LEEWAY = 1e-9  # cores are added and subtracted as floats
-
-
-def compiled(function: Function) -> Function:
-    """Compiles at the first call, without the interpreter's lock, kept on disk where one can write.
-
-    Where neither the package's folder nor the user's cache can be written, every process compiles
-    anew, which takes seconds and changes nothing else.
-    """
-    try:
-        return cast(Function, njit(cache=True, nogil=True)(function))
-    except RuntimeError:  # what numba raises when it finds no folder for its cache
-        return cast(Function, njit(nogil=True)(function))
 
 
 @compiled
@@ -198,83 +177,3 @@ def _merge(profile: Floats, rows: int, row: int) -> int:
         profile[i, CORES] = profile[i + 1, CORES]
         profile[i, MEMORY] = profile[i + 1, MEMORY]
     return rows - 1
-
-
-@compiled
-def longest_after(
-    backwards: Ints, start_of: Ints, successor: Ints, delay: Floats, weight: Floats
-) -> Floats:
-    """The longest way from the start of each task to the end of the workflow, n.
-
-    A way weighs its tasks' `weight` (n) and its dependencies' `delay`. `backwards` holds every task
-    after its successors.
-    """
-    longest = np.zeros(weight.size)
-    for t in backwards:
-        after = 0.0
-        for e in range(start_of[t], start_of[t + 1]):
-            after = max(after, delay[e] + longest[successor[e]])
-        longest[t] = weight[t] + after
-    return longest
-
-
-@compiled
-def earliest_ends(
-    order: Ints, start_of: Ints, predecessor: Ints, delay: Floats, duration: Floats
-) -> Floats:
-    """When each task could end on each worker if every worker could do everything at once, n x m.
-
-    A predecessor runs wherever that is best for this one task: with EF the result and W the
-    durations, EF[t, w] = W[t, w] + max over p of min(EF[p, w], delay + min over v of EF[p, v]).
-    The optimistic cost table of Arabnejad and Barbosa (PEFT, 2014), read forwards.
-    """
-    n, m = duration.shape
-    ends, soonest = np.full((n, m), np.inf), np.full(n, np.inf)
-    ready = np.zeros(m)
-    for t in order:
-        ready[:] = 0.0
-        for e in range(start_of[t], start_of[t + 1]):
-            p = predecessor[e]
-            for w in range(m):
-                ready[w] = max(ready[w], min(ends[p, w], soonest[p] + delay[e]))
-        for w in range(m):
-            ends[t, w] = ready[w] + duration[t, w]
-            soonest[t] = min(soonest[t], ends[t, w])
-    return ends
-
-
-@compiled
-def priced_work(work: Floats, price: Floats) -> tuple[Floats, Floats]:
-    """The cheapest work of each task (n) at a price per worker, and the work each worker gets (m).
-
-    Shape: work n x m, infinite where not eligible; price m.
-    """
-    n, m = work.shape
-    cheapest, load = np.zeros(n), np.zeros(m)
-    for t in range(n):
-        best, where = np.inf, 0
-        for w in range(m):
-            if work[t, w] < np.inf and price[w] * work[t, w] < best:
-                best, where = price[w] * work[t, w], w
-        cheapest[t] = best
-        load[where] += work[t, where]
-    return cheapest, load
-
-
-@compiled
-def most_forced(
-    share: Floats, latest_first: Ints, before: Floats, after: Floats, levels: Floats
-) -> float:
-    """The most of start + shares + time after, over the sets of tasks that are late on both sides.
-
-    A set holds the tasks with `before` at least that of one of them and `after` at least one of
-    the levels. `latest_first` holds the tasks by falling `before`. Shape: n each.
-    """
-    most = 0.0
-    for level in levels:
-        work = 0.0
-        for t in latest_first:
-            if share[t] > 0 and after[t] >= level:
-                work += share[t]
-                most = max(most, before[t] + work + level)
-    return most

@@ -1,0 +1,1 @@
+"""Compiled code on flat arrays: the only hot loops."""
