@@ -7,6 +7,7 @@ the session remembers it from screen to screen.
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import cast
 
 import streamlit as st
@@ -36,7 +37,8 @@ def store() -> Store:
 
     Raises StoreError when it cannot be used.
     """
-    return _opened(settings.load().store)
+    found = settings.load()
+    return _opened(found.store, found.folder)
 
 
 def address() -> str:
@@ -177,8 +179,8 @@ def _url(opened: Store) -> str:
 
 
 @st.cache_resource(show_spinner="Opening the store", max_entries=4)
-def _opened(url: str) -> Store:
-    return Store.open(url)
+def _opened(url: str, folder: Path | None) -> Store:
+    return Store.open(url, folder=folder)
 
 
 @st.cache_resource(show_spinner=False, max_entries=16, hash_funcs={Store: _url})

@@ -56,7 +56,7 @@ class Door:
         """The store that the settings name, open for the length of the block."""
         from scheduler.store import Store
 
-        with Store.open(self.settings.store) as store:
+        with Store.open(self.settings.store, folder=self.settings.folder) as store:
             yield store
 
     def answer(self, document: Mapping[str, Any], shown: RenderableType | None = None) -> None:

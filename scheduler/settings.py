@@ -22,13 +22,15 @@ from scheduler.errors import InvalidInput
 class Settings(BaseSettings):
     """The settings of one command.
 
-    `store` is the database URL; `timezone` that of log times without a zone; `seed` makes a
+    `store` is the database URL and `folder` where saved networks and checkpoints lie, beside a
+    SQLite store when not given; `timezone` is that of log times without a zone; `seed` makes a
     command repeatable.
     """
 
     model_config = SettingsConfigDict(env_prefix="ALLOT_", extra="forbid", frozen=True)
 
     store: str = "sqlite:///allot.db"
+    folder: Path | None = None
     timezone: str = "UTC"
     seed: int = 1
 

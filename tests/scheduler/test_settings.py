@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 
 from scheduler import settings
+from scheduler.door import Door
 from scheduler.errors import InvalidInput
 
 
@@ -30,6 +31,14 @@ def test_a_flag_beats_the_environment_which_beats_the_file(
 def test_a_flag_that_was_not_given_changes_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("ALLOT_STORE", "sqlite:///mine.db")
     assert settings.load(store=None).store == "sqlite:///mine.db"
+
+
+def test_saved_networks_lie_where_the_settings_say(
+    clean: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("ALLOT_FOLDER", str(clean / "shared"))
+    with Door.open().store() as store:
+        assert store.folder == clean / "shared"
 
 
 @pytest.mark.parametrize(("name", "value"), [("seed", "many"), ("timezone", "Mars/Olympus")])
