@@ -38,8 +38,8 @@ class Flat(NamedTuple):
     in full use): m. `per_byte` m x m and `latency`: seconds between workers, zero on the diagonal
     of per_byte; `uniform` where all links are alike. Worker w is closed in
     closed[closed_start[w]:closed_start[w + 1]], rows of (from, to). `fixed_worker` n, -1 where the
-    task is still free; `fixed_start` and `fixed_end` where it is not; no free task starts before
-    `now`. `affinity` k x m, each row summing to one.
+    task is still free; `fixed_start`, `fixed_end`, `fixed_cores`, `fixed_memory` where it is not;
+    no free task starts before `now`. `affinity` k x m, each row summing to one.
     """
 
     row: Ints
@@ -72,6 +72,8 @@ class Flat(NamedTuple):
     fixed_worker: Ints
     fixed_start: Floats
     fixed_end: Floats
+    fixed_cores: Floats
+    fixed_memory: Floats
     now: float
     aims: Aims
 
@@ -84,7 +86,7 @@ def flatten(problem: "Problem") -> Flat:
     need, limit = _pools(problem)
     windows = [np.array(each.closed, dtype=np.float64).reshape(-1, 2) for each in workers]
     owners = {owner: i for i, owner in enumerate(dict.fromkeys(task.owner for task in tasks))}
-    fixed_worker, fixed_start, fixed_end = _fixed(problem)
+    fixed_worker, fixed = _fixed(problem)
     return Flat(
         row=np.arange(len(tasks)),
         duration=np.ascontiguousarray(problem.duration),
@@ -114,8 +116,10 @@ def flatten(problem: "Problem") -> Flat:
         closed_start=np.cumsum([0, *(len(each) for each in windows)], dtype=np.int64),
         closed=np.concatenate([each[np.argsort(each[:, 0])] for each in windows]),
         fixed_worker=fixed_worker,
-        fixed_start=fixed_start,
-        fixed_end=fixed_end,
+        fixed_start=fixed[0],
+        fixed_end=fixed[1],
+        fixed_cores=fixed[2],
+        fixed_memory=fixed[3],
         now=float(problem.now),
         aims=_aims(problem),
     )
@@ -157,14 +161,15 @@ def _per_byte(problem: "Problem") -> Floats:
     return rate
 
 
-def _fixed(problem: "Problem") -> tuple[Ints, Floats, Floats]:
+def _fixed(problem: "Problem") -> tuple[Ints, Floats]:
+    """The worker of each task that is fixed, and its start, end, cores and memory: n, 4 x n."""
     n = len(problem.workflow)
-    worker, start, end = np.full(n, -1, dtype=np.int64), np.zeros(n), np.zeros(n)
+    worker, rest = np.full(n, -1, dtype=np.int64), np.zeros((4, n))
     for task, placed in problem.fixed.items():
-        row = problem.workflow.index[task]
+        row, held = problem.workflow.index[task], placed.allocation
         worker[row] = problem.cluster.index[placed.worker]
-        start[row], end[row] = placed.start, placed.end
-    return worker, start, end
+        rest[:, row] = placed.start, placed.end, held.cores, held.memory
+    return worker, rest
 
 
 def _floats(values: Sequence[float]) -> Floats:

@@ -2,13 +2,15 @@
 
 A profile says what a worker has free from each moment on: rows of (time, cores, memory) in order of
 time, the first at 0, each valid until the next, the last for ever. Equal neighbours are merged, so
-that a worker packed without gaps keeps few rows.
+that a worker packed without gaps keeps few rows. A closed window is a row without anything.
 """
 
 import numpy as np
 
-from scheduler.planning.flat import Floats, Ints
+from scheduler.planning.flat import Flat, Floats, Ints
+from scheduler.planning.kernels.arrivals import arrive, forget
 from scheduler.planning.kernels.compiling import compiled
+from scheduler.planning.kernels.pools import idle_pools, pool_fit, pool_reserve
 
 TIME, CORES, MEMORY = 0, 1, 2
 LEEWAY = 1e-9  # cores are added and subtracted as floats
@@ -16,82 +18,96 @@ LEEWAY = 1e-9  # cores are added and subtracted as floats
 
 @compiled
 def list_schedule(
-    order: Ints,
-    start_of: Ints,
-    predecessor: Ints,
-    carried: Floats,
-    duration: Floats,
-    cores: Floats,
-    memory: Floats,
-    worker_cores: Floats,
-    worker_memory: Floats,
-    latency: float,
-    per_byte: float,
-    duration_weight: float,
-    insertion: bool,
+    flat: Flat, order: Ints, bias: Floats, duration_weight: float, insertion: bool
 ) -> tuple[Ints, Floats, Floats]:
-    """Places the tasks one after the other, each where start + duration_weight x duration is least.
+    """Places the tasks in turn, each where start + duration_weight x duration + bias is least.
 
-    `order` must respect the precedence. Weight 1 takes the earliest finish, weight 0 the earliest
-    start; ties go to the first worker. With `insertion` a task may use a gap before tasks placed
-    earlier; without it no task of a worker starts before one that was placed there before it.
+    `order` holds every task that is still free, each after its predecessors; what is fixed stays as
+    it is. Weight 1 takes the earliest finish, weight 0 the earliest start; ties go to the first
+    worker. With `insertion` a task may use a gap before tasks placed earlier; without it no task of
+    a worker starts before one that was placed there before it.
 
-    Shape: order n; start_of n + 1, predecessor and carried (bytes) one per dependency, by target;
-    duration (infinite where not eligible) and memory n x m; cores n; worker_* m. Gives worker,
-    start and end, n each.
+    Shape: bias n x m, or empty for none. Gives worker (-1 where none can ever take the task), start
+    and end, n each.
     """
-    n, m = duration.shape
-    chosen, start, end = np.zeros(n, np.int64), np.zeros(n), np.zeros(n)
-    profile, rows = _idle(worker_cores, worker_memory)
-    local, floor = np.zeros(m), np.zeros(m)  # last end of a predecessor there; last start there
+    n, m = flat.row.size, flat.worker_cores.size
+    chosen, start, end = flat.fixed_worker.copy(), flat.fixed_start.copy(), flat.fixed_end.copy()
+    profile, rows = idle_profiles(flat)
+    pool, pool_rows = idle_pools(flat)
+    floor = np.zeros(m)  # the last start on each worker
+    for t in range(n):
+        if chosen[t] >= 0:
+            w = chosen[t]
+            floor[w] = max(floor[w], start[t])
+            profile = _with_room(profile, rows, w)
+            rows[w] = reserve(
+                profile[w], rows[w], start[t], end[t], flat.fixed_cores[t], flat.fixed_memory[t]
+            )
+            pool, pool_rows = pool_reserve(pool, pool_rows, start[t], end[t], flat.need[t])
+    ready = np.zeros(m)
     for t in order:
-        first, second, first_worker = 0.0, 0.0, -1  # latest arrivals, from two different workers
-        for e in range(start_of[t], start_of[t + 1]):
-            p = predecessor[e]
-            w = chosen[p]
-            local[w] = max(local[w], end[p])
-            arrival = end[p] + latency + carried[e] * per_byte
-            if w == first_worker:
-                first = max(first, arrival)
-            elif arrival > first:
-                second, first, first_worker = first, arrival, w
-            else:
-                second = max(second, arrival)
+        if flat.fixed_worker[t] >= 0:
+            continue
+        first, second, first_worker = arrive(flat, t, chosen, end, ready)
+        earliest, row, shared = max(flat.now, flat.release[t]), flat.row[t], flat.need[t].any()
         best, best_start, best_worker = np.inf, 0.0, -1
         for w in range(m):
-            d = duration[t, w]
+            d = flat.duration[row, w]
             if d == np.inf:
                 continue
-            ready = max(local[w], second if w == first_worker else first)
+            begin = max(max(earliest, ready[w]), second if w == first_worker else first)
             if not insertion:
-                ready = max(ready, floor[w])
+                begin = max(begin, floor[w])
             ahead = duration_weight * d
-            if ready + ahead >= best:
+            if bias.size:
+                ahead += bias[t, w]
+            if begin + ahead >= best:
                 continue
-            s = earliest_fit(profile[w], rows[w], ready, d, cores[t], memory[t, w], best - ahead)
+            cores, memory = flat.cores[t], flat.memory[row, w]
+            s = earliest_fit(profile[w], rows[w], begin, d, cores, memory, best - ahead)
+            while shared and s < np.inf:
+                both = pool_fit(pool, pool_rows, s, d, flat.need[t], flat.limit)
+                if both == s:
+                    break
+                s = earliest_fit(profile[w], rows[w], both, d, cores, memory, best - ahead)
             if s + ahead < best:
                 best, best_start, best_worker = s + ahead, s, w
-        for e in range(start_of[t], start_of[t + 1]):
-            local[chosen[predecessor[e]]] = 0.0
+        forget(flat, t, chosen, ready)
         w = best_worker
-        chosen[t], start[t], end[t] = w, best_start, best_start + duration[t, w]
+        if w < 0:
+            return chosen, start, end
+        chosen[t], start[t], end[t] = w, best_start, best_start + flat.duration[row, w]
         floor[w] = max(floor[w], best_start)
-        if rows[w] + 2 > profile.shape[1]:
-            profile = _widened(profile, rows)
-        rows[w] = reserve(profile[w], rows[w], start[t], end[t], cores[t], memory[t, w])
+        profile = _with_room(profile, rows, w)
+        rows[w] = reserve(profile[w], rows[w], start[t], end[t], flat.cores[t], flat.memory[row, w])
+        if shared:
+            pool, pool_rows = pool_reserve(pool, pool_rows, start[t], end[t], flat.need[t])
     return chosen, start, end
 
 
 @compiled
-def _idle(worker_cores: Floats, worker_memory: Floats) -> tuple[Floats, Ints]:
-    profile = np.empty((worker_cores.size, 64, 3))
-    profile[:, 0, TIME] = 0.0
-    profile[:, 0, CORES], profile[:, 0, MEMORY] = worker_cores, worker_memory
-    return profile, np.ones(worker_cores.size, np.int64)
+def idle_profiles(flat: Flat) -> tuple[Floats, Ints]:
+    """What each worker has before any task is placed, and how many rows say so: m x room x 3, m."""
+    m = flat.worker_cores.size
+    most = 0
+    for w in range(m):
+        most = max(most, flat.closed_start[w + 1] - flat.closed_start[w])
+    profile, rows = np.empty((m, 64 + 2 * most, 3)), np.ones(m, np.int64)
+    for w in range(m):
+        cores, memory = flat.worker_cores[w], flat.worker_memory[w]
+        profile[w, 0, TIME], profile[w, 0, CORES], profile[w, 0, MEMORY] = 0.0, cores, memory
+        for i in range(flat.closed_start[w], flat.closed_start[w + 1]):
+            begin = max(flat.closed[i, 0], profile[w, rows[w] - 1, TIME])  # windows may overlap
+            if flat.closed[i, 1] > begin:
+                rows[w] = reserve(profile[w], rows[w], begin, flat.closed[i, 1], np.inf, 0.0)
+    return profile, rows
 
 
 @compiled
-def _widened(profile: Floats, rows: Ints) -> Floats:
+def _with_room(profile: Floats, rows: Ints, worker: int) -> Floats:
+    """The profiles, with room for two more rows of this worker."""
+    if rows[worker] + 2 <= profile.shape[1]:
+        return profile
     wide = np.empty((profile.shape[0], 2 * profile.shape[1], 3))
     for w in range(rows.size):
         wide[w, : rows[w]] = profile[w, : rows[w]]
@@ -122,12 +138,14 @@ def earliest_fit(
 ) -> float:
     """The first moment from `ready` on at which cores and memory stay free for the duration.
 
-    Infinite when that is not before `useless`.
+    Infinite when that is not before `useless`, or never.
     """
     row, start = _row_at(profile, rows, ready), ready
     while start < useless:
         if profile[row, CORES] + LEEWAY < cores or profile[row, MEMORY] < memory:
-            row += 1  # the last row is the idle worker: an eligible task fits there
+            row += 1
+            if row == rows:
+                return np.inf
             start = profile[row, TIME]
         elif row + 1 == rows or profile[row + 1, TIME] >= start + duration:
             return start
