@@ -1,12 +1,13 @@
 """Random values for hypothesis: problems that always have a schedule, and records."""
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 from hypothesis import settings
 from hypothesis import strategies as st
-from worlds import GB, problem_of
+from worlds import GB, changed, one_by_one, problem_of
 
-from scheduler.planning.problem import Problem
+from scheduler.planning.problem import Objective, Problem
 from scheduler.records import Outcome, TaskRecord
 
 # The first example may compile; no single example has a deadline.
@@ -41,6 +42,78 @@ def problems(draw: st.DrawFn, *, tasks: int = 10, workers: int = 4) -> Problem:
         bandwidth=draw(st.sampled_from([1.0, 2.0, 4.0])),
         latency=draw(st.sampled_from([0.0, 0.5])),
     )
+
+
+@st.composite
+def rich_problems(
+    draw: st.DrawFn, *, tasks: int = 10, workers: int = 4, hard: bool = False
+) -> Problem:
+    """Problems of every rule: releases, windows, pools, links, quotas, prices, and a history.
+
+    `one_by_one` has a schedule for each. With `hard` it keeps the deadlines and the budget too.
+    """
+    problem = draw(problems(tasks=tasks, workers=workers))
+    halves = st.integers(0, 40).map(lambda half: half / 2)
+    amounts = st.sampled_from([0.0, 0.0, 1.0, 2.0])
+    some = {
+        task: {
+            "release": draw(st.just(0.0) | halves),
+            "deadline": draw(st.none() | halves.map(lambda each: each + 0.5)),
+            "owner": draw(st.sampled_from(["", "ann", "bob"])),
+            "priority": draw(st.integers(-2, 3)),
+            "pools": {"licence": draw(amounts), "disk": draw(amounts)},
+        }
+        for task in problem.workflow.index
+    }
+    window = st.tuples(halves, st.integers(1, 8)).map(lambda each: (each[0], each[0] + each[1] / 2))
+    hosts = {
+        worker: {
+            "closed": tuple(draw(st.lists(window, max_size=3))),
+            "price": draw(st.sampled_from([0.0, 1.0, 3.5])),
+            "power": draw(st.sampled_from([0.0, 100.0])),
+        }
+        for worker in problem.cluster.index
+    }
+    names = list(problem.cluster.index)
+    pairs = [(a, b) for a in names for b in names if a != b]
+    chosen = draw(st.lists(st.sampled_from(pairs), unique=True, max_size=3)) if pairs else []
+    whole = changed(
+        problem,
+        tasks=some,
+        workers=hosts,
+        links={pair: draw(st.sampled_from([0.5, 8.0])) for pair in chosen},
+        pools={"licence": draw(st.sampled_from([2.0, 3.0])), "disk": 2.0},
+        objective=Objective(quotas={"ann": draw(st.sampled_from([4.0, 5.0, 100.0]))}),
+    )
+    return _hard(draw(_under_way(whole))) if hard else draw(_under_way(whole))
+
+
+@st.composite
+def _under_way(draw: st.DrawFn, problem: Problem) -> Problem:
+    """Some first tasks of one schedule have happened, and the last of these may still run."""
+    rows = one_by_one(problem).placements
+    done = rows[: draw(st.integers(0, len(rows) - 1))]
+    if not done or draw(st.booleans()):
+        return problem
+    now = done[-1].start + draw(st.sampled_from([0.0, 0.5, 1.0])) * (done[-1].end - done[-1].start)
+    return changed(problem, fixed=done, now=now)
+
+
+def _hard(problem: Problem) -> Problem:
+    """With limits that `one_by_one` just keeps."""
+    rows = one_by_one(problem)
+    late = {
+        each.task: {"deadline": max(each.end, problem.workflow.task(each.task).deadline or 0.0)}
+        for each in rows.placements
+    }
+    spent = sum(
+        problem.cluster.worker(each.worker).price / 3600
+        * (each.end - each.start)
+        * each.allocation.cores / problem.cluster.worker(each.worker).cores
+        for each in rows.placements
+    )  # fmt: skip
+    limits = replace(problem.objective, hard_deadlines=True, budget=spent)
+    return changed(problem, tasks=late, objective=limits)
 
 
 _names = st.text(st.characters(exclude_categories=("Cs", "Cc")), min_size=1, max_size=30).filter(

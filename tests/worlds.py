@@ -1,6 +1,8 @@
 """Worlds whose truth we know, small enough to think through, and tools to write more by hand."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import replace
+from typing import Any
 
 import numpy as np
 
@@ -224,3 +226,64 @@ def planned_by(objective: Objective, problem: Problem) -> Problem:
         forecast=problem.forecast,
         objective=objective,
     )
+
+
+def changed(
+    problem: Problem,
+    *,
+    tasks: Mapping[str, Mapping[str, Any]] | None = None,
+    workers: Mapping[str, Mapping[str, Any]] | None = None,
+    links: Mapping[tuple[str, str], float] | None = None,
+    pools: Mapping[str, float] | None = None,
+    objective: Objective | None = None,
+    fixed: Iterable[Placement] = (),
+    now: float = 0.0,
+) -> Problem:
+    """The same problem with some fields of some tasks and workers replaced, and the rules given."""
+    old, cluster = problem.workflow, problem.cluster
+    return Problem(
+        Workflow(
+            old.name,
+            [replace(each, **(tasks or {}).get(each.id, {})) for each in old.tasks],
+            old.dependencies,
+        ),
+        Cluster(
+            cluster.name,
+            [replace(each, **(workers or {}).get(each.name, {})) for each in cluster.workers],
+            bandwidth=cluster.bandwidth,
+            latency=cluster.latency,
+            links=cluster.links if links is None else links,
+            pools=cluster.pools if pools is None else pools,
+        ),
+        problem.forecast,
+        objective or problem.objective,
+        fixed={each.task: each for each in fixed} or problem.fixed,
+        now=now or problem.now,
+    )
+
+
+def one_by_one(problem: Problem) -> Schedule:
+    """A feasible schedule that shows its own feasibility: never two tasks at a time.
+
+    What has happened, then each other task, on all able workers in turn, after all others and
+    their transfers, when its worker is open for long enough.
+    """
+    rows = dict(problem.fixed)
+    clock = max([problem.now, *(each.end for each in rows.values())])
+    for task in (each for each in problem.workflow.order if each not in rows):
+        at = problem.workflow.index[task]
+        able = np.flatnonzero(problem.eligible[at])
+        worker = problem.cluster.workers[able[at % len(able)]]
+        arrivals = [
+            rows[edge.source].end
+            + problem.cluster.transfer_seconds(edge.bytes, rows[edge.source].worker, worker.name)
+            for edge in problem.workflow.dependencies
+            if edge.target == task
+        ]
+        start = max([clock, problem.workflow.task(task).release, *arrivals])
+        each = placed(problem, task, worker.name, start)
+        for first, last in sorted(worker.closed):
+            if each.start < last and first < each.end:
+                each = placed(problem, task, worker.name, last)
+        rows[task], clock = each, each.end
+    return Schedule(tuple(rows.values()), planner="one-by-one")
