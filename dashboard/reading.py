@@ -9,7 +9,8 @@ from scheduler.documents import cluster_from, workflow_from
 from scheduler.errors import AllotError
 from scheduler.forecast import Forecast
 from scheduler.planning.feasibility import Violation, violations
-from scheduler.planning.problem import Objective, Problem
+from scheduler.planning.objective import Objective
+from scheduler.planning.problem import Problem
 from scheduler.planning.ranking import critical_path
 from scheduler.planning.schedule import Schedule
 from scheduler.store import Store

@@ -33,9 +33,10 @@ if TYPE_CHECKING:
     from scheduler.planning.bounds import lower_bound
     from scheduler.planning.explain import reasons
     from scheduler.planning.feasibility import violations
+    from scheduler.planning.objective import Objective
     from scheduler.planning.planners.fifo import Fifo
     from scheduler.planning.planners.heft import Heft
-    from scheduler.planning.problem import Objective, Problem
+    from scheduler.planning.problem import Problem
     from scheduler.planning.schedule import Placement, Schedule
     from scheduler.predictors.history import HistoryPredictor
     from scheduler.records import Outcome, TaskRecord
@@ -52,7 +53,7 @@ _HOMES = {
     "Forecast": "forecast",
     "Heft": "planning.planners.heft",
     "HistoryPredictor": "predictors.history",
-    "Objective": "planning.problem",
+    "Objective": "planning.objective",
     "Outcome": "records",
     "Placement": "planning.schedule",
     "Problem": "planning.problem",

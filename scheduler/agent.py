@@ -14,8 +14,9 @@ from scheduler.execution.executors.base import Executor
 from scheduler.forecast import Forecast
 from scheduler.logs.base import Refused
 from scheduler.planning.feasibility import violations
+from scheduler.planning.objective import Objective
 from scheduler.planning.planners.base import Planner
-from scheduler.planning.problem import Objective, Problem
+from scheduler.planning.problem import Problem
 from scheduler.planning.schedule import Schedule
 from scheduler.predictors.base import Predictor
 from scheduler.records import Outcome, TaskRecord

@@ -7,7 +7,8 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from worlds import GB, changed, one_by_one, problem_of
 
-from scheduler.planning.problem import Objective, Problem
+from scheduler.planning.objective import Objective
+from scheduler.planning.problem import Problem
 from scheduler.records import Outcome, TaskRecord
 
 # The first example may compile; no single example has a deadline.

@@ -8,7 +8,8 @@ import numpy as np
 
 from scheduler.cluster import Allocation, Cluster, Worker
 from scheduler.forecast import Forecast, uniform_affinity
-from scheduler.planning.problem import Objective, Problem
+from scheduler.planning.objective import Objective
+from scheduler.planning.problem import Problem
 from scheduler.planning.schedule import Placement, Schedule
 from scheduler.workflow import Dependency, Task, Workflow
 from scheduler.workloads.synthetic import random_problem

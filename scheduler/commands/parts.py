@@ -8,8 +8,8 @@ import typer
 
 from scheduler.discover import implementations, named
 from scheduler.execution.executors.base import Executor
+from scheduler.planning.objective import Objective
 from scheduler.planning.planners.base import Planner
-from scheduler.planning.problem import Objective
 
 WorkflowFile = Annotated[
     Path, typer.Argument(metavar="WORKFLOW", help="Allot's own JSON, or WfFormat JSON.")

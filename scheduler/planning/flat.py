@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from scheduler.planning.objective import least_alone, owners, urgency
+
 if TYPE_CHECKING:
     from scheduler.planning.problem import Problem
 
@@ -18,6 +20,7 @@ class Aims(NamedTuple):
 
     makespan: float
     tardiness: float
+    flow: float
     cost: float
     energy: float
     fairness: float
@@ -33,13 +36,14 @@ class Flat(NamedTuple):
     `before_*` and `after_*` are the dependencies in compressed rows, by target and by source: those
     of task i lie in start[i]:start[i + 1], with the task at the other end and the bytes.
     `order` has every task after its predecessors. `release`, `deadline` (infinite without one),
-    `weight` (of its tardiness), `owner` (an index), `cores`: n. `need` n x p of the pools' `limit`
+    `weight` (its urgency), `owner` (an index), `cores`: n. `need` n x p of the pools' `limit`
     p; quotas of owners are pools. `worker_cores`, `worker_memory`, `price` and `power` (per second
     in full use): m. `per_byte` m x m and `latency`: seconds between workers, zero on the diagonal
     of per_byte; `uniform` where all links are alike. Worker w is closed in
     closed[closed_start[w]:closed_start[w + 1]], rows of (from, to). `fixed_worker` n, -1 where the
     task is still free; `fixed_start`, `fixed_end`, `fixed_cores`, `fixed_memory` where it is not;
-    no free task starts before `now`. `affinity` k x m, each row summing to one.
+    no free task starts before `now`. `affinity` k x m, each row summing to one. `alone`, by
+    owner, is the least end that it could have alone, zeros where fairness weighs nothing.
     """
 
     row: Ints
@@ -76,6 +80,7 @@ class Flat(NamedTuple):
     fixed_memory: Floats
     now: float
     aims: Aims
+    alone: Floats
 
 
 def flatten(problem: "Problem") -> Flat:
@@ -85,7 +90,7 @@ def flatten(problem: "Problem") -> Flat:
     before, after = problem.predecessors, problem.successors
     need, limit = _pools(problem)
     windows = [np.array(each.closed, dtype=np.float64).reshape(-1, 2) for each in workers]
-    owners = {owner: i for i, owner in enumerate(dict.fromkeys(task.owner for task in tasks))}
+    owner = {name: i for i, name in enumerate(owners(problem.workflow))}
     fixed_worker, fixed = _fixed(problem)
     return Flat(
         row=np.arange(len(tasks)),
@@ -103,8 +108,8 @@ def flatten(problem: "Problem") -> Flat:
         need=need,
         release=_floats([task.release for task in tasks]),
         deadline=_floats([np.inf if task.deadline is None else task.deadline for task in tasks]),
-        weight=_floats([max(1.0, 1.0 + task.priority) for task in tasks]),
-        owner=np.array([owners[task.owner] for task in tasks], dtype=np.int64),
+        weight=_floats([urgency(task.priority) for task in tasks]),
+        owner=np.array([owner[task.owner] for task in tasks], dtype=np.int64),
         worker_cores=_floats([each.cores for each in workers]),
         worker_memory=_floats([each.memory for each in workers]),
         price=_floats([each.price / 3600 for each in workers]),
@@ -122,6 +127,7 @@ def flatten(problem: "Problem") -> Flat:
         fixed_memory=fixed[3],
         now=float(problem.now),
         aims=_aims(problem),
+        alone=_alone(problem),
     )
 
 
@@ -131,12 +137,22 @@ def _aims(problem: "Problem") -> Aims:
     return Aims(
         makespan=float(aim.makespan),
         tardiness=float(aim.tardiness),
+        flow=float(aim.flow),
         cost=float(aim.cost),
         energy=float(aim.energy),
         fairness=float(aim.fairness),
         hard_deadlines=aim.hard_deadlines,
         budget=float(budget),
     )
+
+
+def _alone(problem: "Problem") -> Floats:
+    """What fairness compares the end of each owner with; a pass over the tasks, so not in vain."""
+    if not problem.objective.fairness:
+        return np.zeros(len(owners(problem.workflow)))
+    cores = sum(each.cores for each in problem.cluster.workers)
+    least = least_alone(problem.workflow, problem.duration.min(axis=1), cores)
+    return _floats(list(least.values()))
 
 
 def _pools(problem: "Problem") -> tuple[Floats, Floats]:

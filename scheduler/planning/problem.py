@@ -10,66 +10,14 @@ from numpy.typing import NDArray
 from scheduler.cluster import Allocation, Cluster, Worker
 from scheduler.errors import Infeasible, InvalidInput
 from scheduler.forecast import Forecast
-from scheduler.numbers import not_negative, positive
 from scheduler.planning.flat import Flat, flatten
+from scheduler.planning.objective import Objective
 from scheduler.planning.schedule import Placement
 from scheduler.workflow import Task, Workflow
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
-AIMS = ("makespan", "tardiness", "cost", "energy", "fairness")
 GROWTH = 2.0  # of the allocation after an attempt ran out of memory, where nothing is planned
-
-
-@dataclass(frozen=True, kw_only=True)
-class Objective:
-    """What a good schedule is: the least weighted sum of the aims, with these beliefs and limits.
-
-    The aims, each times its weight: `makespan` (seconds), `tardiness` (seconds after the deadline,
-    summed over the tasks, each times its weight), `cost` (money), `energy` (joules), `fairness`
-    (seconds by which the worst treated owner is behind). `hard_deadlines` makes every deadline a
-    limit, `budget` limits the money, `quotas` the cores that the tasks of an owner hold at a time.
-
-    `duration_quantile` is the level at which durations are planned. `memory_quantile` is the level
-    of memory that is reserved, times `memory_margin`, where a task's owner has not asked for an
-    amount of memory and the forecast brings no allocations.
-    """
-
-    makespan: float = 1.0
-    tardiness: float = 0.0
-    cost: float = 0.0
-    energy: float = 0.0
-    fairness: float = 0.0
-    hard_deadlines: bool = False
-    budget: float | None = None
-    quotas: Mapping[str, float] = field(default_factory=dict)
-    duration_quantile: float = 0.5
-    memory_quantile: float = 0.9
-    memory_margin: float = 1.2
-
-    def __post_init__(self) -> None:
-        for name in ("duration_quantile", "memory_quantile"):
-            if not 0 < getattr(self, name) < 1:
-                raise InvalidInput(
-                    f"Objective: {name} must lie between 0 and 1, found {getattr(self, name)!r}."
-                )
-        if not self.memory_margin >= 1:
-            raise InvalidInput(
-                f"Objective: memory_margin must be at least 1, found {self.memory_margin!r}."
-            )
-        weights = [getattr(self, name) for name in AIMS]
-        for name, weight in zip(AIMS, weights, strict=True):
-            not_negative(weight, name, _refuse)
-        if not any(weights):
-            raise InvalidInput("Objective: at least one aim must weigh more than 0, found none.")
-        if self.budget is not None:
-            not_negative(self.budget, "budget", _refuse)
-        for owner, cores in self.quotas.items():
-            positive(cores, f"quotas[{owner!r}]", _refuse)
-
-
-def _refuse(message: str) -> InvalidInput:
-    return InvalidInput(f"Objective: {message}")
 
 
 @dataclass(frozen=True, eq=False)

@@ -15,7 +15,8 @@ from numpy.typing import NDArray
 
 from scheduler.cluster import Cluster, Worker
 from scheduler.forecast import Forecast, uniform_affinity
-from scheduler.planning.problem import Objective, Problem
+from scheduler.planning.objective import Objective
+from scheduler.planning.problem import Problem
 from scheduler.workflow import Dependency, Task, Workflow
 
 Floats = NDArray[np.float64]

@@ -8,7 +8,7 @@ from dashboard.reading import Plan, RunView
 from scheduler.cluster import Allocation, Cluster, Worker
 from scheduler.execution.events import Observation
 from scheduler.forecast import Forecast, uniform_affinity
-from scheduler.planning.problem import Objective
+from scheduler.planning.objective import Objective
 from scheduler.planning.schedule import Placement, Schedule
 from scheduler.records import Outcome
 from scheduler.store.values import Attempt, KindSummary, Metric, ModelVersion, RunSummary

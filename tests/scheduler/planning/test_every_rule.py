@@ -14,7 +14,8 @@ from worlds import GB, changed, one_by_one, problem_of, schedule_of
 
 from scheduler.cluster import Allocation
 from scheduler.planning.feasibility import Rule, violations
-from scheduler.planning.problem import Objective, Problem
+from scheduler.planning.objective import Objective
+from scheduler.planning.problem import Problem
 from scheduler.planning.schedule import Placement, Schedule
 
 

@@ -6,7 +6,8 @@ from worlds import GB, certain, planned_by, problem_of
 
 from scheduler.cluster import Cluster, Worker
 from scheduler.errors import Infeasible, InvalidInput
-from scheduler.planning.problem import Objective, Problem
+from scheduler.planning.objective import Objective
+from scheduler.planning.problem import Problem
 from scheduler.workflow import Task, Workflow
 
 
