@@ -1,0 +1,546 @@
+"""Local search over plans of workers that run one task at a time, on flat arrays.
+
+A plan is a worker for each task and an order on each worker. Its times are longest ways through the
+graph that the dependencies and these orders make: `end` is the longest way up to the end of a task,
+`rest` the longest from its start to the end of all. A task that is taken out leaves both known
+without it, and then every place on every worker where it could go is measured exactly at the price
+of one addition: the longest way through it there.
+"""
+
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from scheduler.planning.flat import Floats
+from scheduler.planning.kernels.compiling import compiled
+
+Small = NDArray[np.int32]
+NOWHERE = -1
+
+
+class Board(NamedTuple):
+    """What does not change: n tasks, m workers, dependencies in both directions.
+
+    `duration` n x m, infinite where not eligible; `ready` n x m, the earliest start there. `guess`
+    is what a task lasts while it has no worker (n). `lag` m x m, seconds per transfer. `ends` are
+    the tasks that nothing waits for.
+    """
+
+    duration: Floats
+    ready: Floats
+    guess: Floats
+    into_start: Small
+    into_task: Small
+    into_bytes: Floats
+    onto_start: Small
+    onto_task: Small
+    onto_bytes: Floats
+    per_byte: Floats
+    lag: Floats
+    ends: Small
+
+
+class Plan(NamedTuple):
+    """What changes: n each, but `first` m.
+
+    `worker` (NOWHERE while out), the task `before` and `after` on the same worker, `order` with
+    every task after all it waits for and `place`, where each stands in it, how long it `took`,
+    `end` and `rest`.
+    """
+
+    worker: Small
+    before: Small
+    after: Small
+    order: Small
+    place: Small
+    took: Floats
+    end: Floats
+    rest: Floats
+    first: Small
+
+
+class Desk(NamedTuple):
+    """Room to work in: marks of a round, what must be computed anew, lists of tasks; n each."""
+
+    mark: Small
+    stale: NDArray[np.int8]
+    list: Small
+    path: Small
+    out: Small
+
+
+@compiled
+def draw(state: NDArray[np.uint64]) -> float:
+    """A number from 0 to below 1 (xorshift64*, Vigna 2016); `state` holds one nonzero word."""
+    x = state[0]
+    x ^= x >> np.uint64(12)
+    x ^= x << np.uint64(25)
+    x ^= x >> np.uint64(27)
+    state[0] = x
+    return float((x * np.uint64(2685821657736338717)) >> np.uint64(11)) * (1.0 / 9007199254740992.0)
+
+
+@compiled
+def makespan(board: Board, plan: Plan) -> float:
+    """When the last task ends."""
+    most = 0.0
+    for t in board.ends:
+        if plan.end[t] > most:
+            most = plan.end[t]
+    return most
+
+
+@compiled
+def settle_ends(board: Board, plan: Plan, stale: NDArray[np.int8], low: int, high: int) -> None:
+    """Computes `end` anew where stale, from place `low` on; 2 is stale and passed on for sure."""
+    worker, took, end = plan.worker, plan.took, plan.end
+    i = low
+    while i <= high:
+        t = plan.order[i]
+        i += 1
+        if stale[t] == 0:
+            continue
+        forced = stale[t] == 2
+        stale[t] = 0
+        w = worker[t]
+        if w >= 0:
+            begin = board.ready[t, w]
+            for e in range(board.into_start[t], board.into_start[t + 1]):
+                p = board.into_task[e]
+                v = worker[p]
+                arrival = end[p]
+                if v >= 0 and v != w:
+                    arrival += board.into_bytes[e] * board.per_byte[v, w] + board.lag[v, w]
+                if arrival > begin:
+                    begin = arrival
+            p = plan.before[t]
+            if p >= 0 and end[p] > begin:
+                begin = end[p]
+        else:
+            begin = 0.0
+            for e in range(board.into_start[t], board.into_start[t + 1]):
+                p = board.into_task[e]
+                if end[p] > begin:
+                    begin = end[p]
+        new = begin + took[t]
+        if new != end[t] or forced:
+            end[t] = new
+            for e in range(board.onto_start[t], board.onto_start[t + 1]):
+                s = board.onto_task[e]
+                if stale[s] == 0:
+                    stale[s] = 1
+                if plan.place[s] > high:
+                    high = plan.place[s]
+            s = plan.after[t]
+            if s >= 0:
+                if stale[s] == 0:
+                    stale[s] = 1
+                if plan.place[s] > high:
+                    high = plan.place[s]
+
+
+@compiled
+def settle_rests(board: Board, plan: Plan, stale: NDArray[np.int8], high: int, low: int) -> None:
+    """Computes `rest` anew where stale, from place `high` down."""
+    worker, took, rest = plan.worker, plan.took, plan.rest
+    i = high
+    while i >= low:
+        t = plan.order[i]
+        i -= 1
+        if stale[t] == 0:
+            continue
+        forced = stale[t] == 2
+        stale[t] = 0
+        w = worker[t]
+        behind = 0.0
+        for e in range(board.onto_start[t], board.onto_start[t + 1]):
+            s = board.onto_task[e]
+            v = worker[s]
+            way = rest[s]
+            if w >= 0 and v >= 0 and v != w:
+                way += board.onto_bytes[e] * board.per_byte[w, v] + board.lag[w, v]
+            if way > behind:
+                behind = way
+        s = plan.after[t]
+        if s >= 0 and rest[s] > behind:
+            behind = rest[s]
+        new = behind + took[t]
+        if new != rest[t] or forced:
+            rest[t] = new
+            for e in range(board.into_start[t], board.into_start[t + 1]):
+                p = board.into_task[e]
+                if stale[p] == 0:
+                    stale[p] = 1
+                if plan.place[p] < low:
+                    low = plan.place[p]
+            p = plan.before[t]
+            if p >= 0:
+                if stale[p] == 0:
+                    stale[p] = 1
+                if plan.place[p] < low:
+                    low = plan.place[p]
+
+
+@compiled
+def settle(board: Board, plan: Plan, desk: Desk) -> None:
+    """Computes all times anew."""
+    n = plan.worker.size
+    desk.stale[:] = 2
+    settle_ends(board, plan, desk.stale, 0, n - 1)
+    desk.stale[:] = 2
+    settle_rests(board, plan, desk.stale, n - 1, 0)
+    desk.stale[:] = 0
+
+
+@compiled
+def take_out(board: Board, plan: Plan, desk: Desk, count: int) -> None:
+    """Takes the first `count` tasks of desk.out off their workers and settles the times."""
+    stale, out = desk.stale, desk.out
+    low, high = plan.worker.size, -1
+    for i in range(count):
+        t = out[i]
+        a, b, w = plan.before[t], plan.after[t], plan.worker[t]
+        if a >= 0:
+            plan.after[a] = b
+        else:
+            plan.first[w] = b
+        if b >= 0:
+            plan.before[b] = a
+            stale[b] = 2
+            low = min(low, plan.place[b])
+            high = max(high, plan.place[b])
+        plan.before[t] = plan.after[t] = plan.worker[t] = NOWHERE
+        plan.took[t] = board.guess[t]
+        stale[t] = 2
+        low = min(low, plan.place[t])
+        high = max(high, plan.place[t])
+        desk.list[i] = a
+    settle_ends(board, plan, stale, low, high)
+    low, high = plan.worker.size, -1
+    for i in range(count):
+        for t in (out[i], desk.list[i]):
+            if t >= 0:
+                stale[t] = 2
+                low = min(low, plan.place[t])
+                high = max(high, plan.place[t])
+    settle_rests(board, plan, stale, high, low)
+
+
+@compiled
+def mark_ways(board: Board, plan: Plan, desk: Desk, v: int, mark: int) -> None:
+    """Marks what comes after v with `mark` and what comes before it with `mark` + 1."""
+    seen, place = desk.mark, plan.place
+    high = place[v]
+    i = high
+    seen[v] = mark
+    while i <= high:
+        t = plan.order[i]
+        i += 1
+        if seen[t] != mark:
+            continue
+        for e in range(board.onto_start[t], board.onto_start[t + 1]):
+            s = board.onto_task[e]
+            seen[s] = mark
+            high = max(high, place[s])
+        s = plan.after[t]
+        if s >= 0:
+            seen[s] = mark
+            high = max(high, place[s])
+    low = place[v]
+    i = low
+    seen[v] = mark + 1
+    while i >= low:
+        t = plan.order[i]
+        i -= 1
+        if seen[t] != mark + 1:
+            continue
+        for e in range(board.into_start[t], board.into_start[t + 1]):
+            p = board.into_task[e]
+            seen[p] = mark + 1
+            low = min(low, place[p])
+        p = plan.before[t]
+        if p >= 0:
+            seen[p] = mark + 1
+            low = min(low, place[p])
+
+
+@compiled
+def best_place(
+    board: Board, plan: Plan, desk: Desk, v: int, mark: int, blink: float, state: NDArray[np.uint64]
+) -> tuple[int, int]:
+    """The worker and the task after which v makes the shortest way; NOWHERE stands for the front.
+
+    Every place is overlooked with the chance `blink`, but not all of them. What comes after v must
+    be marked with `mark`, what comes before it with `mark` + 1.
+    """
+    best, best_worker, best_before = np.inf, NOWHERE, NOWHERE
+    m = plan.first.size
+    shift = int(draw(state) * m)
+    for k in range(m):
+        w = k + shift
+        if w >= m:
+            w -= m
+        d = board.duration[v, w]
+        if d >= best:
+            continue
+        head, tail = board.ready[v, w], 0.0
+        for e in range(board.into_start[v], board.into_start[v + 1]):
+            p = board.into_task[e]
+            u = plan.worker[p]
+            arrival = plan.end[p]
+            if u >= 0 and u != w:
+                arrival += board.into_bytes[e] * board.per_byte[u, w] + board.lag[u, w]
+            head = max(head, arrival)
+        if head + d >= best:
+            continue
+        for e in range(board.onto_start[v], board.onto_start[v + 1]):
+            s = board.onto_task[e]
+            u = plan.worker[s]
+            way = plan.rest[s]
+            if u >= 0 and u != w:
+                way += board.onto_bytes[e] * board.per_byte[w, u] + board.lag[w, u]
+            tail = max(tail, way)
+        if head + d + tail >= best or (best < np.inf and draw(state) < blink):
+            continue
+        here, here_before = np.inf, NOWHERE
+        a, b = NOWHERE, plan.first[w]
+        while True:
+            before, after = head, tail
+            if a >= 0 and plan.end[a] > before:
+                before = plan.end[a]
+            if b >= 0:
+                if desk.mark[b] == mark + 1:
+                    here = np.inf
+                    a, b = b, plan.after[b]
+                    continue
+                if plan.rest[b] > after:
+                    after = plan.rest[b]
+            if before + d + after < here:
+                here, here_before = before + d + after, a
+            if b < 0 or desk.mark[b] == mark:
+                break
+            a, b = b, plan.after[b]
+        if here < best:
+            best, best_worker, best_before = here, w, here_before
+    return best_worker, best_before
+
+
+@compiled
+def put_in(board: Board, plan: Plan, desk: Desk, v: int, w: int, a: int, mark: int) -> None:
+    """Puts v on the worker after a (or in front) and settles the times."""
+    b = plan.after[a] if a >= 0 else plan.first[w]
+    place = plan.place
+    low = high = place[v]
+    if a >= 0:
+        high = max(high, place[a])
+    if b >= 0:
+        low = min(low, place[b])
+    if low < high:
+        reorder(board, plan, desk, v, b, low, high, mark)
+    if a >= 0:
+        plan.after[a] = v
+    else:
+        plan.first[w] = v
+    if b >= 0:
+        plan.before[b] = v
+    plan.before[v], plan.after[v], plan.worker[v] = a, b, w
+    plan.took[v] = board.duration[v, w]
+    stale = desk.stale
+    stale[v] = 2
+    settle_ends(board, plan, stale, place[v], place[v])
+    stale[v] = 2
+    settle_rests(board, plan, stale, place[v], place[v])
+
+
+@compiled
+def reorder(
+    board: Board, plan: Plan, desk: Desk, v: int, b: int, low: int, high: int, mark: int
+) -> None:
+    """Moves v and what comes after v and b behind the rest of order[low:high + 1]."""
+    seen, order, place = desk.mark, plan.order, plan.place
+    seen[v] = mark
+    if b >= 0:
+        seen[b] = mark
+    kept, moved = low, 0
+    for i in range(low, high + 1):
+        t = order[i]
+        if seen[t] != mark:
+            order[kept] = t
+            place[t] = kept
+            kept += 1
+            continue
+        for e in range(board.onto_start[t], board.onto_start[t + 1]):
+            seen[board.onto_task[e]] = mark
+        if plan.after[t] >= 0:
+            seen[plan.after[t]] = mark
+        if t != v:
+            desk.list[moved] = t
+            moved += 1
+    order[kept] = v
+    place[v] = kept
+    for i in range(moved):
+        t = desk.list[i]
+        order[kept + 1 + i] = t
+        place[t] = kept + 1 + i
+
+
+@compiled
+def copy(source: Plan, target: Plan) -> None:
+    """Makes the target equal to the source."""
+    target.worker[:] = source.worker
+    target.before[:] = source.before
+    target.after[:] = source.after
+    target.order[:] = source.order
+    target.place[:] = source.place
+    target.took[:] = source.took
+    target.end[:] = source.end
+    target.rest[:] = source.rest
+    target.first[:] = source.first
+
+
+@compiled
+def critical_path(board: Board, plan: Plan, path: Small, state: NDArray[np.uint64]) -> int:
+    """Fills `path` with a longest way, last task first; gives how many. Ties are drawn."""
+    most = makespan(board, plan)
+    here, ties = NOWHERE, 0
+    for t in board.ends:
+        if plan.end[t] >= most:
+            ties += 1
+            if draw(state) * ties < 1.0:
+                here = t
+    count = 0
+    while here >= 0:
+        path[count] = here
+        count += 1
+        w = plan.worker[here]
+        begin = plan.end[here] - plan.took[here]
+        leeway = 1e-9 * plan.end[here]
+        following, ties = NOWHERE, 0
+        for e in range(board.into_start[here], board.into_start[here + 1]):
+            p = board.into_task[e]
+            u = plan.worker[p]
+            arrival = plan.end[p]
+            if u != w:
+                arrival += board.into_bytes[e] * board.per_byte[u, w] + board.lag[u, w]
+            if arrival >= begin - leeway:
+                ties += 1
+                if draw(state) * ties < 1.0:
+                    following = p
+        p = plan.before[here]
+        if p >= 0 and plan.end[p] >= begin - leeway:
+            ties += 1
+            if draw(state) * ties < 1.0:
+                following = p
+        here = following
+    return count
+
+
+@compiled
+def neighbour(board: Board, plan: Plan, t: int, state: NDArray[np.uint64]) -> int:
+    """A task next to t, in the workflow or on its worker; t itself where that one is missing."""
+    kind = draw(state)
+    if kind < 0.35:
+        low, high = board.into_start[t], board.into_start[t + 1]
+        return board.into_task[low + int(draw(state) * (high - low))] if high > low else t
+    if kind < 0.7:
+        low, high = board.onto_start[t], board.onto_start[t + 1]
+        return board.onto_task[low + int(draw(state) * (high - low))] if high > low else t
+    other = plan.before[t] if kind < 0.85 else plan.after[t]
+    return other if other >= 0 else t
+
+
+@compiled
+def choose(
+    board: Board,
+    plan: Plan,
+    desk: Desk,
+    length: int,
+    most: int,
+    mark: int,
+    state: NDArray[np.uint64],
+) -> int:
+    """Fills desk.out with related tasks around one of the critical path; gives how many."""
+    n = plan.worker.size
+    t = desk.path[int(draw(state) * length)] if draw(state) < 0.85 else int(draw(state) * n)
+    wanted = 1 + int(draw(state) * draw(state) * most)
+    desk.out[0] = t
+    desk.mark[t] = mark
+    count = 1
+    for _ in range(3 * wanted):
+        if count >= wanted:
+            break
+        t = neighbour(board, plan, desk.out[int(draw(state) * count)], state)
+        if desk.mark[t] != mark:
+            desk.mark[t] = mark
+            desk.out[count] = t
+            count += 1
+    return count
+
+
+@compiled
+def sort_by_place(plan: Plan, out: Small, count: int) -> None:
+    for i in range(1, count):
+        t = out[i]
+        j = i
+        while j > 0 and plan.place[out[j - 1]] > plan.place[t]:
+            out[j] = out[j - 1]
+            j -= 1
+        out[j] = t
+
+
+@compiled
+def anneal(
+    board: Board,
+    plan: Plan,
+    kept: Plan,
+    best: Plan,
+    desk: Desk,
+    rounds: int,
+    hot: float,
+    cold: float,
+    most: int,
+    blink: float,
+    state: NDArray[np.uint64],
+) -> float:
+    """Takes related tasks out and puts each back at its best place, `rounds` times.
+
+    A longer plan is kept with the chance exp(-excess / temperature), the temperature falling from
+    `hot` to `cold` (seconds). `plan`, `kept` and `best` begin equal; `best` ends as the shortest
+    plan seen. Gives its makespan.
+    """
+    copy(plan, kept)
+    now = makespan(board, plan)
+    shortest = makespan(board, best)
+    mark = 0
+    desk.mark[:] = -1
+    length = critical_path(board, plan, desk.path, state)
+    ratio = (cold / hot) ** (1.0 / max(rounds, 1)) if hot > 0 else 1.0
+    temperature = hot
+    for _ in range(rounds):
+        count = choose(board, plan, desk, length, most, mark, state)
+        mark += 1
+        if draw(state) < 0.5:
+            sort_by_place(plan, desk.out, count)
+        take_out(board, plan, desk, count)
+        for i in range(count):
+            v = desk.out[i]
+            mark_ways(board, plan, desk, v, mark)
+            w, a = best_place(board, plan, desk, v, mark, blink, state)
+            put_in(board, plan, desk, v, w, a, mark + 2)
+            mark += 3
+        new = makespan(board, plan)
+        if new <= now or draw(state) < np.exp((now - new) / temperature):
+            now = new
+            copy(plan, kept)
+            length = critical_path(board, plan, desk.path, state)
+            if new < shortest:
+                shortest = new
+                copy(plan, best)
+        else:
+            copy(kept, plan)
+        temperature *= ratio
+        if mark > 2000000000:
+            desk.mark[:] = -1
+            mark = 0
+    return shortest
