@@ -6,7 +6,7 @@ from numpy.random import default_rng
 
 from learner.policy import Policy, relative
 from learner.policy_features import Encoding
-from learner.policy_forest import Forest, ForestSettings, grow
+from learner.policy_forest import Forest, ForestSettings, _explained, _left, _removed, grow
 from scheduler.errors import InvalidInput
 
 FEW = ForestSettings(trees=40)
@@ -107,6 +107,26 @@ def test_a_tree_divides_its_rows_and_leaves_hold_their_means(seed: int, leaf: in
     np.testing.assert_allclose((told * counts[:, None]).sum(0), cost.sum(0), atol=1e-9)
     assert ((column < 0) == (child == 0)).all()
     assert np.isfinite(value).all()
+
+
+@settings(max_examples=20, deadline=None)
+@given(seed=st.integers(0, 10_000))
+def test_a_cut_explains_what_scatter_falls_by_and_saves_what_a_second_choice_saves(
+    seed: int,
+) -> None:
+    rng = default_rng(seed)
+    values, shown, total = rng.normal(size=(30, 3)), rng.permutation(30).astype(float), np.zeros(3)
+    at = rng.uniform(0, 29)
+    left = shown <= at
+    sides = values[left], values[~left]
+    count = _left(values, shown, at, total)
+    explained = _explained(total, values.sum(0), count, 30)
+    saved = _removed(total, values.sum(0))
+    assert count == left.sum()
+    scatter = [each.var(0).sum() * len(each) for each in (values, *sides)]
+    np.testing.assert_allclose(explained, scatter[0] - scatter[1] - scatter[2], atol=1e-9)
+    cheapest = [each.sum(0).min() for each in (values, *sides)]
+    np.testing.assert_allclose(saved, cheapest[0] - cheapest[1] - cheapest[2], atol=1e-9)
 
 
 def test_trees_divide_where_another_worker_becomes_best_and_not_where_costs_differ() -> None:
