@@ -1,0 +1,177 @@
+"""The search where several tasks share a worker or a pool: below the planners, above the kernels.
+
+Islands of plans breed on threads of their own and meet after each round. The result depends on the
+problem, the seed and the number of evaluations alone; time can only stop it between rounds.
+"""
+
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from typing import NamedTuple
+
+import numpy as np
+
+from scheduler.planning.flat import Flat, Floats, Ints
+from scheduler.planning.kernels.graph import longest_after
+from scheduler.planning.kernels.serial import Serial
+from scheduler.planning.kernels.serial_search import (
+    COUNT,
+    FILLED,
+    Crowd,
+    evolved,
+    justified,
+    valued,
+)
+from scheduler.planning.packing import packed, room_for
+
+ISLANDS, SIZE = 2, 40
+ROUND = 3000  # evaluations of an island between two meetings, in tasks of one hundred
+
+
+class Arrays(NamedTuple):
+    """A whole plan: the worker (index), start and end (seconds) of each task, n each."""
+
+    worker: Ints
+    start: Floats
+    end: Floats
+
+
+def never() -> bool:
+    """Nothing stops the search but its evaluations."""
+    return False
+
+
+def improved(
+    flat: Flat,
+    start: Sequence[Arrays],
+    *,
+    evaluations: int,
+    seed: int,
+    stop: Callable[[], bool] = never,
+    enough: float = -np.inf,
+) -> Arrays:
+    """The best plan found from these: never worse in value than the best of them.
+
+    `start` holds feasible plans, at least one. `evaluations` counts decoded schedules, three for
+    each plan bred. `stop` is asked between rounds. A makespan of `enough` or less ends the search
+    where the makespan is the only aim: give it a lower bound.
+    """
+    islands = [Island(flat, seed=seed, number=i) for i in range(ISLANDS)]
+    for i, plan in enumerate(start):
+        for island in islands if i == 0 else [islands[i % ISLANDS]]:
+            island.take(plan)
+    each = max(300, ROUND * 100 // len(flat.row))
+    with ThreadPoolExecutor(ISLANDS) as threads:
+        while (left := evaluations - sum(one.count for one in islands)) > 0 and not stop():
+            share = min(each, max(3, left // ISLANDS))
+            if any(list(threads.map(lambda one, n=share: one.breed(n, enough), islands))):
+                break
+            _meet(islands)
+    return min(islands, key=lambda island: island.value).best
+
+
+def value_of(flat: Flat, plan: Arrays) -> float:
+    """What the search minimises: the weighted aims, with a little of the mean end."""
+    return float(valued(flat, plan.worker, plan.start, plan.end))
+
+
+class Island:
+    """One crowd of plans, bred by one thread."""
+
+    def __init__(self, flat: Flat, *, seed: int, number: int) -> None:
+        self.flat, (self.fore, self.back) = flat, packed(flat)
+        self.room = room_for(self.fore)
+        self.crowd = _crowd(flat, self.fore, seed=seed, number=number)
+        self.place = np.argsort(flat.order)
+        self.alone = _only_makespan(flat)
+
+    @property
+    def count(self) -> int:
+        """Schedules evaluated so far."""
+        return int(self.crowd.state[COUNT])
+
+    @property
+    def value(self) -> float:
+        """What the best plan is worth: less is better."""
+        return float(self.crowd.best_value[0])
+
+    @property
+    def best(self) -> Arrays:
+        """The best plan seen."""
+        crowd = self.crowd
+        return Arrays(crowd.best_worker.copy(), crowd.best_start.copy(), crowd.best_end.copy())
+
+    def take(self, plan: Arrays) -> None:
+        """Adds a plan to the crowd, justified; it also counts as seen as it is."""
+        order = np.lexsort((self.place, plan.start)).astype(np.int64)
+        self._remember(plan)
+        flat, fore, back = self.flat, self.fore, self.back
+        worker, start, end = plan.worker.astype(np.int64), plan.start.copy(), plan.end.copy()
+        value = float(justified(flat, fore, back, self.room, order, worker, start, end))
+        self._remember(Arrays(worker, start, end))
+        crowd, place = self.crowd, int(self.crowd.state[FILLED])
+        if place < len(crowd.value):
+            crowd.state[FILLED] += 1
+        else:
+            place = int(np.argmax(crowd.value))
+        crowd.value[place], crowd.lists[place] = value, order
+        crowd.workers[place], crowd.starts[place] = worker, start
+
+    def breed(self, evaluations: int, enough: float) -> bool:
+        """Goes on for so many evaluations; whether a makespan of `enough` was reached."""
+        limit = enough * (1 + 1e-9) if self.alone else -np.inf
+        flat, fore, back = self.flat, self.fore, self.back
+        return bool(evolved(flat, fore, back, self.room, self.crowd, evaluations, limit))
+
+    def _remember(self, plan: Arrays) -> None:
+        crowd = self.crowd
+        value = float(valued(self.flat, plan.worker, plan.start, plan.end))
+        if value < crowd.best_value[0]:
+            crowd.best_value[:] = value, plan.end.max()
+            crowd.best_worker[:] = plan.worker
+            crowd.best_start[:], crowd.best_end[:] = plan.start, plan.end
+
+
+def _meet(islands: Sequence[Island]) -> None:
+    """The best plan of all becomes a member of every island that has none as good."""
+    best = min(islands, key=lambda island: island.value)
+    for each in islands:
+        if each.value > best.value + 1e-9:
+            each.take(best.best)
+
+
+def _only_makespan(flat: Flat) -> bool:
+    aims = flat.aims
+    others = aims.tardiness or aims.flow or aims.cost or aims.energy or aims.fairness
+    limits = aims.budget < np.inf or (aims.hard_deadlines and np.isfinite(flat.deadline).any())
+    return not (others or limits)
+
+
+def _crowd(flat: Flat, fore: Serial, *, seed: int, number: int) -> Crowd:
+    n = len(flat.row)
+    able = np.isfinite(fore.duration)
+    mean = np.where(able, fore.duration, 0.0).sum(axis=1) / able.sum(axis=1)
+    backwards = flat.order[::-1].copy()
+    delay = np.zeros(len(flat.after_task))
+    bits = np.random.SeedSequence([seed, number]).generate_state(1, np.uint64) | np.uint64(1)
+    return Crowd(
+        lists=np.zeros((SIZE, n), dtype=np.int64),
+        workers=np.zeros((SIZE, n), dtype=np.int64),
+        starts=np.zeros((SIZE, n)),
+        value=np.full(SIZE, np.inf),
+        best_worker=np.zeros(n, dtype=np.int64),
+        best_start=np.zeros(n),
+        best_end=np.zeros(n),
+        best_value=np.full(2, np.inf),
+        urgency=longest_after(backwards, flat.after_start, flat.after_task, delay, mean),
+        load=_load(fore, mean),
+        bits=bits,
+        state=np.zeros(4, dtype=np.int64),
+    )
+
+
+def _load(fore: Serial, mean: Floats) -> Floats:
+    """Work of each task as a share of all that there is of what it takes, n."""
+    share: Floats = fore.cores / fore.worker_cores.sum() * fore.bounded.max()
+    if len(fore.limit):
+        share = share + (fore.need / np.maximum(fore.limit, 1e-9)).sum(axis=1)
+    return (share + 1e-6) * mean
