@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 from hypothesis import given
-from strategies import problems, quick
+from strategies import problems, quick, rich_problems
 from worlds import NAMED, chain, fork_join, one_worker, single_task
 
 from scheduler.discover import implementations
@@ -92,6 +92,15 @@ def test_a_fork_join_takes_its_ends_and_the_rounds_between(planner: Planner) -> 
 @quick
 @given(problem=problems())
 def test_random_problems_get_feasible_schedules_above_the_bound(planner, problem: Problem) -> None:
+    schedule = planner.plan(problem)
+    assert violations(schedule, problem) == ()
+    assert schedule.lower_bound <= schedule.makespan
+
+
+@every_planner
+@quick
+@given(problem=rich_problems())
+def test_problems_of_every_rule_get_feasible_schedules_above_the_bound(planner, problem) -> None:
     schedule = planner.plan(problem)
     assert violations(schedule, problem) == ()
     assert schedule.lower_bound <= schedule.makespan
