@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 
 from learner.features import Inputs
 from learner.kernel import Bells, Curves
-from learner.offsets.ridge import FARTHEST, Ridge
+from learner.offsets.ridge import FARTHEST, Ridge, median
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
@@ -65,7 +65,7 @@ def _smooth(ridge: Ridge, tasks: Inputs, sizes: Floats, workers: Ints, shared: _
     value += base[:, None]
     value += ridge.worker[workers]
     mine = np.flatnonzero(ridge.few[tasks.kind] > 0)
-    kind, few = tasks.kind[mine], ridge.few[tasks.kind[mine], None]
-    line = ridge.plain.at(ridge.ranges.natural(sizes[mine]), kind)[:, None] + ridge.worker[workers]
-    value[mine] += few * (line - value[mine])
+    kind, own = tasks.kind[mine], value[mine] - ridge.worker[workers]
+    low, middle, high = (each[:, None] for each in ridge.readings(sizes[mine], kind))
+    value[mine] += ridge.few[kind, None] * (median(own, low, middle, high) - own)
     return value

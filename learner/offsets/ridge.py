@@ -17,8 +17,8 @@ from scheduler.predictors.history import DEFAULT
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
 FARTHEST = float(np.log(1000.0))  # how far beyond the sizes seen the growth goes on
-FEW = 12.0  # rows of a kind at which its plain line counts for half
-LEAST = 0.01  # a share below which the plain line is left out
+FEW = 12.0  # rows of a kind up to which only the median of its readings is believed
+LEAST = 0.02  # a share below which that median is left out
 PLACES = ("first", "worker")  # arrays of whole numbers
 
 
@@ -80,8 +80,8 @@ class Ridge:
     """What is believed of one quantity; `growth` bounds how it goes on outside the sizes seen.
 
     The mean of a kind is that of its two laws (`laws`, `lines`), or where it has none what all
-    kinds share (`slopes`); `curves` add what the kind's rows say beyond that. A kind with few rows
-    is believed in part (`few`) to follow its plain line.
+    kinds share (`slopes`); `curves` add what the kind's rows say beyond that. Where a kind has few
+    rows, the median of the four readings is believed (`few`): of both laws, the plain line, curve.
 
     Shape: intercept, few: kinds; slopes: kinds x columns; worker: workers.
     """
@@ -130,14 +130,21 @@ class Ridge:
         return self.shrunk(inputs, sizes, self.base(inputs, sizes) + curve)
 
     def shrunk(self, inputs: Inputs, sizes: Floats, said: Floats) -> Floats:
-        """What is said, halfway to the plain line where a kind has few rows."""
+        """What is said, moved to the median of all readings where a kind has few rows."""
         few = self.few[inputs.kind]
         mine = np.flatnonzero(few > 0)
-        part, few = inputs.take(mine), few[mine]
-        line = self.plain.at(self.ranges.natural(sizes[mine]), part.kind)
-        shrunk = said.copy()
-        shrunk[mine] += few * (line + self.worker[part.worker] - said[mine])
+        worker = self.worker[inputs.worker[mine]]
+        shrunk, own = said.copy(), said[mine] - worker
+        low, middle, high = self.readings(sizes[mine], inputs.kind[mine])
+        shrunk[mine] += few[mine] * (median(own, low, middle, high) - own)
         return shrunk
+
+    def readings(self, sizes: Floats, kind: Ints) -> tuple[Floats, Floats, Floats]:
+        """What the two laws and the plain line say on no worker, in order: n each."""
+        grown = self.ranges.natural(sizes)
+        said = [each.at(grown, kind) for each in (self.laws, self.lines, self.plain)]
+        low, middle, high = np.sort(said, axis=0)
+        return low, middle, high
 
     def as_arrays(self) -> dict[str, Floats]:
         """Plain arrays from which `from_arrays` makes the same."""
@@ -192,7 +199,7 @@ def fit_ridge(
     slopes = np.where(lawful[:, None], 0.0, pooled.slopes)
     intercept = np.where(lawful, 0.0, pooled.mean)
     count = np.bincount(rows.kind, minlength=kinds)
-    few = 1 / (1 + (count / FEW) ** 2)
+    few = np.minimum(2 / (1 + (count / FEW) ** 4), 1.0)
     few = np.where(lawful & (few > LEAST), few, 0.0)
     flat = Ridge(
         intercept,
@@ -223,6 +230,12 @@ def fit_ridge(
     told = np.where(np.isnan(apart), made.at(inputs), apart)
     spread = max(float((truth - told)[seen].std()), 0.01)
     return replace(made, scale=spread), told
+
+
+def median(value: Floats, low: Floats, middle: Floats, high: Floats) -> Floats:
+    """The median of four of which three are in order: the mean of the two in the middle."""
+    found: Floats = (middle + np.clip(value, low, high)) / 2
+    return found
 
 
 def works(inputs: Inputs, sizes: int) -> Ints:

@@ -2,12 +2,15 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from logged_worlds import KINDS, attempt, logs, seconds
 
 from learner.examples import Examples, Split
 from learner.features import Known
 from learner.offsets import Offsets
-from learner.offsets.ridge import fit_ridge, works
+from learner.offsets.pairs import offset_pairs
+from learner.offsets.ridge import fit_ridge, median, works
 from learner.targets import targets
 
 
@@ -110,8 +113,40 @@ def test_attempts_of_the_same_kind_and_sizes_are_one_work(examples: Examples) ->
     assert first == second != third
 
 
-@pytest.mark.parametrize(("rows", "share"), [(12, 0.5), (24, 0.2), (200, 0.0)])
-def test_a_kind_leans_on_its_plain_line_by_as_much_as_its_rows_are_few(rows, share) -> None:
+@given(st.lists(st.floats(-50, 50), min_size=4, max_size=4))
+def test_the_median_of_four_is_that_of_numpy(values: list[float]) -> None:
+    ordered = (np.array([each]) for each in sorted(values[1:]))
+    assert median(np.array(values[:1]), *ordered)[0] == pytest.approx(np.median(values))
+
+
+def test_up_to_a_dozen_rows_the_median_of_the_four_readings_is_said() -> None:
+    examples = Examples.of([r for r in logs(1600) if r.kind == "sort"][:72])
+    rows = examples.inputs.take(np.arange(12))
+    ridge, _ = fit_ridge(
+        rows, examples.truth["duration"][:12], targets()["duration"], examples.columns
+    )
+    sizes = ridge.ranges.filled(rows)
+    grown, worker = ridge.ranges.natural(sizes), ridge.worker[rows.worker]
+    said = [each.at(grown, rows.kind) + worker for each in (ridge.laws, ridge.lines, ridge.plain)]
+    said.append(replace(ridge, few=np.zeros_like(ridge.few)).at(rows))
+    assert np.ptp(said, axis=0).max() > 0.05
+    np.testing.assert_allclose(ridge.at(rows), np.median(said, axis=0))
+
+
+@pytest.mark.parametrize("count", [12, 24])
+def test_few_rows_are_told_on_all_workers_as_one_by_one(count: int) -> None:
+    examples = Examples.of([r for r in logs(1600) if r.kind == "sort"][: count + 60])
+    rows = examples.inputs.take(np.arange(count))
+    truth = examples.truth["duration"][:count]
+    ridge, _ = fit_ridge(rows, truth, targets()["duration"], examples.columns)
+    workers = np.arange(len(examples.columns.workers))
+    told = offset_pairs({"duration": ridge}, examples.inputs, workers)["duration"]
+    alone = [ridge.at(examples.inputs.on(np.full(len(examples), w))) for w in workers]
+    np.testing.assert_allclose(told, np.transpose(alone), atol=1e-6)
+
+
+@pytest.mark.parametrize(("rows", "share"), [(6, 1.0), (12, 1.0), (24, 2 / 17), (200, 0.0)])
+def test_a_kind_is_told_by_its_median_reading_as_much_as_its_rows_are_few(rows, share) -> None:
     examples = Examples.of([r for r in logs(1600) if r.kind == "sort"][: rows + 60])
     inputs, truth = examples.inputs.take(np.arange(rows)), examples.truth["duration"][:rows]
     fitted, _ = fit_ridge(inputs, truth, targets()["duration"], examples.columns)
