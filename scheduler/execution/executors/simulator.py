@@ -14,6 +14,7 @@ from scheduler.execution.events import AttemptEnded, Observation, Start
 from scheduler.execution.executors.base import Executor, Session
 from scheduler.forecast import Forecast
 from scheduler.planning.problem import Problem
+from scheduler.planning.spread import at_score
 from scheduler.records import Outcome
 
 EPOCH = datetime(2000, 1, 1, tzinfo=UTC)
@@ -50,12 +51,11 @@ class AsForecast(Truth):
     teaches: ClassVar[bool] = False
 
     def draw(self, problem: Problem, start: Start, rng: np.random.Generator) -> Draw:
-        """Durations, memory and cores from the quantiles, by interpolation; failure by its risk."""
+        """Each from the distribution that its quantiles stand for; failure by its risk."""
         row, column = problem.workflow.index[start.task], problem.cluster.index[start.worker]
-        level = rng.uniform(size=3)
         duration, memory, cpu = (
-            _drawn(problem.forecast, name, (row, column), share)
-            for name, share in zip(("duration", "memory", "cpu"), level, strict=True)
+            _drawn(problem.forecast, name, (row, column), score)
+            for name, score in zip(("duration", "memory", "cpu"), rng.normal(size=3), strict=True)
         )
         return Draw(
             duration, memory, cpu, bool(rng.uniform() < problem.forecast.failure[row, column])
@@ -144,6 +144,6 @@ def _outcome(draw: Draw, start: Start, limit: float | None) -> Observation:
     return Observation(Outcome.SUCCEEDED, draw.duration, draw.memory, draw.cpu, 0)
 
 
-def _drawn(forecast: Forecast, quantity: str, where: tuple[int, int], level: float) -> float:
+def _drawn(forecast: Forecast, quantity: str, where: tuple[int, int], score: float) -> float:
     values: np.ndarray[tuple[int, ...], np.dtype[np.float64]] = getattr(forecast, quantity)
-    return float(np.exp(np.interp(level, forecast.quantiles, np.log(values[where]))))
+    return float(at_score(values[where], forecast.quantiles, score))
