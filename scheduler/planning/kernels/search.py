@@ -23,13 +23,14 @@ class Board(NamedTuple):
     """What does not change: n tasks, m workers, dependencies in both directions.
 
     `duration` n x m, infinite where not eligible; `ready` n x m, the earliest start there. `guess`
-    is what a task lasts while it has no worker (n). `lag` m x m, seconds per transfer. `ends` are
-    the tasks that nothing waits for.
+    and `early` are what a task lasts and when it starts while it has no worker (n). `lag` m x m,
+    seconds per transfer. `ends` are the tasks that nothing waits for.
     """
 
     duration: Floats
     ready: Floats
     guess: Floats
+    early: Floats
     into_start: Small
     into_task: Small
     into_bytes: Floats
@@ -118,7 +119,7 @@ def settle_ends(board: Board, plan: Plan, stale: NDArray[np.int8], low: int, hig
             if p >= 0 and end[p] > begin:
                 begin = end[p]
         else:
-            begin = 0.0
+            begin = board.early[t]
             for e in range(board.into_start[t], board.into_start[t + 1]):
                 p = board.into_task[e]
                 if end[p] > begin:
