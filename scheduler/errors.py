@@ -56,12 +56,12 @@ class UnreadableLog(InvalidInput):
 
 
 class Infeasible(AllotError):
-    """No schedule exists; `reasons` names each task that no worker can take, and why."""
+    """No schedule exists; each of `reasons` names the tasks and what they cannot keep or have."""
 
     def __init__(self, reasons: Sequence[str]) -> None:
         told = [
             *reasons[:_NAMED],
-            *([f"and {len(reasons) - _NAMED} more tasks"] if len(reasons) > _NAMED else []),
+            *([f"and {len(reasons) - _NAMED} more reasons"] if len(reasons) > _NAMED else []),
         ]
         super().__init__("; ".join(told))
         self.reasons = tuple(reasons)

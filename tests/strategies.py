@@ -12,6 +12,7 @@ from scheduler.planning.problem import Problem
 from scheduler.records import Outcome, TaskRecord
 
 # The first example may compile; no single example has a deadline.
+few = settings(deadline=None, max_examples=25)
 quick = settings(deadline=None, max_examples=60)
 thorough = settings(deadline=None, max_examples=250)
 

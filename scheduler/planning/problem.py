@@ -13,6 +13,7 @@ from scheduler.forecast import Forecast
 from scheduler.planning.flat import Flat, flatten
 from scheduler.planning.objective import Objective
 from scheduler.planning.schedule import Placement
+from scheduler.planning.sharing import never_fitting
 from scheduler.workflow import Task, Workflow
 
 Floats = NDArray[np.float64]
@@ -38,7 +39,8 @@ class Problem:
 
     Part of it may have happened: the placements in `fixed` (by task; done, or running now) stay as
     they are, and no other task starts before `now` (seconds from the start of the run). Raises
-    Infeasible, with a reason per task, when some task has no worker that could take it.
+    Infeasible, with a reason per task, when some other task has no worker that could take it, or
+    needs more of a pool or of its owner's quota than there is.
     """
 
     workflow: Workflow
@@ -56,9 +58,12 @@ class Problem:
                 f"of its cluster, found one for {len(self.forecast.tasks)} tasks and "
                 f"{len(self.forecast.workers)} workers."
             )
-        stuck = np.flatnonzero(~self.eligible.any(axis=1))
-        if stuck.size:
-            raise Infeasible([self._why_stuck(self.workflow.tasks[row]) for row in stuck])
+        free = [task for task in self.workflow.tasks if task.id not in self.fixed]
+        able = self.eligible.any(axis=1).tolist()
+        whys = [self._why_stuck(task) for task in free if not able[self.workflow.index[task.id]]]
+        whys += never_fitting(free, self.cluster.pools, self.objective.quotas)
+        if whys:
+            raise Infeasible(whys)
 
     @cached_property
     def duration(self) -> Floats:
