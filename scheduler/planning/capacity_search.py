@@ -12,7 +12,8 @@ import numpy as np
 
 from scheduler.planning.flat import Flat, Floats, Ints
 from scheduler.planning.kernels.graph import longest_after
-from scheduler.planning.kernels.serial import Serial
+from scheduler.planning.kernels.lists import list_schedule
+from scheduler.planning.kernels.serial import Serial, decoded
 from scheduler.planning.kernels.serial_search import (
     COUNT,
     FILLED,
@@ -21,7 +22,10 @@ from scheduler.planning.kernels.serial_search import (
     justified,
     valued,
 )
+from scheduler.planning.listing import NO_BIAS
 from scheduler.planning.packing import packed, room_for
+from scheduler.planning.problem import Problem
+from scheduler.planning.ranking import by_upward_rank
 
 ISLANDS, SIZE = 2, 40
 ROUND = 3000  # evaluations of an island between two meetings, in tasks of one hundred
@@ -69,6 +73,39 @@ def improved(
     return min(islands, key=lambda island: island.value).best
 
 
+def from_lists(problem: Problem) -> list[Arrays]:
+    """The plans of two lists, to start from: the most urgent first, and first come first served."""
+    flat, order = problem.flat, by_upward_rank(problem)
+    urgent = list_schedule(flat, order, NO_BIAS, 1.0, True)
+    queued = list_schedule(flat, problem.topological, NO_BIAS, 0.0, False)
+    return [Arrays(*each) for each in (urgent, queued) if (each[0] >= 0).all()]
+
+
+class Decoder:
+    """Turns workers and an order into plans, and moves the tasks of a plan as late as they go."""
+
+    def __init__(self, flat: Flat) -> None:
+        self.flat, (self.fore, self.back) = flat, packed(flat)
+        self.room, self.place = room_for(self.fore), np.argsort(flat.order)
+
+    def earliest(self, worker: Ints, start: Floats) -> Arrays:
+        """Every task as early as it goes, in the order of these starts, then justified."""
+        n = len(self.place)
+        order = np.lexsort((self.place, start)).astype(np.int64)
+        worker, begin, end = worker.astype(np.int64), np.zeros(n), np.zeros(n)
+        justified(self.flat, self.fore, self.back, self.room, order, worker, begin, end)
+        return Arrays(worker, begin, end)
+
+    def latest(self, plan: Arrays) -> Floats:
+        """The latest start of each task at the same makespan, all of them moved at once, n."""
+        last = float(plan.end.max())
+        order = np.lexsort((-self.place, last - plan.end)).astype(np.int64)
+        begin, end = np.zeros(len(order)), np.zeros(len(order))
+        decoded(self.back, self.room, order, plan.worker.copy(), last, begin, end)
+        late: Floats = np.maximum(last - end, plan.start)  # but for rounding never earlier
+        return late
+
+
 def value_of(flat: Flat, plan: Arrays) -> float:
     """What the search minimises: the weighted aims, with a little of the mean end."""
     return float(valued(flat, plan.worker, plan.start, plan.end))
@@ -82,7 +119,7 @@ class Island:
         self.room = room_for(self.fore)
         self.crowd = _crowd(flat, self.fore, seed=seed, number=number)
         self.place = np.argsort(flat.order)
-        self.alone = _only_makespan(flat)
+        self.alone = only_makespan(flat)
 
     @property
     def count(self) -> int:
@@ -139,7 +176,8 @@ def _meet(islands: Sequence[Island]) -> None:
             each.take(best.best)
 
 
-def _only_makespan(flat: Flat) -> bool:
+def only_makespan(flat: Flat) -> bool:
+    """Whether the makespan is all that counts, and nothing limits but what plans always keep."""
     aims = flat.aims
     others = aims.tardiness or aims.flow or aims.cost or aims.energy or aims.fairness
     limits = aims.budget < np.inf or (aims.hard_deadlines and np.isfinite(flat.deadline).any())
