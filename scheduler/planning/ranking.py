@@ -5,55 +5,68 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from scheduler.planning.kernels.graph import longest_after
+from scheduler.planning.kernels.graph import longest_after, mean_durations
 from scheduler.planning.problem import Floats, Ints, Problem
 from scheduler.planning.schedule import Placement, Schedule
+
+EQUAL = 1e-12  # share of the highest rank below which two ranks are the same
+STEP_BITS = 40  # enough to count the steps of that share
 
 
 def mean_duration(problem: Problem) -> Floats:
     """Seconds of each task, averaged over the workers that can take it, n."""
-    able = problem.eligible
-    total = np.where(able, problem.duration, 0.0).sum(axis=1)
-    mean: Floats = total / able.sum(axis=1)
+    mean: Floats = mean_durations(problem.flat.duration)[problem.flat.row]
     return mean
 
 
-def upward_rank(problem: Problem) -> Floats:
+def upward_rank(problem: Problem, *, within: bool = False) -> Floats:
     """The length of the critical path from the start of each task to the end, n.
 
-    With w the mean duration and c the transfer between two different workers (zero where there is
-    but one worker): rank(i) = w(i) + max over successors j of (c(i, j) + rank(j)). Topcuoglu,
-    Hariri and Wu, "Performance-effective and low-complexity task scheduling" (2002), equation 8.
+    With w the mean duration and c the mean transfer between two different workers (zero where there
+    is but one): rank(i) = w(i) + max over successors j of (c(i, j) + rank(j)). Topcuoglu, Hariri
+    and Wu, "Performance-effective and low-complexity task scheduling" (2002), equation 8. `within`
+    takes the mean over the pairs of workers and the workers alone, where a transfer takes no time.
     """
-    edges = problem.successors
-    return longest_after(
-        problem.topological[::-1].copy(),
-        edges.start,
-        edges.task,
-        transfers(problem, edges.bytes),
-        mean_duration(problem),
-    )
+    flat = problem.flat
+    delay = mean_transfers(problem, flat.after_bytes, within=within)
+    mean = mean_duration(problem)
+    return longest_after(flat.order[::-1].copy(), flat.after_start, flat.after_task, delay, mean)
 
 
-def by_upward_rank(problem: Problem) -> Ints:
+def by_upward_rank(problem: Problem, *, within: bool = False) -> Ints:
     """Task indices from the highest upward rank down, each after its predecessors.
 
     Ranks that differ by rounding alone are equal; of equals the first given comes first.
     """
-    order, rank = problem.topological, upward_rank(problem)
-    steps = np.round(rank / (rank.max() * 1e-12))
-    return order[np.argsort(-steps[order], kind="stable")]
+    return falling(upward_rank(problem, within=within), problem.flat.order)
+
+
+def falling(rank: Floats, order: Ints) -> Ints:
+    """The tasks of an order from the highest rank down; of equal ranks the first in the order.
+
+    Ranks are counted in steps of 1e-12 of the highest. Shape: n each.
+    """
+    highest = float(rank.max())
+    steps = np.round(rank[order] / (highest * EQUAL if highest > 0 else 1.0))
+    bits = len(order).bit_length()
+    if rank.min() < 0 or STEP_BITS + bits > 63:
+        return order[np.argsort(-steps, kind="stable")]
+    # One number per task, the step before the place in the order: numbers sort faster than rows.
+    keys = ((1 << STEP_BITS) - steps.astype(np.int64) << bits) | np.arange(len(order))
+    keys.sort()
+    tasks: Ints = order[keys & ((1 << bits) - 1)]
+    return tasks
 
 
 def critical_path(problem: Problem) -> tuple[str, ...]:
     """The tasks of the longest way through the workflow, by upward rank, first to last."""
-    rank, edges, tasks = upward_rank(problem), problem.successors, problem.workflow.tasks
+    rank, flat, tasks = upward_rank(problem), problem.flat, problem.workflow.tasks
     here = int(np.argmax(rank))
     path = [tasks[here].id]
-    while edges.start[here] < edges.start[here + 1]:
-        row = slice(edges.start[here], edges.start[here + 1])
-        onward = transfers(problem, edges.bytes[row]) + rank[edges.task[row]]
-        here = int(edges.task[row][np.argmax(onward)])
+    while flat.after_start[here] < flat.after_start[here + 1]:
+        row = slice(flat.after_start[here], flat.after_start[here + 1])
+        onward = mean_transfers(problem, flat.after_bytes[row]) + rank[flat.after_task[row]]
+        here = int(flat.after_task[row][np.argmax(onward)])
         path.append(tasks[here].id)
     return tuple(path)
 
@@ -85,6 +98,19 @@ def transfers(problem: Problem, size: Floats) -> Floats:
     if len(problem.cluster) == 1:
         return np.zeros(len(size))
     return problem.cluster.latency + size / problem.cluster.bandwidth
+
+
+def mean_transfers(problem: Problem, size: Floats, *, within: bool = False) -> Floats:
+    """Seconds that each of these amounts of bytes takes, averaged over the pairs of workers.
+
+    `within` counts each worker as one more pair, within which bytes take no time.
+    """
+    m = len(problem.cluster)
+    share = (m - 1) / (m + 1) if within else 1.0
+    if not problem.cluster.links:
+        return transfers(problem, size) * share
+    rate = float(problem.flat.per_byte.sum()) / (m * (m - 1))
+    return (problem.cluster.latency + size * rate) * share
 
 
 class _Followers:

@@ -1,47 +1,87 @@
 """When what a task waits for has reached each worker."""
 
+# ruff: noqa: FURB136 - chosen by `if`, several are compared at once; by `max`, one after the other
+
 from scheduler.planning.flat import Flat, Floats, Ints
-from scheduler.planning.kernels.compiling import compiled
+from scheduler.planning.kernels.compiling import compiled, compiled_without_nan
 
 
 @compiled
-def arrive(
-    flat: Flat, task: int, chosen: Ints, end: Floats, ready: Floats
-) -> tuple[float, float, int]:
-    """Fills `ready` (m, zeros before) and gives the latest arrivals from two different workers.
+def arrivals(flat: Flat, task: int, chosen: Ints, end: Floats, ready: Floats) -> None:
+    """Fills `ready` (m): from when on each worker could start the task if it were idle.
 
-    Where all links are alike, ready[w] is when the predecessors on w itself have ended, and what
-    comes from elsewhere is there at the first of the two arrivals, or on the third value (a
-    worker, -1 for none) at the second: O(predecessors + workers). With links of their own, ready
-    is all of it and both arrivals are zero. Call `forget` when done.
+    That is when all predecessors have ended and their bytes have come, and no earlier than the
+    release of the task and now. The predecessors must have been placed: `chosen` and `end`, n.
+    """
+    first, last = flat.before_start[task], flat.before_start[task + 1]
+    soonest, at_other, size = max(flat.now, flat.release[task]), flat.before_task, flat.before_bytes
+    if flat.uniform:
+        over_like_links(
+            first, last, at_other, size, flat.latency, flat.per_byte, chosen, end, soonest, ready
+        )
+    else:
+        over_links(
+            first, last, at_other, size, flat.latency, flat.per_byte, chosen, end, soonest, ready
+        )
+
+
+@compiled_without_nan
+def over_like_links(
+    first_edge: int,
+    last_edge: int,
+    before_task: Ints,
+    before_bytes: Floats,
+    latency: float,
+    per_byte: Floats,
+    chosen: Ints,
+    end: Floats,
+    soonest: float,
+    ready: Floats,
+) -> None:
+    """`arrivals` where all links are alike: predecessors + workers, not predecessors x workers.
+
+    The latest arrivals from two different workers say it all.
     """
     first, second, first_worker = 0.0, 0.0, -1
-    for e in range(flat.before_start[task], flat.before_start[task + 1]):
-        p = flat.before_task[e]
+    rate = per_byte[0, 1] if ready.size > 1 else 0.0
+    for e in range(first_edge, last_edge):
+        p = before_task[e]
         w = chosen[p]
-        if flat.uniform:
-            ready[w] = max(ready[w], end[p])
-            other = 1 if w == 0 else 0
-            rate = flat.per_byte[w, other] if ready.size > 1 else 0.0
-            arrival = end[p] + flat.latency + flat.before_bytes[e] * rate
-            if w == first_worker:
-                first = max(first, arrival)
-            elif arrival > first:
-                second, first, first_worker = first, arrival, w
-            else:
-                second = max(second, arrival)
+        arrival = end[p] + (latency + before_bytes[e] * rate)
+        if w == first_worker:
+            first = max(first, arrival)
+        elif arrival > first:
+            second, first, first_worker = first, arrival, w
         else:
-            for v in range(ready.size):
-                travel = flat.latency + flat.before_bytes[e] * flat.per_byte[w, v]
-                ready[v] = max(ready[v], end[p] + (0.0 if v == w else travel))
-    return first, second, first_worker
+            second = max(second, arrival)
+    ready[:] = max(soonest, first)
+    if first_worker >= 0:
+        ready[first_worker] = max(soonest, second)
+    for e in range(first_edge, last_edge):
+        p = before_task[e]
+        ready[chosen[p]] = max(ready[chosen[p]], end[p])
 
 
-@compiled
-def forget(flat: Flat, task: int, chosen: Ints, ready: Floats) -> None:
-    """Makes `ready` zero again, after `arrive`."""
-    if not flat.uniform:
-        ready[:] = 0.0
-        return
-    for e in range(flat.before_start[task], flat.before_start[task + 1]):
-        ready[chosen[flat.before_task[e]]] = 0.0
+@compiled_without_nan
+def over_links(
+    first_edge: int,
+    last_edge: int,
+    before_task: Ints,
+    before_bytes: Floats,
+    latency: float,
+    per_byte: Floats,
+    chosen: Ints,
+    end: Floats,
+    soonest: float,
+    ready: Floats,
+) -> None:
+    """`arrivals` where every link has a rate of its own."""
+    ready[:] = soonest
+    for e in range(first_edge, last_edge):
+        p = before_task[e]
+        w, ended, size = chosen[p], end[p], before_bytes[e]
+        here = max(ready[w], ended)
+        for v in range(ready.size):
+            there = ended + (latency + size * per_byte[w, v])
+            ready[v] = there if there > ready[v] else ready[v]
+        ready[w] = here

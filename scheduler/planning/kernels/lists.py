@@ -8,8 +8,9 @@ that a worker packed without gaps keeps few rows. A closed window is a row witho
 import numpy as np
 
 from scheduler.planning.flat import Flat, Floats, Ints
-from scheduler.planning.kernels.arrivals import arrive, forget
+from scheduler.planning.kernels.arrivals import arrivals
 from scheduler.planning.kernels.compiling import compiled
+from scheduler.planning.kernels.gaps import list_on_gaps
 from scheduler.planning.kernels.pools import idle_pools, pool_fit, pool_reserve
 
 TIME, CORES, MEMORY = 0, 1, 2
@@ -30,6 +31,28 @@ def list_schedule(
     Shape: bias n x m, or empty for none. Gives worker (-1 where none can ever take the task), start
     and end, n each.
     """
+    if one_at_a_time(flat):
+        return list_on_gaps(flat, order, bias, duration_weight, insertion)
+    return list_on_profiles(flat, order, bias, duration_weight, insertion)
+
+
+@compiled
+def one_at_a_time(flat: Flat) -> bool:
+    """Whether no worker can run two tasks side by side and nothing is shared between workers."""
+    least = np.inf
+    for t in range(flat.row.size):
+        least = min(least, flat.cores[t] if flat.fixed_worker[t] < 0 else flat.fixed_cores[t])
+        for p in range(flat.limit.size):
+            if flat.need[t, p] > 0:
+                return False
+    return bool(2 * least > flat.worker_cores.max() + LEEWAY)
+
+
+@compiled
+def list_on_profiles(
+    flat: Flat, order: Ints, bias: Floats, duration_weight: float, insertion: bool
+) -> tuple[Ints, Floats, Floats]:
+    """What `list_schedule` gives, where tasks share a worker's cores and memory, and pools."""
     n, m = flat.row.size, flat.worker_cores.size
     chosen, start, end = flat.fixed_worker.copy(), flat.fixed_start.copy(), flat.fixed_end.copy()
     profile, rows = idle_profiles(flat)
@@ -48,16 +71,14 @@ def list_schedule(
     for t in order:
         if flat.fixed_worker[t] >= 0:
             continue
-        first, second, first_worker = arrive(flat, t, chosen, end, ready)
-        earliest, row, shared = max(flat.now, flat.release[t]), flat.row[t], flat.need[t].any()
+        arrivals(flat, t, chosen, end, ready)
+        row, shared = flat.row[t], flat.need[t].any()
         best, best_start, best_worker = np.inf, 0.0, -1
         for w in range(m):
             d = flat.duration[row, w]
             if d == np.inf:
                 continue
-            begin = max(max(earliest, ready[w]), second if w == first_worker else first)
-            if not insertion:
-                begin = max(begin, floor[w])
+            begin = ready[w] if insertion else max(ready[w], floor[w])
             ahead = duration_weight * d
             if bias.size:
                 ahead += bias[t, w]
@@ -72,7 +93,6 @@ def list_schedule(
                 s = earliest_fit(profile[w], rows[w], both, d, cores, memory, best - ahead)
             if s + ahead < best:
                 best, best_start, best_worker = s + ahead, s, w
-        forget(flat, t, chosen, ready)
         w = best_worker
         if w < 0:
             return chosen, start, end

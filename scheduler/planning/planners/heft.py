@@ -18,9 +18,14 @@ class Heft(Planner):
     tasks placed earlier. Topcuoglu, Hariri and Wu, "Performance-effective and low-complexity task
     scheduling for heterogeneous computing" (2002), section 4.2, with gaps in capacity over time
     in place of an idle processor.
+
+    `within` ranks by mean transfers that count those within a worker too, as the library SAGA does,
+    so that both give the same schedule.
     """
+
+    within: bool = False
 
     def plan(self, problem: Problem) -> Schedule:
         """The same schedule for the same problem, on every machine."""
-        placed = placements(problem, by_upward_rank(problem), duration_weight=1.0, insertion=True)
+        placed = placements(problem, by_upward_rank(problem, within=self.within))
         return Schedule(placed, planner="heft", lower_bound=lower_bound(problem))
