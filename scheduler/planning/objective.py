@@ -1,7 +1,8 @@
 """What a good schedule is: aims, their weights, and the limits that none may break."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -70,6 +71,11 @@ class Objective:
     def weights(self) -> Mapping[str, float]:
         """The weight of each aim, by its name."""
         return {name: getattr(self, name) for name in AIMS}
+
+    def weighing(self, **aims: float) -> "Objective":
+        """The same limits and beliefs, with these aims and no other."""
+        weights: dict[str, Any] = dict.fromkeys(AIMS, 0.0) | aims
+        return replace(self, **weights)
 
 
 def urgency(priority: int) -> float:

@@ -59,7 +59,7 @@ class Problem:
                 f"{len(self.forecast.workers)} workers."
             )
         free = [task for task in self.workflow.tasks if task.id not in self.fixed]
-        able = self.eligible.any(axis=1).tolist()
+        able = np.asarray(self.eligible.any(axis=1)).tolist()
         whys = [self._why_stuck(task) for task in free if not able[self.workflow.index[task.id]]]
         whys += never_fitting(free, self.cluster.pools, self.objective.quotas)
         if whys:
