@@ -27,7 +27,9 @@ from scheduler.planning.packing import packed, room_for
 from scheduler.planning.problem import Problem
 from scheduler.planning.ranking import by_upward_rank
 
-ISLANDS, SIZE = 2, 40
+ISLANDS = 2
+SMALLEST, LARGEST, LIFE = 16, 500, 1500  # places in a crowd; evaluations that pay for one
+PATIENCE = 60  # children without a gain, by place in the crowd, before it starts afresh
 ROUND = 3000  # evaluations of an island between two meetings, in tasks of one hundred
 
 
@@ -59,7 +61,8 @@ def improved(
     each plan bred. `stop` is asked between rounds. A makespan of `enough` or less ends the search
     where the makespan is the only aim: give it a lower bound.
     """
-    islands = [Island(flat, seed=seed, number=i) for i in range(ISLANDS)]
+    size = int(np.clip(evaluations // LIFE, SMALLEST, LARGEST))
+    islands = [Island(flat, seed=seed, number=i, size=size) for i in range(ISLANDS)]
     for i, plan in enumerate(start):
         for island in islands if i == 0 else [islands[i % ISLANDS]]:
             island.take(plan)
@@ -114,10 +117,10 @@ def value_of(flat: Flat, plan: Arrays) -> float:
 class Island:
     """One crowd of plans, bred by one thread."""
 
-    def __init__(self, flat: Flat, *, seed: int, number: int) -> None:
+    def __init__(self, flat: Flat, *, seed: int, number: int, size: int) -> None:
         self.flat, (self.fore, self.back) = flat, packed(flat)
         self.room = room_for(self.fore)
-        self.crowd = _crowd(flat, self.fore, seed=seed, number=number)
+        self.crowd = _crowd(flat, self.fore, seed=seed, number=number, size=size)
         self.place = np.argsort(flat.order)
         self.alone = only_makespan(flat)
 
@@ -184,7 +187,7 @@ def only_makespan(flat: Flat) -> bool:
     return not (others or limits)
 
 
-def _crowd(flat: Flat, fore: Serial, *, seed: int, number: int) -> Crowd:
+def _crowd(flat: Flat, fore: Serial, *, seed: int, number: int, size: int) -> Crowd:
     n = len(flat.row)
     able = np.isfinite(fore.duration)
     mean = np.where(able, fore.duration, 0.0).sum(axis=1) / able.sum(axis=1)
@@ -192,10 +195,10 @@ def _crowd(flat: Flat, fore: Serial, *, seed: int, number: int) -> Crowd:
     delay = np.zeros(len(flat.after_task))
     bits = np.random.SeedSequence([seed, number]).generate_state(1, np.uint64) | np.uint64(1)
     return Crowd(
-        lists=np.zeros((SIZE, n), dtype=np.int64),
-        workers=np.zeros((SIZE, n), dtype=np.int64),
-        starts=np.zeros((SIZE, n)),
-        value=np.full(SIZE, np.inf),
+        lists=np.zeros((size, n), dtype=np.int64),
+        workers=np.zeros((size, n), dtype=np.int64),
+        starts=np.zeros((size, n)),
+        value=np.full(size, np.inf),
         best_worker=np.zeros(n, dtype=np.int64),
         best_start=np.zeros(n),
         best_end=np.zeros(n),
@@ -203,7 +206,7 @@ def _crowd(flat: Flat, fore: Serial, *, seed: int, number: int) -> Crowd:
         urgency=longest_after(backwards, flat.after_start, flat.after_task, delay, mean),
         load=_load(fore, mean),
         bits=bits,
-        state=np.zeros(4, dtype=np.int64),
+        state=np.array([0, 0, 0, 0, PATIENCE * size]),
     )
 
 

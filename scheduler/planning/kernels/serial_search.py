@@ -12,8 +12,7 @@ from scheduler.planning.kernels.serial import Room, Serial, decoded
 
 Bits = NDArray[np.uint64]
 TIE = 1e-3  # weight of the mean end, which tells plans of equal value apart
-FILLED, SINCE, COUNT, RESTARTS = 0, 1, 2, 3  # places in Crowd.state
-PATIENCE = 60  # times its size that a crowd may go without a gain before it starts afresh
+FILLED, SINCE, COUNT, RESTARTS, PATIENCE = 0, 1, 2, 3, 4  # places in Crowd.state
 
 
 class Crowd(NamedTuple):
@@ -23,7 +22,7 @@ class Crowd(NamedTuple):
     is the value and the makespan. `urgency` n: the more, the earlier in a fresh list; `load` n:
     the share of all that there is that a task takes, times its seconds.
     `bits` is the state of the random numbers; `state` counts members, children since a gain,
-    evaluations and new beginnings.
+    evaluations and new beginnings, and holds how many children without a gain make it start afresh.
     """
 
     lists: Ints
@@ -72,7 +71,7 @@ def evolved(
         state[COUNT] += 3
         state[SINCE] += 1
         _take_in(crowd, child, worker, start, end, value)
-        if state[SINCE] > PATIENCE * size:
+        if state[SINCE] > state[PATIENCE]:
             _start_afresh(crowd)
     return crowd.best_value[1] <= enough
 
