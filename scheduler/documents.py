@@ -1,4 +1,4 @@
-"""Workflows, clusters and schedules as JSON: Allot's own documents, and their schemas.
+"""Workflows, clusters, schedules and objectives as JSON: Allot's own documents, and their schemas.
 
 Every document written carries its sort and version (`"allot": "workflow/1"`). Reading is strict: an
 unknown key, a text where a number belongs or an unknown version is refused with the field's path.
@@ -6,6 +6,7 @@ unknown key, a text where a number belongs or an unknown version is refused with
 
 import json
 import re
+import tomllib
 from collections.abc import Mapping, Sequence
 from dataclasses import fields
 from pathlib import Path
@@ -17,6 +18,7 @@ from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Fie
 from scheduler.cluster import Allocation, Cluster, Worker
 from scheduler.errors import InvalidCluster, InvalidInput, InvalidWorkflow, NotFound, UnreadableLog
 from scheduler.logs import reading, wfformat
+from scheduler.planning.objective import AIMS, Objective
 from scheduler.planning.schedule import Placement, Schedule
 from scheduler.workflow import Dependency, Task, Workflow
 
@@ -156,10 +158,32 @@ class ScheduleDocument(_Document):
     placements: list[PlacementDocument]
 
 
+class ObjectiveDocument(_Document):
+    """An objective: see `scheduler.planning.objective.Objective`.
+
+    The weights of the aims; those left out weigh nothing, and without any the makespan weighs 1.
+    """
+
+    allot: Literal["objective/1"] = "objective/1"
+    makespan: NotNegative = 0.0
+    tardiness: NotNegative = 0.0
+    flow: NotNegative = 0.0
+    cost: NotNegative = 0.0
+    energy: NotNegative = 0.0
+    fairness: NotNegative = 0.0
+    hard_deadlines: bool = False
+    budget: NotNegative | None = None
+    quotas: dict[str, Positive] = {}
+    duration_quantile: Annotated[float, Field(gt=0, lt=1)] = 0.5
+    memory_quantile: Annotated[float, Field(gt=0, lt=1)] = 0.9
+    memory_margin: Annotated[float, Field(ge=1)] = 1.2
+
+
 _SORTS: Mapping[str, type[_Document]] = {
     "workflow": WorkflowDocument,
     "cluster": ClusterDocument,
     "schedule": ScheduleDocument,
+    "objective": ObjectiveDocument,
 }
 _Some = TypeVar("_Some", bound=_Document)
 
@@ -198,6 +222,17 @@ def read_schedule(path: Path) -> Schedule:
         raise InvalidInput(f"{path}: {error}") from None
 
 
+def read_objective(path: Path) -> Objective:
+    """The objective in a file of Allot's own JSON, or of TOML with the same keys.
+
+    Raises InvalidInput.
+    """
+    try:
+        return objective_from(_toml(path) if path.suffix == ".toml" else _content(path))
+    except InvalidInput as error:
+        raise InvalidInput(f"{path}: {error}") from None
+
+
 def workflow_from(content: object) -> Workflow:
     """The workflow that `workflow_document` wrote; raises InvalidWorkflow."""
     found = _checked(WorkflowDocument, content, InvalidWorkflow)
@@ -231,6 +266,15 @@ def schedule_from(content: object) -> Schedule:
         for each in found.placements
     )
     return Schedule(placements, planner=found.planner, lower_bound=found.lower_bound)
+
+
+def objective_from(content: object) -> Objective:
+    """The objective that `objective_document` wrote; raises InvalidInput."""
+    found = _checked(ObjectiveDocument, content, InvalidInput)
+    values = {each.name: getattr(found, each.name) for each in fields(Objective)}
+    if not found.model_fields_set & set(AIMS):
+        values["makespan"] = 1.0
+    return Objective(**values)
 
 
 def workflow_document(workflow: Workflow) -> dict[str, Any]:
@@ -286,8 +330,16 @@ def schedule_document(schedule: Schedule) -> dict[str, Any]:
     }
 
 
+def objective_document(objective: Objective) -> dict[str, Any]:
+    """The objective as JSON values: the aims that weigh something, and what is not the default."""
+    values = {each.name: getattr(objective, each.name) for each in fields(Objective)}
+    defaults = {name: each.default for name, each in ObjectiveDocument.model_fields.items()}
+    told = {name: value for name, value in values.items() if value != defaults[name]}
+    return {"allot": "objective/1", **told}
+
+
 def json_schema(name: str) -> dict[str, Any]:
-    """The JSON Schema of a sort of document: `workflow`, `cluster` or `schedule`.
+    """The JSON Schema of a sort of document: `workflow`, `cluster`, `schedule`, `objective`.
 
     Raises NotFound for any other name.
     """
@@ -303,10 +355,18 @@ def _content(path: Path) -> object:
         raise InvalidInput(str(error)) from None
 
 
+def _toml(path: Path) -> object:
+    try:
+        return tomllib.loads(path.read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+        raise InvalidInput(f"cannot be read as TOML in UTF-8: {error}.") from None
+
+
 def _checked(sort: type[_Some], content: object, refuse: type[InvalidInput]) -> _Some:
     title = next(name for name, each in _SORTS.items() if each is sort)
     if not isinstance(content, dict):
-        raise refuse(f"A {title} must be a JSON object, found {repr(content)[:80]}.")
+        article = "An" if title[0] in "aeiou" else "A"
+        raise refuse(f"{article} {title} must be a JSON object, found {repr(content)[:80]}.")
     try:
         return sort.model_validate(content)
     except pydantic.ValidationError as error:

@@ -6,9 +6,10 @@ Read by doors only; everything inside takes its values as arguments.
 import os
 from pathlib import Path
 from tomllib import TOMLDecodeError
+from typing import Any
 from zoneinfo import ZoneInfo
 
-from pydantic import ValidationError, field_validator
+from pydantic import Field, ValidationError, field_validator
 from pydantic_settings import (
     BaseSettings,
     PydanticBaseSettingsSource,
@@ -24,7 +25,8 @@ class Settings(BaseSettings):
 
     `store` is the database URL and `folder` where saved networks and checkpoints lie, beside a
     SQLite store when not given; `timezone` is that of log times without a zone; `seed` makes a
-    command repeatable.
+    command repeatable; `objective` is what plans aim at, with the keys of an objective document
+    (`[objective]` in the file).
     """
 
     model_config = SettingsConfigDict(env_prefix="ALLOT_", extra="forbid", frozen=True)
@@ -33,6 +35,7 @@ class Settings(BaseSettings):
     folder: Path | None = None
     timezone: str = "UTC"
     seed: int = 1
+    objective: dict[str, Any] = Field(default_factory=dict)
 
     @field_validator("timezone")
     @classmethod

@@ -1,15 +1,18 @@
 """Names given at the doors become objects here: planners, executors, files."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import fields, replace
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
 from scheduler.discover import implementations, named
+from scheduler.errors import InvalidInput
 from scheduler.execution.executors.base import Executor
-from scheduler.planning.objective import Objective
+from scheduler.planning.objective import AIMS, Objective
 from scheduler.planning.planners.base import Planner
+from scheduler.workflow import Workflow
 
 WorkflowFile = Annotated[
     Path, typer.Argument(metavar="WORKFLOW", help="Allot's own JSON, or WfFormat JSON.")
@@ -23,20 +26,119 @@ PredictorName = Annotated[
     ),
 ]
 Quantile = Annotated[
-    float, typer.Option("--quantile", help="Level at which durations are planned.")
+    float | None,
+    typer.Option(
+        "--quantile",
+        help="Level at which durations are planned [default: 0.5].",
+        show_default=False,
+    ),
+]
+Aims = Annotated[
+    str | None,
+    typer.Option(
+        "--objective",
+        help="What to aim at: makespan=1,cost=0.2 (makespan, tardiness, flow, cost, energy, "
+        "fairness), or a file with an objective [default: the settings', else makespan].",
+        show_default=False,
+    ),
+]
+MaxCost = Annotated[
+    float | None, typer.Option("--max-cost", help="Money that the schedule may cost at most.")
+]
+HardDeadlines = Annotated[
+    bool | None,
+    typer.Option(
+        "--hard-deadlines/--soft-deadlines",
+        help="Whether a deadline must be kept [default: soft].",
+        show_default=False,
+    ),
+]
+Deadline = Annotated[
+    float | None,
+    typer.Option(
+        "--deadline", help="Seconds by which the whole workflow must end; hard unless said soft."
+    ),
+]
+Quotas = Annotated[
+    list[str] | None,
+    typer.Option("--quota", help="OWNER=CORES that the tasks of an owner hold at most at a time."),
+]
+Seconds = Annotated[
+    float | None, typer.Option("--budget", help="Seconds of planning, for planners that search.")
 ]
 
 
-def planner(name: str) -> Planner:
-    """The planner of that name; NotFound lists those that there are."""
+def planner(name: str, **configuration: object) -> Planner:
+    """The planner of that name, configured by what is not None.
+
+    NotFound lists the planners that there are; InvalidInput names what this one does not have.
+    """
     from scheduler.planning import planners
 
-    return named(name, implementations(planners, Planner), "planner")()  # type: ignore[type-abstract]
+    sort = named(name, implementations(planners, Planner), "planner")  # type: ignore[type-abstract]
+    known = {each.name for each in fields(sort)}
+    given = {key: value for key, value in configuration.items() if value is not None}
+    if odd := sorted(given.keys() - known):
+        raise InvalidInput(f"The planner {name!r} has no {', '.join(odd)} to set.")
+    if "seconds" in given and "evaluations" in known:
+        given["evaluations"] = None  # the time alone decides
+    return sort(**given)
 
 
-def objective(quantile: float) -> Objective:
-    """The objective that the flags describe."""
-    return Objective(duration_quantile=quantile)
+def objective(
+    quantile: float | None = None,
+    *,
+    usual: Mapping[str, Any] | None = None,
+    aims: str | None = None,
+    max_cost: float | None = None,
+    hard_deadlines: bool | None = None,
+    deadline: float | None = None,
+    quotas: Sequence[str] | None = None,
+) -> Objective:
+    """The objective that the flags describe, over the usual one of the settings."""
+    from scheduler.documents import objective_document, objective_from, read_objective
+
+    document = dict(usual or {})
+    if aims is not None and Path(aims).suffix in (".json", ".toml"):
+        document = objective_document(read_objective(Path(aims)))
+    elif aims is not None:
+        rest = {key: value for key, value in document.items() if key not in AIMS}
+        document = rest | _numbers(aims.split(","), "--objective", "AIM=WEIGHT", usual=1.0)
+    if hard_deadlines is None and deadline is not None:
+        hard_deadlines = True
+    flags = {"duration_quantile": quantile, "budget": max_cost, "hard_deadlines": hard_deadlines}
+    document |= {key: value for key, value in flags.items() if value is not None}
+    if quotas:
+        document["quotas"] = _numbers(quotas, "--quota", "OWNER=CORES")
+    return objective_from(document)
+
+
+def with_deadline(workflow: Workflow, deadline: float | None) -> Workflow:
+    """The workflow, the last tasks of which have this deadline too."""
+    if deadline is None:
+        return workflow
+    tasks = [
+        each
+        if workflow.successors(each.id)
+        else replace(each, deadline=min(deadline, each.deadline or deadline))
+        for each in workflow.tasks
+    ]
+    return Workflow(workflow.name, tasks, workflow.dependencies)
+
+
+def _numbers(
+    texts: Sequence[str], flag: str, form: str, *, usual: float | None = None
+) -> dict[str, float]:
+    numbers: dict[str, float] = {}
+    for text in texts:
+        name, equals, number = text.strip().rpartition("=")
+        if not equals and usual is not None:
+            name, number = number, str(usual)
+        try:
+            numbers[name] = float(number)
+        except ValueError:
+            raise InvalidInput(f"{flag} must be {form}, found {text!r}.") from None
+    return numbers
 
 
 def executor(name: str, *, address: str, seed: int) -> Executor:

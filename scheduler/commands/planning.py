@@ -8,18 +8,25 @@ import typer
 from rich.table import Table
 
 from scheduler.commands.parts import (
+    Aims,
     ClusterFile,
+    Deadline,
+    HardDeadlines,
+    MaxCost,
     PlannerName,
     PredictorName,
     Quantile,
+    Quotas,
+    Seconds,
     WorkflowFile,
     objective,
     planner,
 )
+from scheduler.commands.problems import measures_document, measures_shown, problem_of
 from scheduler.door import Door, Json, StoreUrl
 from scheduler.errors import InvalidInput
 from scheduler.forecast import QUANTITIES, Forecast
-from scheduler.planning.problem import Problem
+from scheduler.planning.measures import Measures
 from scheduler.planning.schedule import Schedule
 
 ScheduleFile = Annotated[
@@ -42,7 +49,7 @@ def predict(
 ) -> None:
     """Forecast each task on each worker: duration, memory, cores, failure, affinity."""
     door = Door.open(json=json, store=store)
-    forecast = _problem(door, workflow, cluster, predictor, 0.5).forecast
+    forecast = problem_of(door, workflow, cluster, objective(), predictor=predictor).forecast
     door.answer(_forecast_document(forecast), _forecast_shown(forecast))
 
 
@@ -51,7 +58,13 @@ def plan(
     cluster: ClusterFile,
     planner_name: PlannerName = "heft",
     predictor: PredictorName = None,
-    quantile: Quantile = 0.5,
+    seconds: Seconds = None,
+    quantile: Quantile = None,
+    aims: Aims = None,
+    max_cost: MaxCost = None,
+    hard_deadlines: HardDeadlines = None,
+    deadline: Deadline = None,
+    quotas: Quotas = None,
     output: Annotated[
         Path | None, typer.Option(help="Also write the schedule to this file.")
     ] = None,
@@ -59,18 +72,36 @@ def plan(
     json: Json = False,
 ) -> None:
     """Plan a workflow on a cluster: where and when each task runs."""
-    from scheduler.documents import schedule_document
+    from scheduler.documents import objective_document, schedule_document
     from scheduler.planning.feasibility import violations
+    from scheduler.planning.impossible import demand_possible
+    from scheduler.planning.measures import measured
 
     door = Door.open(json=json, store=store)
-    problem = _problem(door, workflow, cluster, predictor, quantile)
-    schedule = planner(planner_name).plan(problem)
+    asked = objective(
+        quantile,
+        usual=door.settings.objective,
+        aims=aims,
+        max_cost=max_cost,
+        hard_deadlines=hard_deadlines,
+        deadline=deadline,
+        quotas=quotas,
+    )
+    problem = problem_of(door, workflow, cluster, asked, predictor=predictor, deadline=deadline)
+    demand_possible(problem)
+    schedule = planner(planner_name, seconds=seconds).plan(problem)
     broken = violations(schedule, problem)
     document = schedule_document(schedule)
     if output is not None:
         output.write_text(jsons.dumps(document, indent=2), encoding="utf-8")
-    extra = {"predictor": problem.forecast.source, "violations": [each.message for each in broken]}
-    door.answer(document | extra, _schedule_shown(schedule))
+    measures = measured(schedule, problem)
+    extra = {
+        "predictor": problem.forecast.source,
+        "objective": objective_document(asked),
+        "measures": measures_document(measures),
+        "violations": [each.message for each in broken],
+    }
+    door.answer(document | extra, _schedule_shown(schedule, measures))
     if broken:
         raise typer.Exit(1)
 
@@ -80,17 +111,33 @@ def check(
     workflow: WorkflowFile,
     cluster: ClusterFile,
     predictor: PredictorName = None,
-    quantile: Quantile = 0.5,
+    quantile: Quantile = None,
+    aims: Aims = None,
+    max_cost: MaxCost = None,
+    hard_deadlines: HardDeadlines = None,
+    deadline: Deadline = None,
+    quotas: Quotas = None,
     store: StoreUrl = None,
     json: Json = False,
 ) -> None:
     """Check anyone's schedule against every rule. Exit code 1 when one is broken."""
     from scheduler.documents import read_schedule
     from scheduler.planning.feasibility import violations
+    from scheduler.planning.measures import measured
 
     door = Door.open(json=json, store=store)
-    problem = _problem(door, workflow, cluster, predictor, quantile)
-    broken = violations(read_schedule(schedule), problem)
+    asked = objective(
+        quantile,
+        usual=door.settings.objective,
+        aims=aims,
+        max_cost=max_cost,
+        hard_deadlines=hard_deadlines,
+        deadline=deadline,
+        quotas=quotas,
+    )
+    problem = problem_of(door, workflow, cluster, asked, predictor=predictor, deadline=deadline)
+    found = read_schedule(schedule)
+    broken = violations(found, problem)
     listed = [
         {"rule": each.rule, "task": each.task, "worker": each.worker, "message": each.message}
         for each in broken
@@ -98,7 +145,8 @@ def check(
     table = Table("rule", "task", "worker", "what is wrong")
     for each in broken:
         table.add_row(each.rule, each.task or "", each.worker or "", each.message)
-    door.answer({"violations": listed}, table if broken else "The schedule keeps every rule.")
+    told = {"violations": listed, "measures": measures_document(measured(found, problem))}
+    door.answer(told, table if broken else "The schedule keeps every rule.")
     if broken:
         raise typer.Exit(1)
 
@@ -109,7 +157,7 @@ def explain(
     workflow: Annotated[Path, typer.Option("--workflow", help="The workflow of the schedule.")],
     cluster: ClusterFile,
     predictor: PredictorName = None,
-    quantile: Quantile = 0.5,
+    quantile: Quantile = None,
     store: StoreUrl = None,
     json: Json = False,
 ) -> None:
@@ -121,7 +169,8 @@ def explain(
     from scheduler.planning.feasibility import violations
 
     door = Door.open(json=json, store=store)
-    problem = _problem(door, workflow, cluster, predictor, quantile)
+    asked = objective(quantile, usual=door.settings.objective)
+    problem = problem_of(door, workflow, cluster, asked, predictor=predictor)
     found = read_schedule(schedule)
     if broken := violations(found, problem):
         raise InvalidInput(
@@ -136,22 +185,6 @@ def explain(
         "alternatives": [asdict(each) for each in told.alternatives],
     }
     door.answer(document, "\n".join(told.sentences()))
-
-
-def _problem(
-    door: Door, workflow: Path, cluster: Path, predictor: str | None, quantile: float
-) -> Problem:
-    from scheduler.commands.beliefs import choose, sizing
-    from scheduler.documents import read_cluster, read_workflow
-    from scheduler.sizing import with_allocations
-
-    tasks, workers = read_workflow(workflow), read_cluster(cluster)
-    with door.store() as store:
-        forecast = choose(store, predictor).predict(tasks, workers)
-        kinds = {task.kind for task in tasks.tasks}
-        policy = sizing(store, now=door.now(), kinds=kinds)
-        forecast = with_allocations(forecast, tasks, policy)
-    return Problem(tasks, workers, forecast, objective(quantile))
 
 
 def _forecast_document(forecast: Forecast) -> dict[str, Any]:
@@ -191,7 +224,7 @@ def _forecast_shown(forecast: Forecast) -> Table:
     return table
 
 
-def _schedule_shown(schedule: Schedule) -> Table:
+def _schedule_shown(schedule: Schedule, measures: Measures) -> Table:
     table = Table(
         "task",
         "worker",
@@ -203,6 +236,7 @@ def _schedule_shown(schedule: Schedule) -> Table:
             f"{schedule.planner}: makespan {schedule.makespan:.3f} s, no plan can take less than "
             f"{schedule.lower_bound:.3f} s"
         ),
+        caption=measures_shown(measures),
     )
     for each in sorted(schedule.placements, key=lambda one: (one.start, one.task)):
         table.add_row(

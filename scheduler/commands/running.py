@@ -7,14 +7,20 @@ import typer
 from rich.table import Table
 
 from scheduler.commands.parts import (
+    Aims,
     ClusterFile,
+    Deadline,
+    HardDeadlines,
+    MaxCost,
     PlannerName,
     PredictorName,
     Quantile,
+    Quotas,
     WorkflowFile,
     executor,
     objective,
     planner,
+    with_deadline,
 )
 from scheduler.door import Door, Json, Seed, StoreUrl
 from scheduler.execution.events import AttemptEnded, Event, TaskGivenUp
@@ -37,7 +43,12 @@ def run(
         str, typer.Option(help="Ray's address: local, auto or host:port.")
     ] = "local",
     predictor: PredictorName = None,
-    quantile: Quantile = 0.5,
+    quantile: Quantile = None,
+    aims: Aims = None,
+    max_cost: MaxCost = None,
+    hard_deadlines: HardDeadlines = None,
+    deadline: Deadline = None,
+    quotas: Quotas = None,
     seed: Seed = None,
     store: StoreUrl = None,
     json: Json = False,
@@ -48,7 +59,16 @@ def run(
     from scheduler.documents import read_cluster, read_workflow
 
     door = Door.open(json=json, store=store, seed=seed)
-    tasks, workers = read_workflow(workflow), read_cluster(cluster)
+    tasks, workers = with_deadline(read_workflow(workflow), deadline), read_cluster(cluster)
+    asked = objective(
+        quantile,
+        usual=door.settings.objective,
+        aims=aims,
+        max_cost=max_cost,
+        hard_deadlines=hard_deadlines,
+        deadline=deadline,
+        quotas=quotas,
+    )
     with door.store() as opened, door.progress() as progress:
         agent = Agent(
             choose(opened, predictor),
@@ -64,7 +84,7 @@ def run(
             if isinstance(event, (AttemptEnded, TaskGivenUp)):
                 progress.advance(bar)
 
-        report = agent.run(tasks, workers, objective=objective(quantile), watch=watch)
+        report = agent.run(tasks, workers, objective=asked, watch=watch)
     states = {
         each.task: str(each.observation.outcome) for each in report.attempts if each.observation
     }

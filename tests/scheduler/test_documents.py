@@ -15,7 +15,10 @@ from scheduler.documents import (
     cluster_document,
     cluster_from,
     json_schema,
+    objective_document,
+    objective_from,
     read_cluster,
+    read_objective,
     read_schedule,
     read_workflow,
     schedule_document,
@@ -24,6 +27,7 @@ from scheduler.documents import (
     workflow_from,
 )
 from scheduler.errors import InvalidCluster, InvalidInput, InvalidWorkflow, NotFound
+from scheduler.planning.objective import Objective
 from scheduler.planning.planners.fifo import Fifo
 from scheduler.planning.problem import Problem
 from scheduler.planning.schedule import Placement, Schedule
@@ -292,3 +296,103 @@ def test_the_examples_in_the_documentation_can_be_read(place: int) -> None:
     example = json.loads(re.findall(r"```json\n(.*?)```", text, re.DOTALL)[place])
     inverse = {"workflow/1": workflow_from, "cluster/1": cluster_from, "schedule/1": schedule_from}
     assert inverse[example["allot"]](example)
+
+
+def test_an_objective_survives_being_written() -> None:
+    asked = Objective(
+        makespan=0.0, cost=2.0, hard_deadlines=True, budget=9.0, quotas={"ann": 2.0, "": 1.0}
+    )
+    assert objective_from(json.loads(json.dumps(objective_document(asked)))) == asked
+    assert objective_from(objective_document(Objective())) == Objective()
+
+
+def test_an_objective_without_aims_is_the_makespan_and_with_aims_only_these() -> None:
+    assert objective_from({}) == Objective()
+    assert objective_from({"cost": 1}) == Objective(makespan=0.0, cost=1.0)
+
+
+def test_an_objective_is_read_from_toml_as_from_json(tmp_path: Path) -> None:
+    (tmp_path / "o.toml").write_text("makespan = 1\ncost = 0.5\n[quotas]\nann = 4\n")
+    (tmp_path / "o.json").write_text('{"makespan": 1, "cost": 0.5, "quotas": {"ann": 4}}')
+    found = [read_objective(tmp_path / name) for name in ("o.toml", "o.json")]
+    assert found == [Objective(cost=0.5, quotas={"ann": 4.0})] * 2
+
+
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        ("cost = -1", "cost must be greater than or equal to 0, found -1"),
+        ("speed = 1", "speed is not a field of this document"),
+        ("cost = 'much'", "cost must be a valid number, found 'much'"),
+        ("cost 1", "cannot be read as TOML"),
+        ("cost = 0", "at least one aim must weigh more than 0"),
+    ],
+)
+def test_an_objective_that_breaks_a_rule_is_refused_with_the_field(tmp_path, text, told) -> None:
+    file = tmp_path / "o.toml"
+    file.write_text(text)
+    with pytest.raises(InvalidInput, match=re.escape(told)) as error:
+        read_objective(file)
+    assert str(error.value).startswith(str(file))
+
+
+def every_field() -> tuple[Workflow, Cluster]:
+    tasks = [
+        Task(
+            id="a", kind="k", priority=-2, release=1.5, deadline=9.0, owner="ann",
+            pools={"licence": 1.0},
+        ),
+        Task(id="b", kind="k"),
+    ]  # fmt: skip
+    workers = [
+        Worker(name=name, cores=1, memory=5, price=2.0, power=9.0, closed=((1.0, 2.0), (4.0, 5.0)))
+        for name in ("v", "w")
+    ]
+    links, pools = {("v", "w"): 3.0, ("w", "v"): 4.0}, {"licence": 2.0}
+    workflow = Workflow("w", tasks, [Dependency("a", "b", 3.0)])
+    return workflow, Cluster("c", workers, links=links, pools=pools, latency=0.5)
+
+
+def test_windows_pools_links_owners_and_deadlines_survive_being_written() -> None:
+    workflow, cluster = every_field()
+    written = json.loads(json.dumps([workflow_document(workflow), cluster_document(cluster)]))
+    assert workflow_from(written[0]) == workflow
+    assert cluster_from(written[1]) == cluster
+
+
+@pytest.mark.parametrize(
+    ("field", "value", "told"),
+    [
+        ("deadline", 0, "tasks[0].deadline must be greater than 0, found 0"),
+        ("release", -1, "tasks[0].release must be greater than or equal to 0, found -1"),
+        ("pools", {"licence": -1}, "tasks[0].pools.licence must be greater than or equal to 0"),
+        ("priority", 1.5, "tasks[0].priority must be a valid integer, found 1.5"),
+    ],
+)
+def test_a_task_that_breaks_a_rule_is_refused_with_the_field(field, value, told) -> None:
+    document = workflow_document(every_field()[0])
+    document["tasks"][0][field] = value
+    with pytest.raises(InvalidWorkflow, match=re.escape(told)):
+        workflow_from(document)
+
+
+@pytest.mark.parametrize(
+    ("change", "told"),
+    [
+        ({"closed": [[2.0, 1.0]]}, "must end after it starts, found 2.0 to 1.0"),
+        ({"closed": [[2.0]]}, "workers[0].closed[0] must have at least 2 items"),
+        ({"price": -1}, "workers[0].price must be greater than or equal to 0, found -1"),
+    ],
+)
+def test_a_worker_that_breaks_a_rule_is_refused_with_the_field(change, told) -> None:
+    document = cluster_document(every_field()[1])
+    document["workers"][0] |= change
+    with pytest.raises(InvalidCluster, match=re.escape(told)):
+        cluster_from(document)
+
+
+def test_a_link_of_a_worker_that_does_not_exist_is_refused() -> None:
+    document = cluster_document(every_field()[1])
+    document["links"][0]["source"] = "x"
+    with pytest.raises(InvalidCluster, match="x - w must join two of its workers"):
+        cluster_from(document)
