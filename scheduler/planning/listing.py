@@ -42,3 +42,13 @@ def placed(problem: Problem, worker: Ints, start: Floats, end: Floats) -> tuple[
         or Placement(task.id, workers[w].name, begin, finish, problem.allocation(t, w))
         for t, (task, w, begin, finish) in enumerate(rows)
     )
+
+
+def placed_or_queued(
+    problem: Problem, worker: Ints, start: Floats, end: Floats
+) -> tuple[Placement, ...]:
+    """Placements from arrays, or those of a queue in the order given where that ends earlier."""
+    queue = list_schedule(problem.flat, problem.flat.order, NO_BIAS, 0.0, False)
+    if (worker >= 0).all() and not queue[2].max() < end.max():
+        return placed(problem, worker, start, end)
+    return placed(problem, *queue)

@@ -33,6 +33,18 @@ def upward_rank(problem: Problem, *, within: bool = False) -> Floats:
     return longest_after(flat.order[::-1].copy(), flat.after_start, flat.after_task, delay, mean)
 
 
+def downward_rank(problem: Problem) -> Floats:
+    """The longest way from the start of the workflow to the start of each task, n.
+
+    rank(i) = max over predecessors j of (rank(j) + w(j) + c(j, i)), equation 10 of the same paper.
+    """
+    flat, mean = problem.flat, mean_duration(problem)
+    delay = mean_transfers(problem, flat.before_bytes)
+    way = longest_after(flat.order, flat.before_start, flat.before_task, delay, mean)
+    rank: Floats = way - mean
+    return rank
+
+
 def by_upward_rank(problem: Problem, *, within: bool = False) -> Ints:
     """Task indices from the highest upward rank down, each after its predecessors.
 

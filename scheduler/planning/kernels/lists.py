@@ -55,18 +55,11 @@ def list_on_profiles(
     """What `list_schedule` gives, where tasks share a worker's cores and memory, and pools."""
     n, m = flat.row.size, flat.worker_cores.size
     chosen, start, end = flat.fixed_worker.copy(), flat.fixed_start.copy(), flat.fixed_end.copy()
-    profile, rows = idle_profiles(flat)
-    pool, pool_rows = idle_pools(flat)
+    profile, rows, pool, pool_rows = begun_profiles(flat)
     floor = np.zeros(m)  # the last start on each worker
     for t in range(n):
         if chosen[t] >= 0:
-            w = chosen[t]
-            floor[w] = max(floor[w], start[t])
-            profile = _with_room(profile, rows, w)
-            rows[w] = reserve(
-                profile[w], rows[w], start[t], end[t], flat.fixed_cores[t], flat.fixed_memory[t]
-            )
-            pool, pool_rows = pool_reserve(pool, pool_rows, start[t], end[t], flat.need[t])
+            floor[chosen[t]] = max(floor[chosen[t]], start[t])
     ready = np.zeros(m)
     for t in order:
         if flat.fixed_worker[t] >= 0:
@@ -98,11 +91,50 @@ def list_on_profiles(
             return chosen, start, end
         chosen[t], start[t], end[t] = w, best_start, best_start + flat.duration[row, w]
         floor[w] = max(floor[w], best_start)
-        profile = _with_room(profile, rows, w)
+        profile = with_room(profile, rows, w)
         rows[w] = reserve(profile[w], rows[w], start[t], end[t], flat.cores[t], flat.memory[row, w])
         if shared:
             pool, pool_rows = pool_reserve(pool, pool_rows, start[t], end[t], flat.need[t])
     return chosen, start, end
+
+
+@compiled
+def begun_profiles(flat: Flat) -> tuple[Floats, Ints, Floats, int]:
+    """What workers and pools have left by closed windows and by what is fixed, with their rows."""
+    profile, rows = idle_profiles(flat)
+    pool, pool_rows = idle_pools(flat)
+    for t in range(flat.row.size):
+        w = flat.fixed_worker[t]
+        if w >= 0:
+            start, end, cores = flat.fixed_start[t], flat.fixed_end[t], flat.fixed_cores[t]
+            profile = with_room(profile, rows, w)
+            rows[w] = reserve(profile[w], rows[w], start, end, cores, flat.fixed_memory[t])
+            pool, pool_rows = pool_reserve(pool, pool_rows, start, end, flat.need[t])
+    return profile, rows, pool, pool_rows
+
+
+@compiled
+def earliest_start(
+    flat: Flat,
+    profile: Floats,
+    rows: Ints,
+    pool: Floats,
+    pool_rows: int,
+    task: int,
+    worker: int,
+    ready: float,
+    useless: float = np.inf,
+) -> float:
+    """When the worker could start the task, pools included; infinite where not before useless."""
+    w, row = worker, flat.row[task]
+    d, cores, memory = flat.duration[row, w], flat.cores[task], flat.memory[row, w]
+    s = earliest_fit(profile[w], rows[w], ready, d, cores, memory, useless)
+    while flat.limit.size and s < np.inf:
+        both = pool_fit(pool, pool_rows, s, d, flat.need[task], flat.limit)
+        if both == s:
+            break
+        s = earliest_fit(profile[w], rows[w], both, d, cores, memory, useless)
+    return s
 
 
 @compiled
@@ -124,7 +156,7 @@ def idle_profiles(flat: Flat) -> tuple[Floats, Ints]:
 
 
 @compiled
-def _with_room(profile: Floats, rows: Ints, worker: int) -> Floats:
+def with_room(profile: Floats, rows: Ints, worker: int) -> Floats:
     """The profiles, with room for two more rows of this worker."""
     if rows[worker] + 2 <= profile.shape[1]:
         return profile
