@@ -1,49 +1,39 @@
 """What to do next, as a pure state machine: events in, instructions out. No clock, no thread.
 
-A task is waiting until its predecessors have succeeded and their bytes have arrived, then ready; it
-runs when the worker of its placement has the cores and memory free. Workers serve their ready tasks
-in planned order and never let a later one overtake a ready one that does not fit yet, so nothing
-starves. What is planned earlier there but not ready yet keeps its place until its planned start: a
-later task overtakes it only where that can keep no such task waiting, so a plan that comes true in
-every duration ends no later than planned. Past its planned start the plan is broken, and the worker
-idles for it no longer. A failed attempt is tried again; one that ran out of memory gets what the
-forecast plans next, else twice as much, on a larger worker if need be. When no attempt is left the
-task is given up, and all that wait for it.
+A task is waiting until its predecessors have succeeded, their bytes have arrived and its release
+has come, then ready; it runs when the worker of its placement has the cores and memory free, is
+open for as long as the forecast says it takes, and the pools and quotas that it needs have it.
+
+Workers serve their ready tasks in planned order and never let a later one overtake a ready one that
+does not fit yet, so nothing starves. A task that lacks a share of a pool keeps only that pool for
+itself: tasks of other pools go on. What is planned earlier but not ready yet keeps its place until
+its planned start: a later task overtakes it only where that can keep no such task waiting, so a
+plan that comes true in every duration ends no later than planned. Past its planned start the plan
+is broken, and the worker idles for it no longer, but for a task of higher priority: for that one
+its place is kept as long as the forecast knows when it will be ready. Of late tasks those of higher
+priority go first; a task is as urgent as what waits for it (docs/decisions/priorities.md).
+
+A failed attempt is tried again; one that ran out of memory gets what the forecast plans next, else
+twice as much, on a larger worker if need be. When no attempt is left the task is given up, and all
+that wait for it.
 """
 
+import heapq
 import math
-from bisect import bisect_right, insort
-from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from itertools import chain
 
 from scheduler.cluster import Allocation
+from scheduler.errors import InvalidInput
 from scheduler.execution.events import AttemptEnded, Event, GiveUp, Instruction, Start
+from scheduler.execution.holding import Amounts, Arrivals, Held, Place, WorkerPlace
+from scheduler.execution.look_ahead import expected_end, ready_by
 from scheduler.planning.problem import Problem
-from scheduler.planning.schedule import Schedule
+from scheduler.planning.schedule import Placement, Schedule
 from scheduler.planning.timeline import CLOCK
 from scheduler.records import Outcome
 
 Transfer = Callable[[float, str, str], float]
-
-
-@dataclass
-class _Task:
-    worker: str
-    allocation: Allocation
-    rank: float
-    waits_for: int
-    arrival: float = 0.0
-    attempt: int = 0
-    over: bool = False
-
-
-@dataclass
-class _Worker:
-    cores: float
-    memory: float
-    ready: list[tuple[float, str]] = field(default_factory=list)  # by planned start
-    booked: list[tuple[float, str]] = field(default_factory=list)  # never started, by `_lapse`
-    held_until: float = 0.0
 
 
 class Dispatch:
@@ -55,134 +45,293 @@ class Dispatch:
 
     def __init__(self, problem: Problem, schedule: Schedule, *, transfer: Transfer) -> None:
         self._problem, self._transfer = problem, transfer
-        graph = problem.workflow.graph
+        priority, need = _inherited(problem), problem.flat.need
+        graph, placed = problem.workflow.graph, schedule.by_task
         self._tasks = {
-            each.task: _Task(each.worker, each.allocation, each.start, graph.in_degree(each.task))
-            for each in schedule.placements
+            task.id: Held(
+                task.id,
+                row,
+                placed[task.id].worker,
+                placed[task.id].allocation,
+                placed[task.id].start,
+                priority[task.id],
+                graph.in_degree(task.id),
+                tuple((pool, float(need[row, pool])) for pool in need[row].nonzero()[0].tolist()),
+            )
+            for row, task in enumerate(problem.workflow.tasks)
         }
-        self._workers = {
-            each.name: _Worker(each.cores, each.memory) for each in problem.cluster.workers
-        }
-        for name, task in self._tasks.items():
-            self._workers[task.worker].booked.append((_lapse(task.rank), name))
-            if task.waits_for == 0:
-                self._queue(name)
-        for worker in self._workers.values():
-            worker.booked.sort()
+        self._by_priority = len(set(priority.values())) > 1
+        self._arrivals, self._wake = Arrivals(), math.inf
+        self._open_places()
 
     @property
     def done(self) -> bool:
         """Whether every task has succeeded or was given up."""
         return all(task.over for task in self._tasks.values())
 
+    @property
+    def stuck(self) -> bool:
+        """Whether nothing runs, nothing is on its way, and yet not all is done."""
+        waits = self._arrivals.next is not None or self._wake < math.inf
+        return not (waits or any(each.running for each in self._tasks.values()) or self.done)
+
     def wake_at(self, now: float) -> float | None:
         """When to ask again though nothing happened, or None.
 
-        The next arrival of bytes, or the next planned start for which a ready task is held back.
+        The next arrival of bytes, the next planned or expected start for which a ready task is held
+        back, or the end of a closed window.
         """
-        workers = self._workers.values()
-        later = [self._tasks[name].arrival for worker in workers for _, name in worker.ready]
-        later += [worker.held_until for worker in workers]
-        return min((each for each in later if each > now), default=None)
+        moments = (self._wake, self._arrivals.next or math.inf)
+        return min((each for each in moments if now < each < math.inf), default=None)
+
+    def happened(self, now: float) -> Mapping[str, Placement]:
+        """What is done, and what runs now with the end that the forecast expects, by task.
+
+        As `Problem.fixed` wants it. A task that was given up takes no time.
+        """
+        return {
+            name: self._placement(task, now)
+            for name, task in self._tasks.items()
+            if task.over or task.running
+        }
+
+    def replace(self, problem: Problem, schedule: Schedule) -> None:
+        """Follows another schedule from now on; what is over or runs stays as it is.
+
+        `problem` is the one that the schedule solves, of the same workflow and cluster. A task that
+        ran out of memory never gets less than it would have got. Raises InvalidInput where the
+        schedule does not place a task that is still open.
+        """
+        placed = schedule.by_task
+        missing = [
+            name
+            for name, task in self._tasks.items()
+            if not (task.over or task.running or name in placed)
+        ]
+        if missing:
+            raise InvalidInput(
+                f"A schedule that replaces another must place every open task, found none for "
+                f"{missing[0]!r} ({len(missing)} such tasks)."
+            )
+        self._problem = problem
+        for name, task in self._tasks.items():
+            if not (task.over or task.running):
+                self._move(task, placed[name])
+        self._arrivals = Arrivals()
+        self._open_places()
 
     def due(self, now: float) -> tuple[Instruction, ...]:
         """What can start at this moment (seconds since the run began)."""
-        return tuple(
-            start
-            for name, worker in self._workers.items()
-            for start in self._starts(name, worker, now)
-        )
+        self._wake = math.inf
+        for task in self._arrivals.by(now):
+            self._workers[task.worker].queue(task)
+        return tuple(self._starts(now))
 
     def handle(self, event: Event) -> tuple[Instruction, ...]:
         """Takes in what happened; returns what follows from it besides new starts."""
         if not isinstance(event, AttemptEnded):
             return ()
-        task, worker = self._tasks[event.task], self._workers[event.worker]
-        worker.cores += task.allocation.cores
-        worker.memory += task.allocation.memory
+        task = self._tasks[event.task]
+        for place, amounts in self._holds(task):
+            place.take(amounts, sign=-1.0)
         if event.observation.outcome is Outcome.SUCCEEDED:
-            self._succeed(event)
+            self._succeed(task, event.at)
             return ()
-        return tuple(self._fail(event))
+        task.began = None
+        return tuple(self._fail(event, task))
 
-    def _starts(self, name: str, worker: _Worker, now: float) -> Iterator[Start]:
-        for rank, task_id in tuple(worker.ready):
-            task = self._tasks[task_id]
-            if task.arrival > now:
+    def _placement(self, task: Held, now: float) -> Placement:
+        end = expected_end(self._problem, task, now) if task.ended is None else task.ended
+        start = end if task.began is None else task.began
+        return Placement(task.name, task.worker, start, end, task.allocation)
+
+    def _open_places(self) -> None:
+        self._workers = {
+            each.name: WorkerPlace([each.cores, float(each.memory)], closed=sorted(each.closed))
+            for each in self._problem.cluster.workers
+        }
+        self._pools = [Place([limit]) for limit in self._problem.flat.limit.tolist()]
+        for task in self._tasks.values():
+            if task.over:
                 continue
-            if not _fits(task.allocation, worker):
+            for place, amounts in self._holds(task):
+                if task.running:
+                    place.take(amounts)
+                elif task.attempt == 0:
+                    place.book(task)
+            if task.waits_for == 0 and not task.running:
+                self._expect(task)
+
+    def _move(self, task: Held, placed: Placement) -> None:
+        task.rank = placed.start
+        memory = placed.allocation.memory
+        if task.attempt and memory < task.allocation.memory:
+            memory = task.allocation.memory
+            if memory > self._problem.cluster.worker(placed.worker).memory:
                 return
-            if not self._delays_none(task_id, name, now):
-                worker.held_until = worker.booked[bisect_right(worker.booked, now, key=_when)][0]
+        task.worker, task.allocation = placed.worker, Allocation(placed.allocation.cores, memory)
+
+    def _holds(self, task: Held) -> Iterator[tuple[Place, Amounts]]:
+        yield self._workers[task.worker], (task.allocation.cores, float(task.allocation.memory))
+        for pool, amount in task.pools:
+            yield self._pools[pool], (amount,)
+
+    def _starts(self, now: float) -> Iterator[Start]:
+        claimed: set[int] = set()  # pools that an earlier task waits for
+        for worker, turn in self._turns(now):
+            for task in turn:
+                opens = worker.opening(now, self._seconds(task))
+                if opens > now:
+                    self._wake = min(self._wake, opens)
+                    continue
+                (_, amounts), *shares = self._holds(task)
+                if not worker.fits(amounts):
+                    break
+                short = any(not place.fits(amount) for place, amount in shares)
+                if short or any(pool in claimed for pool, _ in task.pools):
+                    claimed.update(pool for pool, _ in task.pools)
+                    continue
+                again = self._held_back(task, now)
+                if again is not None:
+                    self._wake = min(self._wake, again)
+                    continue
+                yield self._start(task, now)
+
+    def _turns(self, now: float) -> Iterator[tuple[WorkerPlace, Iterable[Held]]]:
+        """The ready tasks in turn: worker by worker, or of all workers where they share pools."""
+        turns = [
+            (worker, worker.in_turn(now, by_priority=self._by_priority))
+            for worker in self._workers.values()
+            if worker.ready
+        ]
+        if not self._pools:
+            yield from turns
+            return
+        yield from self._merged(turns, now)
+
+    def _merged(
+        self, turns: list[tuple[WorkerPlace, Iterator[Held]]], now: float
+    ) -> Iterator[tuple[WorkerPlace, Iterable[Held]]]:
+        stopped: set[int] = set()
+
+        def of(number: int) -> Iterator[tuple[tuple[float, ...], int, Held]]:
+            for task in turns[number][1]:
+                late = self._by_priority and task.rank < now * (1 - CLOCK)
+                turn = (0.0, -task.priority) if late else (1.0, 0.0)
+                yield (*turn, *task.key), number, task
+                if number in stopped:
+                    return
+
+        for _, number, task in heapq.merge(*(of(each) for each in range(len(turns)))):
+            worker = turns[number][0]
+            (_, amounts), *_ = self._holds(task)
+            if not worker.fits(amounts) and worker.opening(now, self._seconds(task)) <= now:
+                stopped.add(number)
+            else:
+                yield worker, (task,)
+
+    def _start(self, task: Held, now: float) -> Start:
+        worker = self._workers[task.worker]
+        worker.ready.remove((task.key, task))
+        for place, amounts in self._holds(task):
+            if task.attempt == 0:
+                place.unbook(task)
+            place.take(amounts)
+        task.attempt += 1
+        task.began = now
+        return Start(task.name, task.attempt, task.worker, task.allocation)
+
+    def _held_back(self, task: Held, now: float) -> float | None:
+        """When to ask again, if the task would keep one waiting that goes before it."""
+        ends = now + self._seconds(task)
+        for place, amounts in self._holds(task):
+            planned = place.booked_between(now, min(task.rank * (1 + CLOCK), ends * (1 + CLOCK)))
+            waiting = ((each, each.lapse) for each in planned if each is not task)
+            urgent = self._urgent(place, task, now, ends) if self._by_priority else ()
+            again = self._crowded(place, amounts, chain(waiting, urgent))
+            if again is not None:
+                return again
+        return None
+
+    def _crowded(
+        self, place: Place, amounts: Amounts, before: Iterable[tuple[Held, float]]
+    ) -> float | None:
+        """The first moment of those before it, if all of them do not fit beside the amounts."""
+        counted: set[str] = set()
+        first = math.inf
+        for each, moment in before:
+            first = min(first, moment)
+            if each.name in counted:
                 continue
-            worker.ready.remove((rank, task_id))
-            self._unbook(task_id)
-            worker.cores -= task.allocation.cores
-            worker.memory -= task.allocation.memory
-            task.attempt += 1
-            yield Start(task_id, task.attempt, name, task.allocation)
+            counted.add(each.name)
+            theirs = next(held for other, held in self._holds(each) if other is place)
+            amounts = tuple(a + b for a, b in zip(amounts, theirs, strict=True))
+            if not place.fits(amounts):
+                return first
+        return None
 
-    def _delays_none(self, task_id: str, name: str, now: float) -> bool:
-        """Whether all that is planned there before the task, and before its end, fits beside it."""
-        task, worker = self._tasks[task_id], self._workers[name]
-        row, column = self._problem.workflow.index[task_id], self._problem.cluster.index[name]
-        ends = now + float(self._problem.duration[row, column])
-        until, together = _lapse(min(task.rank, ends)), task.allocation
-        for each in range(bisect_right(worker.booked, now, key=_when), len(worker.booked)):
-            lapse, earlier = worker.booked[each]
-            if lapse >= until or not _fits(together, worker):
-                break
-            held = self._tasks[earlier].allocation
-            together = Allocation(together.cores + held.cores, together.memory + held.memory)
-        return _fits(together, worker)
+    def _urgent(
+        self, place: Place, task: Held, now: float, ends: float
+    ) -> Iterator[tuple[Held, float]]:
+        """Tasks of higher priority that the forecast says are ready before the task would end.
 
-    def _unbook(self, task_id: str) -> None:
-        task = self._tasks[task_id]
-        if task.attempt == 0:
-            self._workers[task.worker].booked.remove((_lapse(task.rank), task_id))
+        Where both are as planned, the plan has decided between them.
+        """
+        on_time = task.rank >= now * (1 - CLOCK)
+        for _, _, other in place.booked:
+            if other.priority <= task.priority or (on_time and other.rank >= task.rank):
+                continue
+            moment = ready_by(self._problem, self._tasks, other, now, self._transfer)
+            if moment is not None and moment < ends * (1 - CLOCK):
+                yield other, moment
 
-    def _queue(self, task_id: str) -> None:
-        task = self._tasks[task_id]
-        insort(self._workers[task.worker].ready, (task.rank, task_id))
+    def _seconds(self, task: Held) -> float:
+        column = self._problem.cluster.index[task.worker]
+        return float(self._problem.duration[task.row, column])
 
-    def _succeed(self, event: AttemptEnded) -> None:
-        self._tasks[event.task].over = True
-        for target, edge in self._problem.workflow.graph.succ[event.task].items():
+    def _expect(self, task: Held) -> None:
+        workflow = self._problem.workflow
+        arrival = workflow.tasks[task.row].release
+        for source, edge in workflow.graph.pred[task.name].items():
+            before = self._tasks[source]
+            assert before.ended is not None
+            travel = self._transfer(edge["bytes"], before.worker, task.worker)
+            arrival = max(arrival, before.ended + travel)
+        self._arrivals.expect(task, arrival)
+
+    def _succeed(self, task: Held, at: float) -> None:
+        task.ended = at
+        for target in self._problem.workflow.graph.succ[task.name]:
             waiting = self._tasks[target]
-            travel = self._transfer(edge["bytes"], event.worker, waiting.worker)
-            waiting.arrival = max(waiting.arrival, event.at + travel)
             waiting.waits_for -= 1
             if waiting.waits_for == 0 and not waiting.over:
-                self._queue(target)
+                self._expect(waiting)
 
-    def _fail(self, event: AttemptEnded) -> Iterable[Instruction]:
-        task = self._tasks[event.task]
+    def _fail(self, event: AttemptEnded, task: Held) -> Iterable[Instruction]:
         most = self._problem.workflow.task(event.task).max_attempts
         outcome = event.observation.outcome
         if task.attempt >= most:
-            return self._give_up(event.task, f"attempt {task.attempt} of {most} ended: {outcome}")
-        if outcome is Outcome.OUT_OF_MEMORY and not self._grow(event.task, task):
+            why = f"attempt {task.attempt} of {most} ended: {outcome}"
+            return self._give_up(task, why, event.at)
+        if outcome is Outcome.OUT_OF_MEMORY and not self._grow(task):
             held = task.allocation.memory / 1e9
-            return self._give_up(
-                event.task,
-                f"needs more than {held:.3g} GB, and no worker that can take it has more",
-            )
-        self._queue(event.task)
+            why = f"needs more than {held:.3g} GB, and no worker that can take it has more"
+            return self._give_up(task, why, event.at)
+        self._expect(task)
         return ()
 
-    def _grow(self, task_id: str, task: _Task) -> bool:
+    def _grow(self, task: Held) -> bool:
         """Gives the task more memory, where it is or on the fastest worker that has it."""
-        row = self._problem.workflow.index[task_id]
-        wanted = math.ceil(self._problem.memory_after(row, task.allocation.memory))
+        wanted = math.ceil(self._problem.memory_after(task.row, task.allocation.memory))
         larger = [
             (
                 worker.memory < wanted,
                 worker.name != task.worker,
-                self._problem.duration[row, column],
+                self._problem.duration[task.row, column],
                 worker,
             )
             for column, worker in enumerate(self._problem.cluster.workers)
-            if self._problem.eligible[row, column] and worker.memory > task.allocation.memory
+            if self._problem.eligible[task.row, column] and worker.memory > task.allocation.memory
         ]
         if not larger:
             return False
@@ -191,22 +340,22 @@ class Dispatch:
         task.allocation = Allocation(task.allocation.cores, min(wanted, chosen.memory))
         return True
 
-    def _give_up(self, task_id: str, reason: str) -> Iterator[GiveUp]:
-        self._unbook(task_id)
-        self._tasks[task_id].over = True
-        yield GiveUp(task_id, reason)
-        for successor in self._problem.workflow.successors(task_id):
+    def _give_up(self, task: Held, reason: str, at: float) -> Iterator[GiveUp]:
+        if task.attempt == 0:
+            for place, _ in self._holds(task):
+                place.unbook(task)
+        task.ended = at
+        yield GiveUp(task.name, reason)
+        for successor in self._problem.workflow.successors(task.name):
             if not self._tasks[successor].over:
-                yield from self._give_up(successor, f"waits for {task_id!r}, which was given up")
+                why = f"waits for {task.name!r}, which was given up"
+                yield from self._give_up(self._tasks[successor], why, at)
 
 
-def _lapse(start: float) -> float:
-    return start * (1 + CLOCK)
-
-
-def _when(booking: tuple[float, str]) -> float:
-    return booking[0]
-
-
-def _fits(allocation: Allocation, worker: _Worker) -> bool:
-    return allocation.cores <= worker.cores + 1e-9 and allocation.memory <= worker.memory
+def _inherited(problem: Problem) -> Mapping[str, int]:
+    """The priority of each task, at least that of every task that waits for it."""
+    workflow, found = problem.workflow, dict[str, int]()
+    for name in reversed(workflow.order):
+        later = [found[each] for each in workflow.graph.succ[name]]
+        found[name] = max([workflow.task(name).priority, *later])
+    return found

@@ -1,10 +1,11 @@
 """The seam for executors: who carries out a schedule, and says what happens."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager
 from datetime import datetime
 
+from scheduler.errors import AllotError
 from scheduler.execution.dispatch import Dispatch
 from scheduler.execution.events import (
     AttemptEnded,
@@ -17,6 +18,12 @@ from scheduler.execution.events import (
 )
 from scheduler.planning.problem import Problem
 from scheduler.planning.schedule import Schedule
+
+Replan = Callable[[Dispatch, Sequence[AttemptEnded], float], tuple[Problem, Schedule] | None]
+"""Asked after attempts have ended, with the moment: another schedule and its problem, or None.
+
+`dispatch.happened(moment)` is what `Problem.fixed` wants to know.
+"""
 
 
 class Session(ABC):
@@ -55,18 +62,32 @@ class Executor(ABC):
     def open(self, problem: Problem) -> AbstractContextManager[Session]:
         """Makes ready for one run; leaving the block ends all that still runs."""
 
-    def run(self, problem: Problem, schedule: Schedule) -> Iterator[Event]:
+    def run(
+        self, problem: Problem, schedule: Schedule, *, replan: Replan | None = None
+    ) -> Iterator[Event]:
         """Each event as it happens, until every task has succeeded or was given up.
 
-        A task starts after its predecessors have succeeded, and succeeds at most once.
+        A task starts after its predecessors have succeeded, and succeeds at most once. `replan` may
+        replace the schedule after every event; what runs goes on. Raises AllotError where nothing
+        runs, and nothing that could be waited for would change that.
         """
         with self.open(problem) as session:
             dispatch = Dispatch(problem, schedule, transfer=session.transfer)
             yield from _carried_out(session, dispatch.due(session.now()))
             while not dispatch.done:
-                for ended in session.wait(dispatch.wake_at(session.now())):
+                if dispatch.stuck:
+                    raise AllotError(
+                        "The run cannot go on: no task runs, and none that is left can start. The "
+                        "schedule keeps a rule that the run does not; plan again from here."
+                    )
+                news = session.wait(dispatch.wake_at(session.now()))
+                for ended in news:
                     yield ended
                     yield from _carried_out(session, dispatch.handle(ended))
+                if news and replan is not None and not dispatch.done:
+                    answer = replan(dispatch, news, session.now())
+                    if answer is not None:
+                        dispatch.replace(*answer)
                 yield from _carried_out(session, dispatch.due(session.now()))
 
 

@@ -101,6 +101,9 @@ class RaySession(Session):
     def wait(self, until: float | None) -> Sequence[AttemptEnded]:
         """Waits for the next attempt to end."""
         timeout = None if until is None else max(0.0, until - self.now())
+        if not self._flying:  # Ray would not wait at all
+            time.sleep(timeout or 0.0)
+            return []
         ready, _ = ray.wait(list(self._flying), num_returns=1, timeout=timeout)
         return [self._ended(each) for each in ready]
 

@@ -7,9 +7,9 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from worlds import GB, problem_of, schedule_of
+from strategies import quick, rich_problems
+from worlds import GB, changed, problem_of, schedule_of
 
-from scheduler.cluster import Cluster
 from scheduler.errors import InvalidInput
 from scheduler.execution.events import AttemptEnded
 from scheduler.execution.executors.simulator import AsForecast, Simulator
@@ -17,7 +17,6 @@ from scheduler.planning.planners.heft import Heft
 from scheduler.planning.problem import Problem
 from scheduler.planning.promise import Promise, promise, stretch
 from scheduler.planning.schedule import Placement, Schedule
-from scheduler.workflow import Workflow
 from scheduler.workloads.synthetic import random_problem
 
 Z90 = 1.2815515655446004
@@ -35,12 +34,6 @@ def uncertain(problem: Problem, sigma: float, *, failure: float = 0.0) -> Proble
         failure=np.full_like(problem.forecast.failure, failure),
     )
     return replace(problem, forecast=forecast)
-
-
-def with_tasks(problem: Problem, **changes: object) -> Problem:
-    tasks = [replace(task, **changes) for task in problem.workflow.tasks]
-    workflow = Workflow(problem.workflow.name, tasks, problem.workflow.dependencies)
-    return replace(problem, workflow=workflow)
 
 
 def promised(problem: Problem, *rows: tuple[str, str, float], **options: float) -> Promise:
@@ -96,7 +89,9 @@ def test_what_waits_for_a_task_that_is_given_up_never_ends() -> None:
 
 
 def test_the_chance_of_a_deadline_is_that_of_ending_by_then() -> None:
-    problem = with_tasks(uncertain(problem_of([[10.0]]), 0.4), deadline=10 * np.exp(0.4 * Z90))
+    problem = changed(
+        uncertain(problem_of([[10.0]]), 0.4), tasks={"t1": {"deadline": 10 * np.exp(0.4 * Z90)}}
+    )
     assert promised(problem, ("t1", "w1", 0.0)).deadlines["t1"] == pytest.approx(0.9, abs=0.01)
 
 
@@ -117,16 +112,22 @@ def test_the_chance_that_memory_suffices_is_that_of_the_forecast() -> None:
 
 
 def test_nothing_starts_before_its_release_or_in_a_closed_window() -> None:
-    problem = with_tasks(problem_of([[2.0]]), release=3.0)
-    worker = replace(problem.cluster.workers[0], closed=((4.0, 7.0),))
-    problem = replace(problem, cluster=Cluster("closing", [worker]))
+    problem = changed(
+        problem_of([[2.0]]),
+        tasks={"t1": {"release": 3.0}},
+        workers={"w1": {"closed": ((4.0, 7.0),)}},
+    )
     assert promised(problem, ("t1", "w1", 7.0)).start[0].tolist() == [7.0, 7.0]
 
 
 def test_tasks_that_share_a_pool_wait_for_one_another() -> None:
-    problem = with_tasks(problem_of([[2.0, 2.0], [2.0, 2.0]]), pools={"licence": 1.0})
-    cluster = Cluster("sharing", problem.cluster.workers, pools={"licence": 1.0})
-    found = promised(replace(problem, cluster=cluster), ("t1", "w1", 0.0), ("t2", "w2", 2.0))
+    wants = {"pools": {"licence": 1.0}}
+    problem = changed(
+        problem_of([[2.0, 2.0], [2.0, 2.0]]),
+        tasks={"t1": wants, "t2": wants},
+        pools={"licence": 1.0},
+    )
+    found = promised(problem, ("t1", "w1", 0.0), ("t2", "w2", 2.0))
     assert found.end[:, 0].tolist() == [2.0, 4.0]
 
 
@@ -164,6 +165,21 @@ def test_without_any_doubt_it_is_what_the_dispatch_does(seed: int) -> None:
     rng = np.random.default_rng(seed)
     true = uncertain(problem, 0.0).forecast.duration * rng.lognormal(0, 0.5, (25, 1, 1))
     schedule = Heft().plan(problem)  # a plan that nothing keeps to
+    otherwise = replace(problem, forecast=replace(problem.forecast, duration=true))
+    found = promise(otherwise, schedule, rng=rng, samples=1)
+    assert found.makespan(0.5) == pytest.approx(_realised(otherwise, schedule, seed), rel=1e-9)
+
+
+@quick
+@given(problem=rich_problems(), seed=st.integers(0, 10**6))
+def test_with_windows_pools_and_releases_too_it_is_what_the_dispatch_does(
+    problem: Problem, seed: int
+) -> None:
+    equal = {task: {"priority": 0} for task in problem.workflow.index}
+    problem = replace(changed(problem, tasks=equal), fixed={}, now=0.0)
+    schedule = Heft().plan(problem)
+    rng = np.random.default_rng(seed)
+    true = problem.forecast.duration * rng.lognormal(0, 0.5, (len(problem.workflow), 1, 1))
     otherwise = replace(problem, forecast=replace(problem.forecast, duration=true))
     found = promise(otherwise, schedule, rng=rng, samples=1)
     assert found.makespan(0.5) == pytest.approx(_realised(otherwise, schedule, seed), rel=1e-9)
