@@ -54,7 +54,7 @@ class Worker:
                 )
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Allocation:
     """What is reserved for one attempt: `cores` and `memory` in bytes."""
 

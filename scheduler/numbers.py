@@ -16,7 +16,9 @@ def storable(text: str, name: str, refuse: Refusal) -> None:
         raise refuse(f"{name} must be a text that is not blank, found {text!r}.")
     if len(text) > LONGEST_NAME:
         raise refuse(f"{name} must have at most {LONGEST_NAME} characters, found {len(text)}.")
-    if "\x00" in text or any("\ud800" <= letter <= "\udfff" for letter in text):
+    if "\x00" in text or (
+        not text.isascii() and any("\ud800" <= letter <= "\udfff" for letter in text)
+    ):
         raise refuse(f"{name} must be text without NUL and lone surrogates, found {text!r}.")
 
 

@@ -1,14 +1,19 @@
 """Tasks, the dependencies between them, and the workflow that they form."""
 
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, fields
 from functools import cached_property
+from heapq import heappop, heappush
+from itertools import starmap
 from typing import Any
 
 import networkx as nx
+import numpy as np
+from numpy.typing import NDArray
 
 from scheduler.errors import InvalidWorkflow
 from scheduler.numbers import (
+    LARGEST,
     at_least_one,
     finite,
     not_negative,
@@ -17,8 +22,12 @@ from scheduler.numbers import (
     storable,
 )
 
+Ints = NDArray[np.int64]
+Floats = NDArray[np.float64]
+MOST_ATTEMPTS = 3  # where nothing else is asked for
 
-@dataclass(frozen=True, kw_only=True)
+
+@dataclass(frozen=True, kw_only=True, slots=True)
 class Task:
     """One unit of work in a workflow.
 
@@ -46,7 +55,7 @@ class Task:
     action: str | None = None
     arguments: Mapping[str, Any] = field(default_factory=dict)
     timeout: float | None = None
-    max_attempts: int = 3
+    max_attempts: int = MOST_ATTEMPTS
 
     def __post_init__(self) -> None:
         refuse = _refuse(self.id)
@@ -63,16 +72,19 @@ class Task:
         for name, amount in self.pools.items():
             storable(name, "the name of a pool", refuse)
             not_negative(amount, f"pools[{name!r}]", refuse)
-        not_negative(self.release, "release", refuse)
+        if self.release != 0.0:
+            not_negative(self.release, "release", refuse)
         if self.deadline is not None:
             positive(self.deadline, "deadline", refuse)
         if self.timeout is not None:
             positive(self.timeout, "timeout", refuse)
-        finite(self.priority, "priority", refuse)
-        at_least_one(self.max_attempts, "max_attempts", refuse)
+        if self.priority != 0:
+            finite(self.priority, "priority", refuse)
+        if self.max_attempts != MOST_ATTEMPTS:
+            at_least_one(self.max_attempts, "max_attempts", refuse)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Dependency:
     """`target` starts after `source` has ended and its `bytes` have reached the target's worker."""
 
@@ -91,6 +103,9 @@ class Dependency:
 class Workflow:
     """A directed acyclic graph of tasks, complete and checked from the moment it exists.
 
+    `tasks` and `dependencies` are as given; `index` is the place of each task id in `tasks`, and
+    the arrays `source`, `target` and `bytes` say of each dependency what it joins, as places.
+
     Raises InvalidWorkflow, with the offending tasks named, for a workflow without tasks, a
     duplicate id, a dependency on an unknown task, one stated twice, or a cycle.
     """
@@ -98,14 +113,56 @@ class Workflow:
     def __init__(
         self, name: str, tasks: Iterable[Task], dependencies: Iterable[Dependency] = ()
     ) -> None:
+        self._begin(name, tasks)
+        given = tuple(dependencies)
+        vars(self)["dependencies"] = given  # in place of the cached property
+        _check_ends(name, given, self.index)
+        place = self.index.__getitem__
+        self.source = np.array([place(each.source) for each in given], dtype=np.int64)
+        self.target = np.array([place(each.target) for each in given], dtype=np.int64)
+        self.bytes = np.array([each.bytes for each in given], dtype=np.float64)
+        _check_acyclic(self)
+
+    @classmethod
+    def from_graph(cls, graph: "nx.DiGraph[str]", *, name: str = "") -> "Workflow":
+        """A workflow of a networkx graph whose nodes are task ids.
+
+        A node's attributes are those of `Task`, `kind` is "task" where it is left out; an edge's
+        `bytes` are those of `Dependency`, none where left out; its other attributes are not read.
+        The name is that of the graph where none is given. Raises InvalidWorkflow as the class does,
+        and for a graph without directions, parallel edges, or an attribute that tasks do not have.
+        """
+        if not graph.is_directed() or graph.is_multigraph():
+            raise InvalidWorkflow(
+                "A workflow is read from a DiGraph, with one edge from a task to the next, "
+                f"found a {type(graph).__name__}."
+            )
+        self = cls.__new__(cls)
+        self._begin(name or graph.name or "workflow", starmap(_task_of, graph.nodes(data=True)))
+        source: list[int] = []
+        target: list[int] = []
+        size: list[float] = []
+        for here, followers in enumerate(graph.adj.values()):
+            source += [here] * len(followers)
+            target += map(self.index.__getitem__, followers)
+            size += [each.get("bytes", 0.0) for each in followers.values()]
+        self.source, self.target = np.array(source, np.int64), np.array(target, np.int64)
+        self.bytes = _checked_bytes(self, size)
+        _check_acyclic(self)
+        return self
+
+    def _begin(self, name: str, tasks: Iterable[Task]) -> None:
         storable(name, "a workflow's name", InvalidWorkflow)
-        self.name = name
-        self.tasks = tuple(tasks)
-        self.dependencies = tuple(dependencies)
+        self.name, self.tasks = name, tuple(tasks)
         self.index: Mapping[str, int] = {task.id: i for i, task in enumerate(self.tasks)}
         _check_ids(name, self.tasks, self.index)
-        _check_ends(name, self.dependencies, self.index)
-        _check_acyclic(name, self.graph)
+
+    @cached_property
+    def dependencies(self) -> tuple[Dependency, ...]:
+        """All dependencies; the arrays `source`, `target` (of `tasks`) and `bytes` say the same."""
+        ids = [task.id for task in self.tasks]
+        rows = zip(self.source.tolist(), self.target.tolist(), self.bytes.tolist(), strict=True)
+        return tuple(Dependency(ids[a], ids[b], size) for a, b, size in rows)
 
     @cached_property
     def graph(self) -> "nx.DiGraph[str]":
@@ -119,9 +176,16 @@ class Workflow:
         return graph
 
     @cached_property
+    def topological(self) -> Ints:
+        """Indices of tasks so that each comes after its predecessors; ties in the order given."""
+        if (self.source < self.target).all():
+            return np.arange(len(self.tasks))
+        return _first_come(self)
+
+    @cached_property
     def order(self) -> tuple[str, ...]:
         """Task ids so that each comes after its predecessors; ties in the order given."""
-        return tuple(nx.lexicographical_topological_sort(self.graph, key=self.index.__getitem__))
+        return tuple(self.tasks[row].id for row in self.topological.tolist())
 
     def task(self, task_id: str) -> Task:
         """The task of that id; KeyError when there is none."""
@@ -129,11 +193,24 @@ class Workflow:
 
     def predecessors(self, task_id: str) -> tuple[str, ...]:
         """The tasks that must end before this one starts."""
-        return tuple(self.graph.pred[task_id])
+        return self._names(self._before, self.source, task_id)
 
     def successors(self, task_id: str) -> tuple[str, ...]:
         """The tasks that wait for this one."""
-        return tuple(self.graph.succ[task_id])
+        return self._names(self._after, self.target, task_id)
+
+    @cached_property
+    def _before(self) -> tuple[Ints, Ints]:
+        return _rows_by(self.target, len(self.tasks))
+
+    @cached_property
+    def _after(self) -> tuple[Ints, Ints]:
+        return _rows_by(self.source, len(self.tasks))
+
+    def _names(self, edges: tuple[Ints, Ints], ends: Ints, task_id: str) -> tuple[str, ...]:
+        (start, rows), here = edges, self.index[task_id]
+        found = ends[rows[start[here] : start[here + 1]]].tolist()
+        return tuple(self.tasks[row].id for row in found)
 
     def __len__(self) -> int:
         return len(self.tasks)
@@ -148,7 +225,7 @@ class Workflow:
         return hash((self.name, tuple(self.index)))
 
     def __repr__(self) -> str:
-        counts = f"{len(self.tasks)} tasks, {len(self.dependencies)} dependencies"
+        counts = f"{len(self.tasks)} tasks, {len(self.source)} dependencies"
         return f"Workflow({self.name!r}, {counts})"
 
 
@@ -189,12 +266,61 @@ def _check_ends(name: str, dependencies: tuple[Dependency, ...], index: Mapping[
         seen.add((each.source, each.target))
 
 
-def _check_acyclic(name: str, graph: "nx.DiGraph[str]") -> None:
-    if nx.is_directed_acyclic_graph(graph):
+def _check_acyclic(workflow: Workflow) -> None:
+    if len(workflow.topological) == len(workflow.tasks):
         return
-    cycle = [source for source, _ in nx.find_cycle(graph)]
+    cycle = [source for source, _ in nx.find_cycle(workflow.graph)]
     raise InvalidWorkflow(
-        f"Workflow {name!r}: tasks must not wait for each other in a circle, found "
+        f"Workflow {workflow.name!r}: tasks must not wait for each other in a circle, found "
         f"{' -> '.join([*cycle, cycle[0]])}.",
         cycle,
     )
+
+
+def _first_come(workflow: Workflow) -> Ints:
+    """The first of the tasks that wait for nothing, then the first of those left, and so on.
+
+    Fewer than all where some wait for each other in a circle.
+    """
+    start, rows = (each.tolist() for each in _rows_by(workflow.source, len(workflow.tasks)))
+    target = workflow.target.tolist()
+    waits = np.bincount(workflow.target, minlength=len(workflow.tasks)).tolist()
+    free = [row for row, count in enumerate(waits) if not count]  # rising, hence a heap
+    order: list[int] = []
+    while free:
+        here = heappop(free)
+        order.append(here)
+        for edge in rows[start[here] : start[here + 1]]:
+            waits[target[edge]] -= 1
+            if not waits[target[edge]]:
+                heappush(free, target[edge])
+    return np.array(order, dtype=np.int64)
+
+
+def _rows_by(end: Ints, count: int) -> tuple[Ints, Ints]:
+    """Which edges have each task at this end: those of task i are rows[start[i]:start[i + 1]]."""
+    start = np.zeros(count + 1, dtype=np.int64)
+    np.cumsum(np.bincount(end, minlength=count), out=start[1:])
+    return start, np.argsort(end, kind="stable")
+
+
+def _task_of(node: str, attributes: Mapping[str, Any]) -> Task:
+    if unknown := attributes.keys() - _FIELDS:
+        raise _refuse(node)(
+            f"the node has the attribute {min(unknown)!r}, which tasks do not have; "
+            f"they have {', '.join(sorted(_FIELDS))}."
+        )
+    return Task(**{"id": node, "kind": "task", **attributes})
+
+
+def _checked_bytes(workflow: Workflow, sizes: Sequence[float]) -> Floats:
+    if set(map(type, sizes)) <= {int, float}:
+        found = np.array(sizes, dtype=np.float64)
+        if found.size == 0 or (found.min() >= 0 and found.max() <= LARGEST):  # not with NaN
+            return found
+    ends = zip(workflow.source.tolist(), workflow.target.tolist(), sizes, strict=True)
+    tasks = workflow.tasks
+    return np.array([Dependency(tasks[a].id, tasks[b].id, each).bytes for a, b, each in ends])
+
+
+_FIELDS = frozenset(each.name for each in fields(Task)) - {"id"}

@@ -7,7 +7,7 @@ from functools import cached_property
 from scheduler.cluster import Allocation
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Placement:
     """One task on one worker from `start` to `end` (seconds from the start of the run)."""
 

@@ -79,3 +79,52 @@ def test_sizes_and_bytes_that_are_no_amounts_are_refused(size: float) -> None:
 def test_the_graph_of_a_workflow_cannot_be_changed() -> None:
     with pytest.raises(nx.NetworkXError):
         Workflow("w", tasks("a")).graph.add_node("b")
+
+
+def test_a_graph_becomes_the_workflow_that_it_shows() -> None:
+    graph = nx.DiGraph(name="shown")
+    graph.add_node("b", kind="merge", cores=2.0, sizes={"rows": 3})
+    graph.add_edge("a", "b", bytes=5)
+    made = [Task(id="b", kind="merge", cores=2.0, sizes={"rows": 3}), Task(id="a", kind="task")]
+    assert Workflow.from_graph(graph) == Workflow("shown", made, [Dependency("a", "b", 5.0)])
+
+
+def test_a_graph_may_be_named_anew() -> None:
+    assert Workflow.from_graph(nx.DiGraph([("a", "b")]), name="x").name == "x"
+
+
+@pytest.mark.parametrize("graph", [nx.Graph([("a", "b")]), nx.MultiDiGraph([("a", "b")])])
+def test_a_graph_of_another_sort_is_refused(graph) -> None:
+    with pytest.raises(InvalidWorkflow, match=r"found a .*Graph"):
+        Workflow.from_graph(graph)
+
+
+@pytest.mark.parametrize("size", [math.nan, -1.0, math.inf, True, "3"])
+def test_a_graph_with_impossible_bytes_is_refused_by_the_edge(size) -> None:
+    graph = nx.DiGraph()
+    graph.add_edge("a", "b", bytes=size)
+    with pytest.raises(InvalidWorkflow, match="a -> b must"):
+        Workflow.from_graph(graph)
+
+
+def test_an_attribute_that_tasks_do_not_have_is_refused_by_name() -> None:
+    graph = nx.DiGraph()
+    graph.add_node("a", colour="red")
+    with pytest.raises(InvalidWorkflow, match="'a': the node has the attribute 'colour'"):
+        Workflow.from_graph(graph)
+
+
+def test_a_graph_with_a_circle_is_refused() -> None:
+    with pytest.raises(InvalidWorkflow, match="circle"):
+        Workflow.from_graph(nx.DiGraph([("a", "b"), ("b", "a")]))
+
+
+@given(st.sets(st.tuples(st.integers(0, 9), st.integers(0, 9)).filter(lambda e: e[0] != e[1])))
+def test_order_and_neighbours_are_those_of_the_graph(pairs: set[tuple[int, int]]) -> None:
+    edges = [(str(a), str(b)) for a, b in pairs if (a * 7) % 10 < (b * 7) % 10]  # acyclic
+    workflow = Workflow("w", tasks(*map(str, range(10))), [Dependency(*each) for each in edges])
+    first_come = nx.lexicographical_topological_sort(workflow.graph, key=workflow.index.get)
+    assert workflow.order == tuple(first_come)
+    for task in workflow.index:
+        assert workflow.predecessors(task) == tuple(workflow.graph.pred[task])
+        assert workflow.successors(task) == tuple(workflow.graph.succ[task])

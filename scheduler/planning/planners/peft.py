@@ -16,9 +16,9 @@ class Peft(Planner):
     """Predict Earliest Finish Time, by a table of what at least follows.
 
     OCT(i, w) = max over successors j of min over workers v of (OCT(j, v) + duration(j, v) +
-    transfer, which is zero where v = w). Of the ready tasks the one with the highest mean OCT is next, on the worker
-    with the least end + OCT. Arabnejad and Barbosa, "List scheduling algorithm for heterogeneous
-    systems by an optimistic cost table" (2014), equations 5 to 7.
+    transfer, which is zero where v = w). Of the ready tasks the one with the highest mean OCT is
+    next, on the worker with the least end + OCT. Arabnejad and Barbosa, "List scheduling algorithm
+    for heterogeneous systems by an optimistic cost table" (2014), equations 5 to 7.
     """
 
     def plan(self, problem: Problem) -> Schedule:
