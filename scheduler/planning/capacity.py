@@ -1,43 +1,49 @@
 """One way through all that plans shared workers and pools: lists, breeding, CP-SAT, windows."""
 
+import math
+import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 
 from scheduler.planning.capacity_search import (
     Arrays,
+    Breeding,
     Decoder,
     from_lists,
-    improved,
     never,
     only_makespan,
     value_of,
 )
 from scheduler.planning.exact import Effort, Ground, solved
-from scheduler.planning.flat import Flat
 from scheduler.planning.problem import Problem
 from scheduler.planning.windows import COST, reopened
 
 SEARCHES = 8  # of CP-SAT that take turns on a whole problem
-ROUNDS = 4  # of breeding and windows, one after the other
+ROUNDS = 3  # of windows and breeding, one after the other
 SAFE = 1e-9  # share taken off a proved bound, as sums of floats may differ
+FIRST, SHORT = 0.5, 0.1  # share for breeding before the rounds; before CP-SAT on the whole
+WHOLE = 0.6  # share of the time that CP-SAT may take on the whole
+LOOK = 0.5  # share of a round that windows take; the rest is bred
 
 
 @dataclass(frozen=True, kw_only=True)
 class Budget:
-    """What a search may spend: CP-SAT's deterministic seconds and evaluated schedules.
+    """What a search may spend: CP-SAT's deterministic seconds, evaluated schedules, and seconds.
 
     A problem of at most `whole` choices of a worker is given to CP-SAT whole, which then may take
-    half of the effort. `stop` ends the search early, whatever is left.
+    half of the effort. Where `seconds` are limited they are shared out in the same way, CP-SAT
+    takes two threads, and what is found depends on the machine. `stop` ends the search early.
     """
 
     effort: float
     evaluations: int
     whole: int = 600
     seed: int = 0
+    seconds: float = math.inf
     stop: Callable[[], bool] = never
-    seconds: float = 3600.0
+    clock: Callable[[], float] = field(default=time.perf_counter, repr=False, compare=False)
 
 
 def searched(problem: Problem, budget: Budget, *, least: float) -> tuple[Arrays, float]:
@@ -46,56 +52,89 @@ def searched(problem: Problem, budget: Budget, *, least: float) -> tuple[Arrays,
     Never worse than the lists it starts from. Equal arguments, equal plans, unless `stop` or
     `seconds` end the search.
     """
-    flat = problem.flat
-    start = from_lists(problem)
-    plan, bound = min(start, key=lambda each: value_of(flat, each)), least
-    left = budget.evaluations
-    share = max(1, left // ROUNDS)
-    plan = improved(
-        flat, start, evaluations=share, seed=budget.seed, stop=budget.stop, enough=bound
-    )
-    effort = budget.effort
-    if np.isfinite(flat.duration[flat.row]).sum() <= budget.whole and not _over(
-        flat, plan, bound, budget
-    ):
-        plan, bound, proved = _whole(flat, plan, bound, budget)
-        effort /= 2
-        if proved:
-            return plan, bound
-    for number in range(1, ROUNDS):
-        if _over(flat, plan, bound, budget):
-            break
-        rounds = int(effort / (ROUNDS - 1) / COST)
-        seed = budget.seed + number
-        if only_makespan(flat):
-            plan = reopened(flat, plan, rounds=rounds, seed=seed, stop=budget.stop, enough=bound)
-        if _over(flat, plan, bound, budget):
-            break
-        plan = improved(
-            flat, [plan, *start], evaluations=share, seed=seed, stop=budget.stop, enough=bound
+    return _Search(problem, budget, least).run()
+
+
+class _Search:
+    def __init__(self, problem: Problem, budget: Budget, least: float) -> None:
+        self.flat, self.budget, self.bound = problem.flat, budget, least
+        self.begun = budget.clock()
+        self.alone = only_makespan(self.flat)
+        start = from_lists(problem)
+        self.plan = min(start, key=lambda each: value_of(self.flat, each))
+        self.breeding = Breeding(self.flat, start, seed=budget.seed)
+
+    def run(self) -> tuple[Arrays, float]:
+        choices = int(np.isfinite(self.flat.duration[self.flat.row]).sum())
+        small = choices <= self.budget.whole
+        self._breed(SHORT if small else FIRST)
+        left = self.budget.effort
+        if small and not self._over(1.0):
+            left /= 2
+            if self._solve_whole(left):
+                return self.plan, self.bound
+        begin = (self.budget.clock() - self.begun) / self.budget.seconds
+        step = (1 - begin) / ROUNDS
+        for number in range(ROUNDS):
+            if self._over(1.0):
+                break
+            self._look(left / ROUNDS, begin + (number + LOOK) * step, number)
+            self._breed(begin + (number + 1) * step)
+        return self.plan, self.bound
+
+    def _breed(self, until: float) -> None:
+        """Breeds until that share of the time, or its share of the evaluations."""
+        self.breeding.go(
+            evaluations=max(3, self.budget.evaluations // (ROUNDS + 1)),
+            stop=lambda: self._over(until),
+            enough=self.bound,
         )
-    return plan, bound
+        self._keep(self.breeding.best)
 
+    def _look(self, effort: float, until: float, number: int) -> None:
+        if not self.alone:
+            return
+        plan = reopened(
+            self.flat,
+            self.plan,
+            rounds=int(effort / COST) if math.isfinite(effort) else 1 << 30,
+            seed=self.budget.seed + number,
+            stop=lambda: self._over(until),
+            enough=self.bound,
+        )
+        self._keep(plan)
+        self.breeding.take(plan)
 
-def _over(flat: Flat, plan: Arrays, bound: float, budget: Budget) -> bool:
-    alone = only_makespan(flat)
-    return budget.stop() or (alone and float(plan.end.max()) <= bound * (1 + 1e-9))
+    def _solve_whole(self, effort: float) -> bool:
+        """Whether CP-SAT has proved that nothing better exists."""
+        flat, plan, budget = self.flat, self.plan, self.budget
+        side = np.where(flat.fixed_worker < 0, 0, -1)
+        ground = Ground(plan.worker, plan.start, plan.end, plan.start, side, float(plan.end.max()))
+        timed = math.isfinite(budget.seconds)
+        left = budget.seconds - (budget.clock() - self.begun)
+        answer = solved(
+            flat,
+            ground,
+            Effort(
+                deterministic=effort,
+                seconds=WHOLE * left if timed else math.inf,
+                seed=budget.seed,
+                searches=2 if timed else SEARCHES,
+                parallel=timed,
+            ),
+        )
+        if answer.start is not None:
+            self._keep(Decoder(flat).earliest(answer.worker, answer.start))
+            self.breeding.take(self.plan)
+        least = min(answer.bound * (1 - SAFE), float(self.plan.end.max()))
+        self.bound = max(self.bound, least)
+        return answer.proved and (self.alone or answer.start is not None)
 
+    def _keep(self, plan: Arrays) -> None:
+        self.plan = min(self.plan, plan, key=lambda each: value_of(self.flat, each))
 
-def _whole(flat: Flat, plan: Arrays, bound: float, budget: Budget) -> tuple[Arrays, float, bool]:
-    """The better of the plan and CP-SAT's, the better bound, and whether nothing better exists."""
-    side = np.where(flat.fixed_worker < 0, 0, -1)
-    last = float(plan.end.max())
-    ground = Ground(plan.worker, plan.start, plan.end, plan.start, side, last)
-    effort = Effort(
-        deterministic=budget.effort / 2,
-        seconds=budget.seconds,
-        seed=budget.seed,
-        searches=SEARCHES,
-    )
-    answer = solved(flat, ground, effort)
-    if answer.start is not None:
-        found = Decoder(flat).earliest(answer.worker, answer.start)
-        plan = min(plan, found, key=lambda each: value_of(flat, each))
-    bound = max(bound, min(answer.bound * (1 - SAFE), float(plan.end.max())))
-    return plan, bound, answer.proved
+    def _over(self, share: float) -> bool:
+        budget = self.budget
+        if budget.stop() or budget.clock() - self.begun >= share * budget.seconds:
+            return True
+        return self.alone and float(self.plan.end.max()) <= self.bound * (1 + 1e-8)

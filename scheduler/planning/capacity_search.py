@@ -1,6 +1,6 @@
 """The search where several tasks share a worker or a pool: below the planners, above the kernels.
 
-Islands of plans breed on threads of their own and meet after each round. The result depends on the
+Islands of plans breed on threads of their own and now and then meet. The result depends on the
 problem, the seed and the number of evaluations alone; time can only stop it between rounds.
 """
 
@@ -17,6 +17,7 @@ from scheduler.planning.kernels.serial import Serial, decoded
 from scheduler.planning.kernels.serial_search import (
     COUNT,
     FILLED,
+    SIZE,
     Crowd,
     evolved,
     justified,
@@ -28,9 +29,10 @@ from scheduler.planning.problem import Problem
 from scheduler.planning.ranking import by_upward_rank
 
 ISLANDS = 2
-SMALLEST, LARGEST, LIFE = 16, 500, 1500  # places in a crowd; evaluations that pay for one
-PATIENCE = 60  # children without a gain, by place in the crowd, before it starts afresh
-ROUND = 3000  # evaluations of an island between two meetings, in tasks of one hundred
+APART = 64  # rounds between two meetings of the islands: together too soon, they grow alike
+SMALLEST, LARGEST = 40, 2000  # places in a crowd, at first and at most
+HELD = 4_000_000  # tasks in all plans of a crowd at most
+ROUND = 3000  # evaluations of an island in a round, for one hundred tasks
 
 
 class Arrays(NamedTuple):
@@ -61,19 +63,49 @@ def improved(
     each plan bred. `stop` is asked between rounds. A makespan of `enough` or less ends the search
     where the makespan is the only aim: give it a lower bound.
     """
-    size = int(np.clip(evaluations // LIFE, SMALLEST, LARGEST))
-    islands = [Island(flat, seed=seed, number=i, size=size) for i in range(ISLANDS)]
-    for i, plan in enumerate(start):
-        for island in islands if i == 0 else [islands[i % ISLANDS]]:
-            island.take(plan)
-    each = max(300, ROUND * 100 // len(flat.row))
-    with ThreadPoolExecutor(ISLANDS) as threads:
-        while (left := evaluations - sum(one.count for one in islands)) > 0 and not stop():
-            share = min(each, max(3, left // ISLANDS))
-            if any(list(threads.map(lambda one, n=share: one.breed(n, enough), islands))):
-                break
-            _meet(islands)
-    return min(islands, key=lambda island: island.value).best
+    breeding = Breeding(flat, start, seed=seed)
+    breeding.go(evaluations=evaluations, stop=stop, enough=enough)
+    return breeding.best
+
+
+class Breeding:
+    """A search that can be stopped, told of a plan found elsewhere, and gone on with."""
+
+    def __init__(self, flat: Flat, start: Sequence[Arrays], *, seed: int) -> None:
+        self.islands = [Island(flat, seed=seed, number=i) for i in range(ISLANDS)]
+        self.each = max(300, ROUND * 100 // len(flat.row))
+        self.rounds = 0
+        for i, plan in enumerate(start):
+            for island in self.islands if i == 0 else [self.islands[i % ISLANDS]]:
+                island.take(plan)
+
+    @property
+    def best(self) -> Arrays:
+        """The best plan seen on any island."""
+        return min(self.islands, key=lambda island: island.value).best
+
+    def take(self, plan: Arrays) -> None:
+        """Lets one island know a plan from elsewhere."""
+        self.islands[self.rounds % ISLANDS].take(plan)
+
+    def go(
+        self, *, evaluations: int, stop: Callable[[], bool] = never, enough: float = -np.inf
+    ) -> None:
+        """Breeds for so many more evaluations, or until told to stop, or a makespan is enough."""
+        until = self._count + evaluations
+        with ThreadPoolExecutor(ISLANDS) as threads:
+            while (left := until - self._count) > 0 and not stop():
+                share = min(self.each, max(3, left // ISLANDS))
+                done = threads.map(lambda one, n=share: one.breed(n, enough), self.islands)
+                if any(list(done)):
+                    break
+                self.rounds += 1
+                if self.rounds % APART == 0:
+                    _meet(self.islands)
+
+    @property
+    def _count(self) -> int:
+        return sum(one.count for one in self.islands)
 
 
 def from_lists(problem: Problem) -> list[Arrays]:
@@ -117,10 +149,10 @@ def value_of(flat: Flat, plan: Arrays) -> float:
 class Island:
     """One crowd of plans, bred by one thread."""
 
-    def __init__(self, flat: Flat, *, seed: int, number: int, size: int) -> None:
+    def __init__(self, flat: Flat, *, seed: int, number: int) -> None:
         self.flat, (self.fore, self.back) = flat, packed(flat)
         self.room = room_for(self.fore)
-        self.crowd = _crowd(flat, self.fore, seed=seed, number=number, size=size)
+        self.crowd = _crowd(flat, self.fore, seed=seed, number=number)
         self.place = np.argsort(flat.order)
         self.alone = only_makespan(flat)
 
@@ -149,10 +181,11 @@ class Island:
         value = float(justified(flat, fore, back, self.room, order, worker, start, end))
         self._remember(Arrays(worker, start, end))
         crowd, place = self.crowd, int(self.crowd.state[FILLED])
-        if place < len(crowd.value):
+        size = int(crowd.state[SIZE])
+        if place < size:
             crowd.state[FILLED] += 1
         else:
-            place = int(np.argmax(crowd.value))
+            place = int(np.argmax(crowd.value[:size]))
         crowd.value[place], crowd.lists[place] = value, order
         crowd.workers[place], crowd.starts[place] = worker, start
 
@@ -187,8 +220,9 @@ def only_makespan(flat: Flat) -> bool:
     return not (others or limits)
 
 
-def _crowd(flat: Flat, fore: Serial, *, seed: int, number: int, size: int) -> Crowd:
+def _crowd(flat: Flat, fore: Serial, *, seed: int, number: int) -> Crowd:
     n = len(flat.row)
+    size = int(np.clip(HELD // n, SMALLEST, LARGEST))
     able = np.isfinite(fore.duration)
     mean = np.where(able, fore.duration, 0.0).sum(axis=1) / able.sum(axis=1)
     backwards = flat.order[::-1].copy()
@@ -206,7 +240,7 @@ def _crowd(flat: Flat, fore: Serial, *, seed: int, number: int, size: int) -> Cr
         urgency=longest_after(backwards, flat.after_start, flat.after_task, delay, mean),
         load=_load(fore, mean),
         bits=bits,
-        state=np.array([0, 0, 0, 0, PATIENCE * size]),
+        state=np.array([0, 0, 0, 0, SMALLEST]),
     )
 
 

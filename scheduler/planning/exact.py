@@ -51,13 +51,16 @@ class Answer(NamedTuple):
 class Effort:
     """How long CP-SAT may try: deterministic seconds, wall seconds, the seed and the searches.
 
-    With `searches` above one they take turns on one thread, always in the same way.
+    With `searches` above one they take turns, always in the same way, or, with `parallel`, each
+    has a thread, and what is found depends on their luck. `hinted` tells it the plan to start from.
     """
 
     deterministic: float
     seconds: float = 3600.0
     seed: int = 0
     searches: int = 1
+    parallel: bool = False
+    hinted: bool = True
 
 
 def solved(flat: Flat, ground: Ground, effort: Effort, *, less: float = 0.0) -> Answer:
@@ -70,12 +73,14 @@ def solved(flat: Flat, ground: Ground, effort: Effort, *, less: float = 0.0) -> 
 
     draft = _Draft(cp_model.CpModel(), flat, ground, less)
     draft.build()
+    if not effort.hinted:
+        draft.model.clear_hints()  # type: ignore[no-untyped-call]
     solver = cp_model.CpSolver()
     solver.parameters.max_deterministic_time = effort.deterministic
     solver.parameters.max_time_in_seconds = effort.seconds
     solver.parameters.random_seed = effort.seed
     solver.parameters.num_workers = effort.searches
-    solver.parameters.interleave_search = effort.searches > 1
+    solver.parameters.interleave_search = effort.searches > 1 and not effort.parallel
     status = solver.solve(draft.model)
     return draft.answer(solver, status, cp_model)
 

@@ -12,7 +12,8 @@ from scheduler.planning.kernels.serial import Room, Serial, decoded
 
 Bits = NDArray[np.uint64]
 TIE = 1e-3  # weight of the mean end, which tells plans of equal value apart
-FILLED, SINCE, COUNT, RESTARTS, PATIENCE = 0, 1, 2, 3, 4  # places in Crowd.state
+FILLED, SINCE, COUNT, RESTARTS, SIZE = 0, 1, 2, 3, 4  # places in Crowd.state
+PATIENCE = 60  # children without a gain, by place in the crowd, before it starts afresh
 
 
 class Crowd(NamedTuple):
@@ -20,9 +21,9 @@ class Crowd(NamedTuple):
 
     `lists` and `workers` k x n, `starts` k x n, `value` k (see `valued`). `best_*` n; `best_value`
     is the value and the makespan. `urgency` n: the more, the earlier in a fresh list; `load` n:
-    the share of all that there is that a task takes, times its seconds.
-    `bits` is the state of the random numbers; `state` counts members, children since a gain,
-    evaluations and new beginnings, and holds how many children without a gain make it start afresh.
+    the share of all that there is that a task takes, times its seconds. `bits` is
+    the state of the random numbers; `state` counts members, children since a gain, evaluations and
+    new beginnings, and holds how many members there may be: more after every second beginning.
     """
 
     lists: Ints
@@ -58,12 +59,11 @@ def evolved(
     crowd making room for each better child that is not there already. Says whether it was enough.
     """
     n = crowd.urgency.size
-    size = crowd.value.size
     child, worker = np.empty(n, np.int64), np.empty(n, np.int64)
     start, end, seen = np.zeros(n), np.zeros(n), np.zeros(n, np.int64)
     state, until = crowd.state, crowd.state[COUNT] + evaluations
     while state[COUNT] < until and crowd.best_value[1] > enough:
-        if state[FILLED] < size:
+        if state[FILLED] < state[SIZE]:
             _fresh(fore, back, crowd, child, worker, seen)
         else:
             _bred(fore, crowd, child, worker, seen)
@@ -71,9 +71,9 @@ def evolved(
         state[COUNT] += 3
         state[SINCE] += 1
         _take_in(crowd, child, worker, start, end, value)
-        if state[SINCE] > state[PATIENCE]:
+        if state[SINCE] > PATIENCE * state[SIZE]:
             _start_afresh(crowd)
-    return crowd.best_value[1] <= enough
+    return bool(crowd.best_value[1] <= enough)
 
 
 @compiled
@@ -112,7 +112,8 @@ def justified(
 @compiled
 def valued(flat: Flat, worker: Ints, start: Floats, end: Floats) -> float:
     """The score under the problem's aims, and a little of the mean end."""
-    return score(flat, worker, start, end) + TIE * flat.aims.makespan * end.sum() / end.size
+    mean = end.sum() / end.size
+    return float(score(flat, worker, start, end) + TIE * flat.aims.makespan * mean)
 
 
 @compiled
@@ -158,7 +159,7 @@ def _take_in(
             state[SINCE] = 0
         crowd.best_value[0], crowd.best_value[1] = value, end.max()
         crowd.best_worker[:], crowd.best_start[:], crowd.best_end[:] = worker, start, end
-    place, size = state[FILLED], crowd.value.size
+    place, size = state[FILLED], state[SIZE]
     if place < size:
         state[FILLED] += 1
     else:
@@ -176,7 +177,7 @@ def _take_in(
 
 @compiled
 def _start_afresh(crowd: Crowd) -> None:
-    """Only the best member stays; in every second new beginning not even that."""
+    """Only the best member stays; every second time not even that, and the crowd doubles."""
     state = crowd.state
     best = 0
     for k in range(state[FILLED]):
@@ -185,7 +186,7 @@ def _start_afresh(crowd: Crowd) -> None:
     state[SINCE] = 0
     state[RESTARTS] += 1
     if state[RESTARTS] % 2 == 0:
-        state[FILLED] = 0
+        state[FILLED], state[SIZE] = 0, min(2 * state[SIZE], crowd.value.size)
         return
     crowd.lists[0], crowd.workers[0] = crowd.lists[best], crowd.workers[best]
     crowd.starts[0], crowd.value[0] = crowd.starts[best], crowd.value[best]
@@ -246,7 +247,7 @@ def _bred(serial: Serial, crowd: Crowd, child: Ints, worker: Ints, seen: Ints) -
 
 @compiled
 def _picked(crowd: Crowd) -> int:
-    size = crowd.value.size
+    size = crowd.state[SIZE]
     one, other = _below(crowd.bits, size), _below(crowd.bits, size)
     return one if crowd.value[one] <= crowd.value[other] else other
 

@@ -20,7 +20,7 @@ class CpSat(Planner):
     `evaluations` is what the search before it may spend.
     """
 
-    effort: float = 2.0
+    effort: float = 1.0
     evaluations: int = 6000
     whole: int = 600
     seed: int = 0

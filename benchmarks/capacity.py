@@ -1,0 +1,145 @@
+"""Unlike workers with cores and memory: the planner against the list it starts from and CP-SAT.
+
+Seeded instances of 30 to 1,000 tasks in layers: whole seconds that differ by worker, 1 to 4 cores
+and 1 to 8 GB each, on workers of 4 or 8 cores and 8 or 16 GB; no transfers.
+"""
+
+import time
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from benchmarks.base import Benchmark, Found, Goal
+from benchmarks.planned import checked, planned
+from benchmarks.public.psplib import certain
+from scheduler.cluster import Cluster, Worker
+from scheduler.planning.capacity_search import Arrays, Decoder, from_lists
+from scheduler.planning.exact import Effort, Ground, solved
+from scheduler.planning.flat import Flat
+from scheduler.planning.problem import Problem
+from scheduler.workflow import Dependency, Task, Workflow
+from scheduler.workloads.synthetic import layered
+
+SIZES = ((30, 4), (50, 4), (100, 8), (200, 8), (500, 16), (1000, 16))
+SMALL, SHORT, LONG = 100, 5.0, 10.0  # tasks up to which a proof is asked, in fewer seconds
+SEEDS, QUICK_SIZES = (1, 2, 3), ((30, 4), (100, 8), (200, 8))
+GB = 10**9
+
+
+class Capacity(Benchmark):
+    """Makespans of all, each schedule checked, and the gap to the bound that is shown with ours."""
+
+    title = "Unlike workers with cores and memory"
+
+    def run(self, *, data: Path | None, quick: bool) -> Found:
+        del data
+        sizes, seeds = (QUICK_SIZES, SEEDS[:1]) if quick else (SIZES, SEEDS)
+        rows = {f"{n} x {m}, {s}": _row(n, m, s, rivals=True) for n, m in sizes for s in seeds}
+        ours = {name: row["ours"] for name, row in rows.items()}
+        peers = {name: row["peers"] for name, row in rows.items()}
+        return Found(
+            work=(
+                f"{len(rows)} instances (tasks x workers, seed); {SHORT:g} s up to {SMALL} tasks, "
+                f"else {LONG:g} s; CP-SAT of OR-Tools {LONG:g} s on two threads, whole."
+            ),
+            ours=ours,
+            peers=peers,
+            goals=_goals(rows),
+        )
+
+
+def instance(n: int, m: int, seed: int) -> Problem:
+    """One seeded instance."""
+    rng = np.random.default_rng([n, m, seed])
+    graph = layered(rng, n)
+    tasks = [
+        Task(
+            id=each.id,
+            kind=each.kind,
+            cores=float(rng.choice([1, 1, 2, 2, 3, 4])),
+            memory=int(rng.integers(1, 9)) * GB,
+        )
+        for each in graph.tasks
+    ]
+    edges = [Dependency(each.source, each.target) for each in graph.dependencies]
+    large = [True, *(rng.random(m - 1) < 0.5).tolist()]
+    workers = [
+        Worker(name=f"w{i}", cores=8.0 if each else 4.0, memory=(16 if each else 8) * GB)
+        for i, each in enumerate(large)
+    ]
+    seconds = rng.integers(5, 41, n)[:, None] * rng.lognormal(0.0, 0.4, (n, m))
+    workflow = Workflow(f"capacity-{n}x{m}-{seed}", tasks, edges)
+    return certain(workflow, Cluster(workflow.name, workers), np.ceil(seconds))
+
+
+def _row(n: int, m: int, seed: int, *, rivals: bool) -> Mapping[str, Any]:
+    problem = instance(n, m, seed)
+    lists = from_lists(problem)
+    for each in lists:
+        checked(problem, each)
+    listed = float(lists[0].end.max())
+    ours = planned(problem, SHORT if n <= SMALL else LONG)
+    gap = ours.makespan / ours.bound - 1
+    told = {
+        "tasks": n,
+        "makespan": ours.makespan,
+        "lower bound": ours.bound,
+        "gap": gap,
+        "proved": "yes" if gap <= 1e-6 else "no",
+        "below the list": 1 - ours.makespan / listed,
+        "seconds": ours.seconds,
+    }
+    others = {
+        "earliest finish list": listed,
+        "CP-SAT cold": _alone(problem, lists[0], hinted=False) if rivals else "",
+        "CP-SAT hinted": _alone(problem, lists[0], hinted=True) if rivals else "",
+    }
+    return {"ours": told, "peers": others}
+
+
+def _alone(problem: Problem, plan: Arrays, *, hinted: bool) -> float | str:
+    """CP-SAT's makespan by itself, or `none`; cold it knows no plan and no makespan."""
+    flat = problem.flat
+    side = np.zeros(len(flat.row), dtype=np.int64)
+    last = float(plan.end.max()) if hinted else _longest(flat)
+    ground = Ground(plan.worker, plan.start, plan.end, plan.start, side, last)
+    effort = Effort(deterministic=1e9, seconds=LONG, searches=2, parallel=True, hinted=hinted)
+    begun = time.perf_counter()
+    answer = solved(flat, ground, effort)
+    if answer.start is None:
+        return f"none in {time.perf_counter() - begun:.0f} s"
+    found = Decoder(flat).earliest(answer.worker, answer.start)
+    checked(problem, found)
+    took = flat.duration[flat.row, :][np.arange(len(side)), answer.worker]
+    return float((answer.start + took).max())
+
+
+def _longest(flat: Flat) -> float:
+    seconds = flat.duration[flat.row]
+    return float(np.where(np.isfinite(seconds), seconds, 0.0).max(axis=1).sum())
+
+
+def _goals(rows: Mapping[str, Mapping[str, Any]]) -> tuple[Goal, ...]:
+    small = [row["ours"] for row in rows.values() if row["ours"]["tasks"] <= SMALL]
+    large = [row["ours"] for row in rows.values() if row["ours"]["tasks"] > SMALL]
+    worst = max(each["gap"] for each in small)
+    least = min(each["below the list"] for each in large)
+    mean = float(np.mean([each["below the list"] for each in large]))
+    slow = max(each["seconds"] for each in small)
+    return (
+        Goal(
+            f"n <= {SMALL}: largest gap to the bound",
+            f"optimum or <= 1 % in {SHORT:g} s",
+            f"{worst:.2%} in {slow:.1f} s",
+            worst <= 0.01,
+        ),
+        Goal(
+            "n = 200-1,000: below the earliest finish list",
+            f">= 5 % in {LONG:g} s",
+            f"{mean:.1%} (least {least:.1%})",
+            mean >= 0.05,
+        ),
+        Goal("never without a plan", "all", f"all of {len(rows)}", True),
+    )
