@@ -1,7 +1,7 @@
 """What is believed before starting: quantiles of each target, for every task on every worker."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,6 +11,7 @@ from scheduler.errors import InvalidInput
 Array = NDArray[np.float64]
 QUANTILES = (0.1, 0.5, 0.9)
 QUANTITIES = ("duration", "memory", "cpu")
+PROBABILITIES = ("failure", "affinity")
 
 
 @dataclass(frozen=True)
@@ -23,6 +24,8 @@ class Forecast:
     - affinity: n x m, the probability that the worker is the right one, each row summing to one
     - allocations: n x attempts, the bytes that attempts should get in turn, never falling and
       whatever the worker has; None where no policy has chosen them
+    - rows: n, where tasks that are alike share their beliefs; all arrays then have k rows in place
+      of n, and what is believed of task i stands in row rows[i]
     - gates: by target, n x m x experts, the weight of each expert in the prediction (may be empty)
 
     `source` says who forecasts: `history`, or the ModelVersion. Raises InvalidInput where a shape
@@ -41,18 +44,22 @@ class Forecast:
     gates: Mapping[str, Array] = field(default_factory=dict)
     experts: tuple[str, ...] = ()
     allocations: Array | None = None
+    rows: NDArray[np.int64] | None = None
 
     def __post_init__(self) -> None:
         pairs = (len(self.tasks), len(self.workers))
+        if self.rows is not None:
+            pairs = (len(self.duration), len(self.workers))
+            _check_rows(self.rows, len(self.tasks), len(self.duration))
         for name in QUANTITIES:
             _check_quantity(name, getattr(self, name), (*pairs, len(self.quantiles)))
-        for name in ("failure", "affinity"):
+        for name in PROBABILITIES:
             _check_probability(name, getattr(self, name), pairs)
         if self.allocations is not None:
-            _check_allocations(self.allocations, len(self.tasks))
+            _check_allocations(self.allocations, pairs[0])
 
     def at(self, quantity: str, level: float) -> Array:
-        """One quantity at a quantile level, n x m, interpolated between the levels known.
+        """One quantity at a quantile level, n x m (or k x m), interpolated between levels known.
 
         Outside the known levels the nearest one is given.
         """
@@ -63,10 +70,31 @@ class Forecast:
         share = float(np.clip((level - low) / (high - low), 0.0, 1.0))
         return values[..., upper - 1] * (1 - share) + values[..., upper] * share
 
+    def by_task(self) -> "Forecast":
+        """The same beliefs with a row for each task, whether tasks shared rows or not."""
+        if self.rows is None:
+            return self
+        each = {name: getattr(self, name)[self.rows] for name in (*QUANTITIES, *PROBABILITIES)}
+        kept = None if self.allocations is None else self.allocations[self.rows]
+        gates = {name: values[self.rows] for name, values in self.gates.items()}
+        return replace(self, **each, gates=gates, allocations=kept, rows=None)
+
 
 def uniform_affinity(n: int, m: int) -> Array:
     """The affinity of somebody who knows nothing: the same for every worker."""
     return np.full((n, m), 1.0 / m)
+
+
+def _check_rows(rows: NDArray[np.int64], tasks: int, count: int) -> None:
+    if rows.shape != (tasks,) or not np.issubdtype(rows.dtype, np.integer):
+        raise InvalidInput(
+            f"Forecast: rows must be one whole number for each of {tasks} tasks, found "
+            f"{rows.dtype} of the shape {rows.shape}."
+        )
+    if not 0 <= rows.min(initial=0) <= rows.max(initial=0) < count:
+        raise InvalidInput(
+            f"Forecast: rows must lie in 0..{count - 1}, found {rows.min()}..{rows.max()}."
+        )
 
 
 def _check_quantity(name: str, values: Array, shape: tuple[int, ...]) -> None:

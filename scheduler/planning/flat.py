@@ -84,7 +84,7 @@ class Flat(NamedTuple):
 
 
 def flatten(problem: "Problem") -> Flat:
-    """The problem as numbers; every task has a row of beliefs of its own."""
+    """The problem as numbers."""
     tasks, cluster = problem.workflow.tasks, problem.cluster
     workers = cluster.workers
     before, after = problem.predecessors, problem.successors
@@ -93,10 +93,10 @@ def flatten(problem: "Problem") -> Flat:
     owner = {name: i for i, name in enumerate(owners(problem.workflow))}
     fixed_worker, fixed = _fixed(problem)
     return Flat(
-        row=np.arange(len(tasks)),
-        duration=np.ascontiguousarray(problem.duration),
-        memory=np.ascontiguousarray(problem.memory),
-        affinity=np.ascontiguousarray(problem.forecast.affinity),
+        row=problem.alike.row,
+        duration=np.ascontiguousarray(problem.alike.duration),
+        memory=np.ascontiguousarray(problem.alike.memory),
+        affinity=problem.alike.affinity,
         before_start=before.start,
         before_task=before.task,
         before_bytes=before.bytes,

@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
+from typing import TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -10,6 +11,7 @@ from numpy.typing import NDArray
 from scheduler.cluster import Allocation, Cluster, Worker
 from scheduler.errors import Infeasible, InvalidInput
 from scheduler.forecast import Forecast
+from scheduler.planning.alike import Alike
 from scheduler.planning.flat import Flat, flatten
 from scheduler.planning.objective import Objective
 from scheduler.planning.schedule import Placement
@@ -18,6 +20,7 @@ from scheduler.workflow import Task, Workflow
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
+Scalar = TypeVar("Scalar", np.float64, np.bool_)
 GROWTH = 2.0  # of the allocation after an attempt ran out of memory, where nothing is planned
 
 
@@ -59,7 +62,7 @@ class Problem:
                 f"{len(self.forecast.workers)} workers."
             )
         free = [task for task in self.workflow.tasks if task.id not in self.fixed]
-        able = np.asarray(self.eligible.any(axis=1)).tolist()
+        able = np.asarray(self.alike.eligible.any(axis=1))[self.alike.row].tolist()
         whys = [self._why_stuck(task) for task in free if not able[self.workflow.index[task.id]]]
         whys += never_fitting(free, self.cluster.pools, self.objective.quotas)
         if whys:
@@ -68,12 +71,12 @@ class Problem:
     @cached_property
     def duration(self) -> Floats:
         """Seconds of each task on each worker, n x m; infinite where the worker cannot take it."""
-        return np.where(self.eligible, self.believed_duration, np.inf)
+        return self._of_tasks(self.alike.duration)
 
     @cached_property
     def believed_duration(self) -> Floats:
         """Seconds of each task on each worker, n x m, whether the worker can take it or not."""
-        return self.forecast.at("duration", self.objective.duration_quantile)
+        return self._of_tasks(self.alike.believed_duration)
 
     @cached_property
     def memory(self) -> Floats:
@@ -83,25 +86,20 @@ class Problem:
         the worker has. A belief alone never leaves a task without a worker: where it usually takes
         more than any able worker has, the largest of these is given whole.
         """
-        asked = np.array([task.memory or np.nan for task in self.workflow.tasks], dtype=np.float64)
-        return np.ceil(np.where(np.isnan(asked)[:, None], self._believed_memory, asked[:, None]))
+        return self._of_tasks(self.alike.memory)
 
-    @property
-    def _believed_memory(self) -> Floats:
-        usual = self.forecast.at("memory", 0.5)
-        wanted = self._wanted_memory
-        fits = self._able & (usual <= self._room)
-        largest = np.where(self._able, self._room, 0.0).max(axis=1, keepdims=True)
-        last_resort = ~fits.any(axis=1, keepdims=True) & self._able & (self._room == largest)
-        return np.where(fits | last_resort, np.minimum(wanted, self._room), wanted)
+    @cached_property
+    def eligible(self) -> NDArray[np.bool_]:
+        """Whether the worker has the skills, cores and memory for the task, n x m."""
+        return self._of_tasks(self.alike.eligible)
 
-    @property
-    def _wanted_memory(self) -> Floats:
-        if self.forecast.allocations is not None:
-            return np.repeat(self.forecast.allocations[:, :1], len(self.cluster.workers), axis=1)
-        usual = self.forecast.at("memory", 0.5)
-        believed = self.forecast.at("memory", self.objective.memory_quantile)
-        return np.maximum(usual, believed * self.objective.memory_margin)
+    @cached_property
+    def alike(self) -> Alike:
+        """What is believed and asked, once for all tasks that do not differ in it."""
+        return Alike(self.workflow.tasks, self.cluster.workers, self.forecast, self.objective)
+
+    def _of_tasks(self, values: NDArray[Scalar]) -> NDArray[Scalar]:
+        return values if self.forecast.rows is None else values[self.alike.row]
 
     def memory_after(self, task: int, held: float) -> float:
         """The bytes for the attempt after one of the task (an index) that ran out of `held`.
@@ -110,7 +108,8 @@ class Problem:
         """
         planned = np.empty(0)
         if self.forecast.allocations is not None:
-            planned = np.ceil(self.forecast.allocations[task])
+            rows = self.forecast.rows
+            planned = np.ceil(self.forecast.allocations[task if rows is None else rows[task]])
         larger = planned[planned > held]
         return float(larger.min()) if larger.size else held * GROWTH
 
@@ -118,32 +117,6 @@ class Problem:
     def cores(self) -> Floats:
         """Cores that each task holds while it runs, n."""
         return np.array([task.cores for task in self.workflow.tasks], dtype=np.float64)
-
-    @cached_property
-    def eligible(self) -> NDArray[np.bool_]:
-        """Whether the worker has the skills, cores and memory for the task, n x m."""
-        return self._able & (self.memory <= self._room)
-
-    @cached_property
-    def _able(self) -> NDArray[np.bool_]:
-        """Whether the worker has the skills and cores for the task, n x m."""
-        return self._skilled & (
-            self.cores[:, None] <= np.array([each.cores for each in self.cluster.workers])
-        )
-
-    @cached_property
-    def _room(self) -> Floats:
-        return np.array([each.memory for each in self.cluster.workers], dtype=np.float64)
-
-    @property
-    def _skilled(self) -> NDArray[np.bool_]:
-        wanted: dict[
-            frozenset[str], int
-        ] = {}  # few sets of skills differ, however many tasks there are
-        row = [wanted.setdefault(task.skills, len(wanted)) for task in self.workflow.tasks]
-        return np.array(
-            [[each <= worker.skills for worker in self.cluster.workers] for each in wanted]
-        )[row]
 
     @cached_property
     def predecessors(self) -> Edges:
@@ -158,7 +131,7 @@ class Problem:
     @cached_property
     def topological(self) -> Ints:
         """Task indices, each after its predecessors."""
-        return np.array([self.workflow.index[task] for task in self.workflow.order], dtype=np.int64)
+        return self.workflow.topological
 
     @cached_property
     def flat(self) -> Flat:
@@ -167,37 +140,31 @@ class Problem:
 
     def allocation(self, task: int, worker: int) -> Allocation:
         """What is reserved for this task on this worker."""
-        return Allocation(float(self.cores[task]), int(self.memory[task, worker]))
+        return Allocation(
+            float(self.cores[task]), int(self.alike.memory[self.alike.row[task], worker])
+        )
 
     def refusal(self, task: str, worker: str) -> str | None:
         """Why the worker cannot take the task; None when it can."""
         row, column = self.workflow.index[task], self.cluster.index[worker]
-        if self.eligible[row, column]:
+        alike = self.alike.row[row]
+        if self.alike.eligible[alike, column]:
             return None
-        return _why_not(
-            self.workflow.tasks[row], self.cluster.workers[column], self.memory[row, column]
-        )
-
-    @cached_property
-    def _ends(self) -> tuple[Ints, Ints, Floats]:
-        index, edges = self.workflow.index, self.workflow.dependencies
-        source = np.array([index[each.source] for each in edges], dtype=np.int64)
-        target = np.array([index[each.target] for each in edges], dtype=np.int64)
-        return source, target, np.array([each.bytes for each in edges], dtype=np.float64)
+        memory = self.alike.memory[alike, column]
+        return _why_not(self.workflow.tasks[row], self.cluster.workers[column], memory)
 
     def _edges(self, *, by_target: bool) -> Edges:
-        index = self.workflow.index
-        source, target, size = self._ends
+        source, target = self.workflow.source, self.workflow.target
         own, other = (target, source) if by_target else (source, target)
         rows = np.argsort(own, kind="stable")
-        start = np.zeros(len(index) + 1, dtype=np.int64)
-        np.cumsum(np.bincount(own, minlength=len(index)), out=start[1:])
-        return Edges(start, other[rows], size[rows])
+        start = np.zeros(len(self.workflow) + 1, dtype=np.int64)
+        np.cumsum(np.bincount(own, minlength=len(self.workflow)), out=start[1:])
+        return Edges(start, other[rows], self.workflow.bytes[rows])
 
     def _why_stuck(self, task: Task) -> str:
-        row = self.workflow.index[task.id]
+        row = self.alike.row[self.workflow.index[task.id]]
         whys = [
-            _why_not(task, worker, self.memory[row, column])
+            _why_not(task, worker, self.alike.memory[row, column])
             for column, worker in enumerate(self.cluster.workers)
         ]
         return f"Task {task.id!r} has no worker that could take it: {', '.join(whys)}"
