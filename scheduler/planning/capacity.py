@@ -7,17 +7,22 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
+from scheduler.planning.aiming import Start
 from scheduler.planning.capacity_search import (
     Arrays,
     Breeding,
     Decoder,
-    from_lists,
     never,
     only_makespan,
     value_of,
 )
 from scheduler.planning.exact import Effort, Ground, solved
+from scheduler.planning.kernels.scoring import score
 from scheduler.planning.problem import Problem
+from scheduler.planning.searching import Budget as Pace
+from scheduler.planning.searching import one_at_a_time
+from scheduler.planning.searching import searched as annealed
+from scheduler.planning.starts import starts
 from scheduler.planning.windows import COST, reopened
 
 SEARCHES = 8  # of CP-SAT that take turns on a whole problem
@@ -60,14 +65,17 @@ class _Search:
         self.flat, self.budget, self.bound = problem.flat, budget, least
         self.begun = budget.clock()
         self.alone = only_makespan(self.flat)
-        start = from_lists(problem)
-        self.plan = min(start, key=lambda each: value_of(self.flat, each))
+        self.single = self.alone and one_at_a_time(self.flat)
+        self.known = sorted(starts(problem), key=lambda each: each.score)
+        start = [Arrays(each.worker, each.start, each.end) for each in self.known]
+        self.plan = start[0]
         self.breeding = Breeding(self.flat, start, seed=budget.seed)
+        self.turns = 0
 
     def run(self) -> tuple[Arrays, float]:
         choices = int(np.isfinite(self.flat.duration[self.flat.row]).sum())
         small = choices <= self.budget.whole
-        self._breed(SHORT if small else FIRST)
+        self._breed(SHORT if small and not self.single else FIRST)
         left = self.budget.effort
         if small and not self._over(1.0):
             left /= 2
@@ -83,13 +91,37 @@ class _Search:
         return self.plan, self.bound
 
     def _breed(self, until: float) -> None:
-        """Breeds until that share of the time, or its share of the evaluations."""
+        """Breeds, or anneals, until that share of the time, or for its share of evaluations."""
+        if self.single:
+            self._anneal(until)
+            return
         self.breeding.go(
             evaluations=max(3, self.budget.evaluations // (ROUNDS + 1)),
             stop=lambda: self._over(until),
             enough=self.bound,
         )
         self._keep(self.breeding.best)
+
+    def _anneal(self, until: float) -> None:
+        """Where each worker runs one task at a time there are better moves than new lists."""
+        budget, plan = self.budget, self.plan
+        timed = math.isfinite(budget.seconds)
+        left = until * budget.seconds - (budget.clock() - self.begun) if timed else math.inf
+        if left <= 0:
+            return
+        value = score(self.flat, plan.worker, plan.start, plan.end)
+        order = np.lexsort((np.argsort(self.flat.order), plan.start))
+        begin = Start(order, plan.worker, plan.start, plan.end, value)
+        evaluations = None if timed else max(3, budget.evaluations // (ROUNDS + 1))
+        found = annealed(
+            self.flat,
+            [begin, *self.known],
+            budget=Pace(evaluations, left, budget.clock),
+            seed=budget.seed + self.turns,
+            enough=self.bound,
+        )
+        self.turns += 1
+        self._keep(Arrays(*found))
 
     def _look(self, effort: float, until: float, number: int) -> None:
         if not self.alone:
@@ -103,7 +135,8 @@ class _Search:
             enough=self.bound,
         )
         self._keep(plan)
-        self.breeding.take(plan)
+        if not self.single:
+            self.breeding.take(plan)
 
     def _solve_whole(self, effort: float) -> bool:
         """Whether CP-SAT has proved that nothing better exists."""
@@ -125,7 +158,8 @@ class _Search:
         )
         if answer.start is not None:
             self._keep(Decoder(flat).earliest(answer.worker, answer.start))
-            self.breeding.take(self.plan)
+            if not self.single:
+                self.breeding.take(self.plan)
         least = min(answer.bound * (1 - SAFE), float(self.plan.end.max()))
         self.bound = max(self.bound, least)
         return answer.proved and (self.alone or answer.start is not None)
