@@ -1,7 +1,7 @@
 """Unlike workers with cores and memory: the planner against the list it starts from and CP-SAT.
 
-Seeded instances of 30 to 1,000 tasks in layers: whole seconds that differ by worker, 1 to 4 cores
-and 1 to 8 GB each, on workers of 4 or 8 cores and 8 or 16 GB; no transfers.
+Seeded instances of 30 to 1,000 tasks in layers: whole seconds that differ by worker, 1, 2, 4 or 8
+cores and 2 to 16 GB each, on workers of 8 cores and 16 GB; no transfers.
 """
 
 import time
@@ -58,17 +58,13 @@ def instance(n: int, m: int, seed: int) -> Problem:
         Task(
             id=each.id,
             kind=each.kind,
-            cores=float(rng.choice([1, 1, 2, 2, 3, 4])),
-            memory=int(rng.integers(1, 9)) * GB,
+            cores=float(rng.choice([1, 2, 4, 8])),
+            memory=int(rng.choice([2, 4, 8, 16])) * GB,
         )
         for each in graph.tasks
     ]
     edges = [Dependency(each.source, each.target) for each in graph.dependencies]
-    large = [True, *(rng.random(m - 1) < 0.5).tolist()]
-    workers = [
-        Worker(name=f"w{i}", cores=8.0 if each else 4.0, memory=(16 if each else 8) * GB)
-        for i, each in enumerate(large)
-    ]
+    workers = [Worker(name=f"w{i}", cores=8.0, memory=16 * GB) for i in range(m)]
     seconds = rng.integers(5, 41, n)[:, None] * rng.lognormal(0.0, 0.4, (n, m))
     workflow = Workflow(f"capacity-{n}x{m}-{seed}", tasks, edges)
     return certain(workflow, Cluster(workflow.name, workers), np.ceil(seconds))
