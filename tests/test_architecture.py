@@ -29,7 +29,7 @@ ONLY = (
     Only("sqlalchemy", ("scheduler/store",)),
     Only("alembic", ("scheduler/store",)),
     Only("ray", ("scheduler/execution/executors", "learner/training")),
-    Only("ortools", ("scheduler/planning/planners",)),
+    Only("ortools", ("scheduler/planning/exact.py",)),
     Only("numba", ("scheduler/planning",)),
     Only("learner", ("learner",)),
     Only("dashboard", ("dashboard",)),
