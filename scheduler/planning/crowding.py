@@ -1,5 +1,6 @@
 """More work than fits between two times: tasks that cannot all be done by their deadlines."""
 
+from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
@@ -74,12 +75,13 @@ def _too_much(supply: _Supply, rows: Ints, first: Floats, last: Floats) -> Ints 
     if len(moments) > MOMENTS:
         moments = np.unique(np.quantile(moments, np.linspace(0, 1, MOMENTS), method="lower"))
     by_end = rows[np.argsort(last[rows], kind="stable")]
-    for begin in moments:
-        inside = by_end[first[by_end] >= begin]
-        room = supply.until(last[inside]) - supply.until(np.array([begin]))
-        over = np.cumsum(supply.work[inside]) > room * (1 + ROUNDING) + 1e-6
+    until, before = supply.until(last[by_end]), supply.until(moments)
+    for begin, gone in zip(moments, before, strict=True):
+        inside = np.flatnonzero(first[by_end] >= begin)
+        room = until[inside] - gone
+        over = np.cumsum(supply.work[by_end[inside]]) > room * (1 + ROUNDING) + 1e-6
         if over.any():
-            some: Ints = inside[: int(np.argmax(over)) + 1]
+            some: Ints = by_end[inside[: int(np.argmax(over)) + 1]]
             return some
     return None
 
@@ -99,8 +101,8 @@ def _given(supply: _Supply, begin: float, end: float) -> float:
 def _supplies(problem: Problem) -> Iterator[_Supply]:
     """Cores of each set of workers that tasks are confined to, memory, pools and quotas."""
     able, names = problem.eligible, list(problem.cluster.index)
-    sets, count = np.unique(able, axis=0, return_counts=True)
-    busiest = sets[np.argsort(-count, kind="stable")][:SETS]
+    count = Counter(row.tobytes() for row in able)
+    busiest = [np.frombuffer(each, dtype=np.bool_) for each, _ in count.most_common(SETS)]
     everyone = np.ones(len(names), dtype=np.bool_)
     cores = (problem.duration * problem.cores[:, None]).min(axis=1)
     memory = (problem.duration * problem.memory).min(axis=1)

@@ -39,9 +39,13 @@ class Earliest:
         if (happened := self.problem.fixed.get(task)) is not None:
             return happened.end
         start = max(ready, self.problem.workflow.task(task).release, self.problem.now)
-        seconds = self.problem.duration[self.problem.workflow.index[task]]
-        end = start + float(seconds[self._always_open].min(initial=np.inf))
-        for worker in np.flatnonzero(~self._always_open & (start + seconds < end)).tolist():
+        row = self.problem.workflow.index[task]
+        quickest = self._quickest[row]
+        end = self._through(quickest, start, self._least[row])
+        if end <= start + self._least[row]:
+            return end
+        seconds = self.problem.duration[row]
+        for worker in np.flatnonzero(start + seconds < end).tolist():
             end = min(end, self._through(worker, start, float(seconds[worker])))
         return end
 
@@ -62,23 +66,33 @@ class Earliest:
     @cached_property
     def latest(self) -> Mapping[str, float]:
         """By when each task must end so that all that wait for it can still be in time."""
-        quickest, index = self.problem.duration.min(axis=1), self.problem.workflow.index
+        quickest, index = self._least, self.problem.workflow.index
         latest: dict[str, float] = {}
         for task in self.problem.workflow.order[::-1]:
             own = self.problem.workflow.task(task).deadline
             after = [
-                latest[each] - float(quickest[index[each]])
+                latest[each] - quickest[index[each]]
                 for each in self.problem.workflow.successors(task)
             ]
             latest[task] = min(np.inf if own is None else own, *after, np.inf)
         return latest
 
     @cached_property
-    def _always_open(self) -> np.ndarray[tuple[int], np.dtype[np.bool_]]:
-        return np.array([not each.closed for each in self.problem.cluster.workers])
+    def _quickest(self) -> list[int]:
+        workers: list[int] = self.problem.duration.argmin(axis=1).tolist()
+        return workers
+
+    @cached_property
+    def _least(self) -> list[float]:
+        seconds: list[float] = self.problem.duration.min(axis=1).tolist()
+        return seconds
+
+    @cached_property
+    def _closed(self) -> list[list[tuple[float, float]]]:
+        return [sorted(worker.closed) for worker in self.problem.cluster.workers]
 
     def _through(self, worker: int, start: float, seconds: float) -> float:
-        for first, last in sorted(self.problem.cluster.workers[worker].closed):
+        for first, last in self._closed[worker]:
             if start + seconds <= first:
                 break
             start = max(start, last)
