@@ -213,6 +213,15 @@ def read_cluster(path: Path) -> Cluster:
         raise InvalidCluster(f"{path}: {error}", error.workers) from None
 
 
+def read_worker(path: Path) -> Cluster:
+    """A cluster of the one worker in a file, written as in a cluster's document."""
+    whole = {"allot": "cluster/1", "name": "added", "workers": [_content(path)]}
+    try:
+        return cluster_from(whole)
+    except InvalidCluster as error:
+        raise InvalidCluster(f"{path}: {error}", error.workers) from None
+
+
 def read_schedule(path: Path) -> Schedule:
     """The schedule in a file of Allot's own JSON; raises InvalidInput."""
     content = _content(path)

@@ -183,6 +183,8 @@ def explain(
         "wait": asdict(told.wait),
         "slack": told.slack,
         "alternatives": [asdict(each) for each in told.alternatives],
+        "earlier": [asdict(each) for each in told.earlier],
+        "chain": [asdict(each) for each in told.chain],
     }
     door.answer(document, "\n".join(told.sentences()))
 

@@ -23,9 +23,9 @@ FOREVER = 1e17  # seconds: what starts after that never starts
 def empty_lanes(flat: Flat) -> tuple[Floats, Ints]:
     """The workers and pools as they are without any task; closed windows are taken out."""
     m, p = flat.worker_cores.size, flat.limit.size
-    users = flat.row.size
+    users: int = flat.row.size
     for column in range(p):
-        users += np.count_nonzero(flat.need[:, column])
+        users += int(np.count_nonzero(flat.need[:, column]))
     slot = np.empty((8 * users + 8 * flat.closed.shape[0] + (12 + NARROW) * (m + p), 3))
     place = np.zeros((m + p + 1, 3), np.int64)
     place[-1, FIRST] = (m + p) * NARROW
@@ -83,8 +83,10 @@ def first_start(
 @compiled
 def row_at(slot: Floats, place: Ints, lane: int, moment: float) -> int:
     """The last row of the lane that begins at or before the moment, looked for from the end on."""
-    first = place[lane, FIRST]
-    high = first + place[lane, COUNT]  # row low begins at or before the moment, row high after it
+    first: int = place[lane, FIRST]
+    high: int = (
+        first + place[lane, COUNT]
+    )  # row low begins at or before the moment, row high after it
     step, low = 4, max(first, high - 4)
     while low > first and slot[low, TIME] > moment:
         step *= 2
@@ -178,3 +180,16 @@ def _merge(slot: Floats, place: Ints, lane: int, row: int) -> None:
     for i in range(row, end - 1):
         _copy(slot, i + 1, i)
     place[lane, COUNT] -= 1
+
+
+@compiled
+def give_back(
+    slot: Floats, place: Ints, w: int, need: Floats, t: int, start: float, end: float,
+    cores: float, memory: float,
+) -> None:  # fmt: skip
+    """Undoes `take`."""
+    take_lane(slot, place, w, start, end, -cores, -memory)
+    m = place.shape[0] - 1 - need.shape[1]
+    for p in range(need.shape[1]):
+        if need[t, p] > 0:
+            take_lane(slot, place, m + p, start, end, -need[t, p], 0.0)

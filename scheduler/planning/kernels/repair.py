@@ -1,10 +1,10 @@
-"""Repairing a plan on flat arrays: keep it, push it right, close its gaps, move what gains by it."""
+"""Mending a plan on flat arrays: push it right, close its gaps, move what gains by moving."""
 
 import numpy as np
 
 from scheduler.planning.flat import Flat, Floats, Ints
 from scheduler.planning.kernels.compiling import compiled
-from scheduler.planning.kernels.lanes import empty_lanes, first_start, take
+from scheduler.planning.kernels.lanes import empty_lanes, first_start, give_back, take
 from scheduler.planning.kernels.scoring import score
 from scheduler.planning.kernels.waits import latest_starts
 
@@ -228,3 +228,41 @@ def repaired(
         if granted or better(value, its_flow, least, least_flow):
             chosen, begin, end, least, least_flow = w, s, e, value, its_flow
     return chosen, begin, end, least, shifted
+
+
+@compiled
+def starts_there(
+    flat: Flat, worker: Ints, start: Floats, end: Floats, rows: Ints, wheres: Ints
+) -> Floats:
+    """When each of these free tasks could start at the soonest on the worker beside it.
+
+    All other tasks stay as planned, those that wait for it too. Infinite where the worker can
+    never take it. Shape: rows and wheres of one length; the plan n each, feasible.
+    """
+    slot, place = empty_lanes(flat)
+    for t in range(flat.row.size):
+        if flat.fixed_worker[t] < 0:
+            memory = flat.memory[flat.row[t], worker[t]]
+            cores, need = flat.cores[t], flat.need
+            take(slot, place, worker[t], need, t, start[t], end[t], cores, memory)
+        elif end[t] > flat.now:
+            cores, memory = flat.fixed_cores[t], flat.fixed_memory[t]
+            take(slot, place, worker[t], flat.need, t, start[t], end[t], cores, memory)
+    found = np.full(rows.size, np.inf)
+    for i in range(rows.size):
+        t, w = rows[i], wheres[i]
+        d, memory = flat.duration[flat.row[t], w], flat.memory[flat.row[t], w]
+        if d == np.inf:
+            continue
+        ready = max(flat.now, flat.release[t])
+        for e in range(flat.before_start[t], flat.before_start[t + 1]):
+            p = flat.before_task[e]
+            way = 0.0
+            if worker[p] != w:
+                way = flat.latency + flat.before_bytes[e] * flat.per_byte[worker[p], w]
+            ready = max(ready, end[p] + way)
+        cores, own = flat.cores[t], flat.memory[flat.row[t], worker[t]]
+        give_back(slot, place, worker[t], flat.need, t, start[t], end[t], cores, own)
+        found[i] = first_start(slot, place, w, flat.need, t, ready, d, cores, memory, np.inf)
+        take(slot, place, worker[t], flat.need, t, start[t], end[t], cores, own)
+    return found

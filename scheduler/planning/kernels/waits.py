@@ -14,7 +14,8 @@ def travel(flat: Flat, e: int, source: int, target: int) -> float:
     """Seconds that the bytes of dependency e (of `after_*`) take between two workers."""
     if source == target:
         return 0.0
-    return flat.latency + flat.after_bytes[e] * flat.per_byte[source, target]
+    rate: float = flat.per_byte[source, target]
+    return flat.latency + float(flat.after_bytes[e]) * rate
 
 
 @compiled
@@ -152,7 +153,7 @@ def what_holds(flat: Flat, worker: Ints, start: Floats, end: Floats) -> tuple[In
 
 @compiled
 def _share_a_pool(flat: Flat, t: int, u: int) -> bool:
+    shared = 0
     for q in range(flat.limit.size):
-        if flat.need[t, q] > 0 and flat.need[u, q] > 0:
-            return True
-    return False
+        shared += int(flat.need[t, q] > 0 and flat.need[u, q] > 0)
+    return shared > 0

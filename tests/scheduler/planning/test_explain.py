@@ -79,8 +79,9 @@ def test_the_sentences_say_where_why_what_else_and_how_critical() -> None:
     assert reasons(problem, Heft().plan(problem), "t2").sentences() == (
         "t2 runs on w1 from 4 s to 7 s.",
         "It starts when the output of t1 is there.",
-        "On w2 it would end at 14 s, 7 s later than on w1.",
+        "On w2 it would end at 14 s, 7 s later than on w1; the run would end 7 s later.",
         "It is critical: a later start makes the whole run end later.",
+        "It could start at 2 s if t1 ended 2 s sooner.",
     )
 
 

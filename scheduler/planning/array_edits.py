@@ -1,0 +1,180 @@
+"""Changes of a problem's flat arrays that leave everything else as it lies."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+
+from scheduler.cluster import Cluster
+from scheduler.forecast import Forecast
+from scheduler.planning.flat import Flat, Floats, Ints
+from scheduler.planning.problem import Problem
+from scheduler.planning.schedule import Placement
+
+OF_TASKS = (
+    "row", "cores", "need", "release", "deadline", "weight", "owner",
+    "fixed_worker", "fixed_start", "fixed_end", "fixed_cores", "fixed_memory",
+)  # fmt: skip
+OF_ROWS = ("duration", "memory", "affinity")
+
+
+def rows_of(forecast: Forecast, rows: Sequence[int]) -> Forecast:
+    """What is believed of some of the tasks."""
+    names = {name: getattr(forecast, name)[rows] for name in _held(forecast)}
+    gates = {target: values[rows] for target, values in forecast.gates.items()}
+    return replace(forecast, tasks=tuple(forecast.tasks[i] for i in rows), gates=gates, **names)
+
+
+def beside(forecast: Forecast, other: Forecast, *, axis: int) -> Forecast:
+    """Two forecasts as one: more tasks (axis 0) or more workers (axis 1); gates are left out.
+
+    Affinities of more workers are a mean of what each forecast says, so that rows sum to one.
+    """
+    names = ("duration", "memory", "cpu", "failure")
+    both: dict[str, Any] = {
+        name: np.concatenate([getattr(forecast, name), getattr(other, name)], axis=axis)
+        for name in names
+    }
+    affinity, new = forecast.affinity, other.affinity
+    if axis == 1:
+        share = affinity.shape[1] / (affinity.shape[1] + new.shape[1])
+        affinity, new = affinity * share, new * (1 - share)
+        both["workers"], allocations = forecast.workers + other.workers, forecast.allocations
+    else:
+        both["tasks"] = forecast.tasks + other.tasks
+        allocations = _stacked(forecast.allocations, other.allocations)
+    both["affinity"] = np.concatenate([affinity, new], axis=axis)
+    return replace(forecast, allocations=allocations, gates={}, experts=(), **both)
+
+
+def _stacked(upper: Floats | None, lower: Floats | None) -> Floats | None:
+    if upper is None or lower is None:
+        return None
+    wide = max(upper.shape[1], lower.shape[1])
+    padded = [
+        np.pad(each, ((0, 0), (0, wide - each.shape[1])), mode="edge") for each in (upper, lower)
+    ]
+    return np.concatenate(padded)
+
+
+def _held(forecast: Forecast) -> tuple[str, ...]:
+    names = ("duration", "memory", "cpu", "failure", "affinity")
+    return names if forecast.allocations is None else (*names, "allocations")
+
+
+def set_at(values: Any, row: int, value: float) -> Any:
+    """A copy with one value changed."""
+    copy = values.copy()
+    copy[row] = value
+    return copy
+
+
+def with_fixed(flat: Flat, row: int, placed: Placement | None, cluster: Cluster) -> Flat:
+    """The task has happened so, or (None) is free again."""
+    worker = -1 if placed is None else cluster.index[placed.worker]
+    start, end, cores, memory = 0.0, 0.0, 0.0, 0.0
+    if placed is not None:
+        start, end = placed.start, placed.end
+        cores, memory = placed.allocation.cores, float(placed.allocation.memory)
+    return flat._replace(
+        fixed_worker=set_at(flat.fixed_worker, row, worker),
+        fixed_start=set_at(flat.fixed_start, row, start),
+        fixed_end=set_at(flat.fixed_end, row, end),
+        fixed_cores=set_at(flat.fixed_cores, row, cores),
+        fixed_memory=set_at(flat.fixed_memory, row, memory),
+    )
+
+
+def with_windows(flat: Flat, column: int, closed: Sequence[tuple[float, float]]) -> Flat:
+    """The worker is closed in these windows."""
+    first, last = flat.closed_start[column], flat.closed_start[column + 1]
+    windows = np.array(sorted(closed), dtype=np.float64).reshape(-1, 2)
+    start = flat.closed_start.copy()
+    start[column + 1 :] += len(windows) - (last - first)
+    rows = [flat.closed[:first], windows, flat.closed[last:]]
+    return flat._replace(closed_start=start, closed=np.concatenate(rows))
+
+
+def with_task(flat: Flat, row: int, alone: Flat) -> Flat:
+    """The task has what `alone`, the arrays of its own problem, says; it gets a row of its own."""
+    rows: dict[str, Any] = {
+        name: np.concatenate([getattr(flat, name), getattr(alone, name)]) for name in OF_ROWS
+    }
+    own: dict[str, Any] = {
+        name: set_at(getattr(flat, name), row, getattr(alone, name)[0])
+        for name in ("cores", "need", "release", "deadline", "weight")
+    }
+    return flat._replace(row=set_at(flat.row, row, len(flat.duration)), **own, **rows)
+
+
+def scaled(flat: Flat, row: int, factor: float) -> Flat:
+    """The task takes so many times as long everywhere."""
+    r = flat.row[row]
+    rows: dict[str, Any] = {
+        name: np.concatenate([getattr(flat, name), getattr(flat, name)[r : r + 1]])
+        for name in OF_ROWS
+    }
+    rows["duration"][-1] *= factor
+    return flat._replace(row=set_at(flat.row, row, len(flat.duration)), **rows)
+
+
+def with_more(flat: Flat, added: Flat, source: Ints, target: Ints, size: Floats) -> Flat:
+    """The tasks of `added` come after all others, waiting for each other and for `source` tasks.
+
+    `source` and `target` are indices of both together; `added` has the same workers and pools.
+    """
+    n = flat.row.size
+    names: dict[str, Any] = {
+        name: np.concatenate([getattr(flat, name), getattr(added, name)])
+        for name in (*OF_TASKS, *OF_ROWS)
+    }
+    names["row"][n:] += len(flat.duration)
+    both = np.repeat(np.arange(n), np.diff(flat.before_start))
+    inner = np.repeat(np.arange(added.row.size), np.diff(added.before_start)) + n
+    ends = (
+        np.concatenate([flat.before_task, added.before_task + n, source]),
+        np.concatenate([both, inner, target]),
+        np.concatenate([flat.before_bytes, added.before_bytes, size]),
+    )
+    order = np.concatenate([flat.order, added.order + n])
+    return _with_edges(flat._replace(order=order, **names), *ends)
+
+
+def without(flat: Flat, row: int) -> Flat:
+    """The task is not there, nor what it waits for and what waits for it."""
+    n = flat.row.size
+    rows = np.delete(np.arange(n), row)
+    new = np.full(n, -1)
+    new[rows] = np.arange(n - 1)
+    names: dict[str, Any] = {name: getattr(flat, name)[rows] for name in OF_TASKS}
+    _, first, names["owner"] = np.unique(names["owner"], return_index=True, return_inverse=True)
+    names["owner"] = np.argsort(np.argsort(first))[names["owner"]]  # by first appearance
+    target = np.repeat(np.arange(n), np.diff(flat.before_start))
+    kept = (target != row) & (flat.before_task != row)
+    ends = (new[flat.before_task[kept]], new[target[kept]], flat.before_bytes[kept])
+    order = new[flat.order[flat.order != row]]
+    return _with_edges(flat._replace(order=order, **names), *ends)
+
+
+def _with_edges(flat: Flat, source: Ints, target: Ints, size: Floats) -> Flat:
+    n = flat.row.size
+    names: dict[str, Any] = {}
+    for side, own, other in (("before", target, source), ("after", source, target)):
+        rows = np.argsort(own, kind="stable")
+        names[f"{side}_start"] = np.concatenate([[0], np.cumsum(np.bincount(own, minlength=n))])
+        names[f"{side}_task"], names[f"{side}_bytes"] = other[rows], size[rows]
+    return flat._replace(**names)
+
+
+def with_worker(flat: Flat, problem: Problem) -> Flat:
+    """The cluster has one worker more, its last, as `problem`, where it is there, says.
+
+    Only what is said of workers is taken from the problem.
+    """
+    whole = problem.flat
+    names = (
+        "worker_cores", "worker_memory", "price", "power", "per_byte", "uniform",
+        "closed_start", "closed", "alone", "duration", "memory", "affinity", "row",
+    )  # fmt: skip
+    return flat._replace(**{name: getattr(whole, name) for name in names})
