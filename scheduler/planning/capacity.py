@@ -30,6 +30,7 @@ ROUNDS = 3  # of windows and breeding, one after the other
 SAFE = 1e-9  # share taken off a proved bound, as sums of floats may differ
 FIRST, SHORT = 0.5, 0.1  # share for breeding before the rounds; before CP-SAT on the whole
 WHOLE = 0.6  # share of the time that CP-SAT may take on the whole
+LONGEST = 0.05  # share of the time that one window may take
 LOOK = 0.5  # share of a round that windows take; the rest is bred
 
 
@@ -133,6 +134,7 @@ class _Search:
             seed=self.budget.seed + number,
             stop=lambda: self._over(until),
             enough=self.bound,
+            longest=LONGEST * self.budget.seconds,
         )
         self._keep(plan)
         if not self.single:
@@ -155,6 +157,7 @@ class _Search:
                 searches=2 if timed else SEARCHES,
                 parallel=timed,
             ),
+            least=self.bound if self.alone else 0.0,
         )
         if answer.start is not None:
             self._keep(Decoder(flat).earliest(answer.worker, answer.start))

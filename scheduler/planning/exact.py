@@ -52,7 +52,8 @@ class Effort:
     """How long CP-SAT may try: deterministic seconds, wall seconds, the seed and the searches.
 
     With `searches` above one they take turns, always in the same way, or, with `parallel`, each
-    has a thread, and what is found depends on their luck. `hinted` tells it the plan to start from.
+    has a thread, and what is found depends on their luck. `hinted` tells it the plan to start from;
+    `light` leaves out what does not pay in a small model: relaxations and probing.
     """
 
     deterministic: float
@@ -61,17 +62,19 @@ class Effort:
     searches: int = 1
     parallel: bool = False
     hinted: bool = True
+    light: bool = False
 
 
-def solved(flat: Flat, ground: Ground, effort: Effort, *, less: float = 0.0) -> Answer:
-    """The free tasks placed anew for the least makespan, at least `less` seconds below the plan's.
+def solved(flat: Flat, ground: Ground, effort: Effort, *, least: float = 0.0) -> Answer:
+    """The free tasks placed anew for the least makespan, never a longer one than the plan's.
 
+    `least` is a lower bound on the makespan, and makes the model smaller: zero when none is known.
     With all tasks free and makespan the only aim the answer may be proved, and its bound holds for
     the whole problem; other linear aims are added with their weights.
     """
     from ortools.sat.python import cp_model  # heavy to import, and not every plan needs it
 
-    draft = _Draft(cp_model.CpModel(), flat, ground, less)
+    draft = _Draft(cp_model.CpModel(), flat, ground, least)
     draft.build()
     if not effort.hinted:
         draft.model.clear_hints()  # type: ignore[no-untyped-call]
@@ -81,6 +84,10 @@ def solved(flat: Flat, ground: Ground, effort: Effort, *, less: float = 0.0) -> 
     solver.parameters.random_seed = effort.seed
     solver.parameters.num_workers = effort.searches
     solver.parameters.interleave_search = effort.searches > 1 and not effort.parallel
+    if effort.light:
+        solver.parameters.linearization_level = 0
+        solver.parameters.cp_model_probing_level = 0
+        solver.parameters.symmetry_level = 0
     status = solver.solve(draft.model)
     return draft.answer(solver, status, cp_model)
 
@@ -88,14 +95,15 @@ def solved(flat: Flat, ground: Ground, effort: Effort, *, less: float = 0.0) -> 
 class _Draft:
     """One model while it is built."""
 
-    def __init__(self, model: "cp_model.CpModel", flat: Flat, ground: Ground, less: float) -> None:
+    def __init__(self, model: "cp_model.CpModel", flat: Flat, ground: Ground, least: float) -> None:
         self.model, self.flat, self.ground = model, flat, ground
         self.unit, self.exact = _unit(flat, ground.makespan)
         self.free = np.flatnonzero(ground.side == 0)
         self.duration = flat.duration[flat.row]
         self.memory = flat.memory[flat.row]
         self.most = int(np.floor(ground.makespan / self.unit + 1e-9))
-        self.last = model.new_int_var(0, max(0, self.most - self._up(less)), "makespan")
+        self.least = min(max(0, self._down(least * (1 - 1e-6))), self.most)
+        self.last = model.new_int_var(self.least, self.most, "makespan")
         length = ground.end - ground.start
         whole = not (ground.side != 0)[flat.fixed_worker < 0].any()
         # outside of these times not all that could be in a free task's way is looked at
@@ -301,7 +309,7 @@ class _Draft:
         """The tasks that are not free and can be in the way of those that are."""
         ground = self.ground
         left = (ground.side < 0) & (ground.end > self.opens)
-        earliest = ground.late_start - (ground.makespan - self.opens)
+        earliest = ground.late_start - (self.most - self.least + 1) * self.unit
         right = (ground.side > 0) & (earliest < self.closes)
         return np.flatnonzero(left | right).tolist()
 

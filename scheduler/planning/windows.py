@@ -14,11 +14,12 @@ import numpy as np
 from numpy.random import Generator
 
 from scheduler.planning.capacity_search import Arrays, Decoder, never, value_of
-from scheduler.planning.exact import Answer, Effort, Ground, solved
+from scheduler.planning.exact import Effort, Ground, solved
 from scheduler.planning.flat import Flat, Ints
 
 THREADS = 2
-SMALLEST, LARGEST = 25, 60  # tasks of a window
+SMALLEST, LARGEST, FIRST = 25, 80, 40  # tasks of a window, and of the first
+WIDER, NARROWER = 1.15, 0.87  # of windows after those that were solved, and after others
 EACH = 0.15  # deterministic seconds of a window at most
 COST = 0.2  # deterministic seconds of a round, as it usually turns out
 
@@ -30,16 +31,21 @@ def reopened(
     rounds: int,
     seed: int,
     stop: Callable[[], bool] = never,
-    enough: float = -np.inf,
+    enough: float = 0.0,
+    longest: float = np.inf,
 ) -> Arrays:
     """The best plan after so many rounds of two windows each; never worse than the one given.
 
-    `stop` is asked between rounds, and a makespan of `enough` ends them. Equal arguments, equal
-    plans, unless time stops them.
+    `stop` is asked between rounds, and `enough`, a lower bound, ends them. A window takes at most
+    `longest` seconds, whatever it has found. Equal arguments, equal plans, unless time stops them.
     """
+
+    def effort(seed: int) -> Effort:
+        return Effort(deterministic=EACH, seconds=longest, seed=seed, light=True)
+
     rng, decoder = np.random.default_rng(seed), Decoder(flat)
     best, value = plan, value_of(flat, plan)
-    now, size = plan, (SMALLEST + LARGEST) // 2
+    now, size = plan, FIRST
     with ThreadPoolExecutor(THREADS) as threads:
         for _ in range(rounds):
             if stop() or best.end.max() <= enough * (1 + 1e-9):
@@ -47,10 +53,14 @@ def reopened(
             windows = [_window(flat, now, decoder, rng, size) for _ in range(THREADS)]
             seeds = rng.integers(1 << 30, size=THREADS).tolist()
             answers = list(
-                threads.map(lambda a: _solve(flat, *a), zip(windows, seeds, strict=True))
+                threads.map(
+                    lambda a: solved(flat, a[0], effort(a[1]), least=enough),
+                    zip(windows, seeds, strict=True),
+                )
             )
             done = sum(answer.proved for answer in answers)
-            size = int(np.clip(size + (2 if done == THREADS else -2), SMALLEST, LARGEST))
+            step = WIDER if done == THREADS else NARROWER
+            size = int(np.clip(size * step + 0.5, SMALLEST, LARGEST))
             found = [decoder.earliest(a.worker, a.start) for a in answers if a.start is not None]
             for each in found:
                 if value_of(flat, each) <= value_of(flat, now) or each.end.max() <= now.end.max():
@@ -58,10 +68,6 @@ def reopened(
                 if value_of(flat, now) < value:
                     best, value = now, value_of(flat, now)
     return best
-
-
-def _solve(flat: Flat, ground: Ground, seed: int) -> Answer:
-    return solved(flat, ground, Effort(deterministic=EACH, seed=seed))
 
 
 def _window(flat: Flat, plan: Arrays, decoder: Decoder, rng: Generator, size: int) -> Ground:
