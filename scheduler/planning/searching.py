@@ -30,7 +30,8 @@ LEGS = 20  # between two meetings of the chains lies this part of the whole sear
 HOT, COLD = 0.01, 1e-4  # temperatures at the beginning and the end, as shares of the makespan
 MOST = 12  # tasks taken out at a time
 BLINK = 0.03
-FIRST = 200  # evaluations of the leg that tells how fast a chain is
+LONGEST = 400_000  # evaluations of a leg times tasks: time can end the search after each leg
+FIRST = 50  # evaluations of the leg that tells how fast a chain is
 
 
 @dataclass(frozen=True)
@@ -106,27 +107,26 @@ def searched(
 
 
 def _run(chains: Sequence["_Chain"], budget: Budget, threads: int, enough: float) -> None:
-    begun, done, count = budget.clock(), 0.0, 0
-    each = FIRST
+    begun, done, count, each = budget.clock(), 0.0, 0, FIRST
+    longest = max(1, LONGEST // chains[0].plan.worker.size)
     with ThreadPoolExecutor(max(1, min(threads, len(chains)))) as pool:
         while done < 1.0 and min(chain.shortest for chain in chains) > enough * (1 + 1e-9):
             if budget.evaluations is not None:
-                each = max(1, budget.evaluations // (LEGS * len(chains)))
-                after = (count + each * len(chains)) / budget.evaluations
-            else:
-                after = done + 1.0 / LEGS
-            legs = [pool.submit(chain.go, each, done, min(after, 1.0)) for chain in chains]
-            for leg in legs:
-                leg.result()
+                each = max(1, min(longest, budget.evaluations // (LEGS * len(chains))))
             count += each * len(chains)
+            after = min(1.0, count / budget.evaluations if budget.evaluations else done + 1 / LEGS)
+            for leg in [pool.submit(chain.go, each, done, after) for chain in chains]:
+                leg.result()
             passed = budget.clock() - begun
             if passed >= budget.seconds:
                 break
-            done = after if budget.evaluations is not None else passed / budget.seconds
+            before, done = done, after
             if budget.evaluations is None:
+                done = passed / budget.seconds
                 speed = count / len(chains) / max(passed, 1e-6)
-                each = max(FIRST, int(speed * budget.seconds / LEGS))
-            _meet(chains)
+                each = max(1, int(speed * min(budget.seconds / LEGS, budget.seconds - passed)))
+            if int(done * LEGS) > int(before * LEGS):
+                _meet(chains)
 
 
 def _meet(chains: Sequence["_Chain"]) -> None:
@@ -143,13 +143,7 @@ class _Chain:
     def __init__(self, flat: Flat, board: Board, free: Ints, start: Start, *, seed: int) -> None:
         n = free.size
         self.board, self.plan = board, plan_of(flat, board, free, start)
-        self.desk = Desk(
-            mark=np.full(n, NOWHERE, np.int32),
-            stale=np.zeros(n, np.int8),
-            list=np.zeros(n, np.int32),
-            path=np.zeros(n, np.int32),
-            out=np.zeros(n, np.int32),
-        )
+        self.desk = desk_of(n)
         settle(board, self.plan, self.desk)
         self.kept, self.best = duplicate(self.plan), duplicate(self.plan)
         bits = np.random.SeedSequence(seed).generate_state(1, np.uint64)
@@ -168,6 +162,17 @@ class _Chain:
         copy(leader.best, self.plan)
         copy(leader.best, self.best)
         self.shortest = leader.shortest
+
+
+def desk_of(n: int) -> Desk:
+    """Room to work in for n tasks."""
+    return Desk(
+        mark=np.full(n, NOWHERE, np.int32),
+        stale=np.zeros(n, np.int8),
+        list=np.zeros(n, np.int32),
+        path=np.zeros(n, np.int32),
+        out=np.zeros(n, np.int32),
+    )
 
 
 def board_of(flat: Flat, free: Ints) -> Board:
