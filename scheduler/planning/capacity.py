@@ -70,7 +70,7 @@ class _Search:
         self.known = sorted(starts(problem), key=lambda each: each.score)
         start = [Arrays(each.worker, each.start, each.end) for each in self.known]
         self.plan = start[0]
-        self.breeding = Breeding(self.flat, start, seed=budget.seed)
+        self.breeding = None if self.single else Breeding(self.flat, start, seed=budget.seed)
         self.turns = 0
 
     def run(self) -> tuple[Arrays, float]:
@@ -93,7 +93,7 @@ class _Search:
 
     def _breed(self, until: float) -> None:
         """Breeds, or anneals, until that share of the time, or for its share of evaluations."""
-        if self.single:
+        if self.breeding is None:
             self._anneal(until)
             return
         self.breeding.go(
@@ -137,7 +137,7 @@ class _Search:
             longest=LONGEST * self.budget.seconds,
         )
         self._keep(plan)
-        if not self.single:
+        if self.breeding is not None:
             self.breeding.take(plan)
 
     def _solve_whole(self, effort: float) -> bool:
@@ -161,7 +161,7 @@ class _Search:
         )
         if answer.start is not None:
             self._keep(Decoder(flat).earliest(answer.worker, answer.start))
-            if not self.single:
+            if self.breeding is not None:
                 self.breeding.take(self.plan)
         least = min(answer.bound * (1 - SAFE), float(self.plan.end.max()))
         self.bound = max(self.bound, least)
