@@ -96,7 +96,8 @@ def _bounded(flat: Flat, duration: Floats, memory: Floats) -> Ints:
     bytes_held = np.where(able, memory, 0.0).sum(axis=0)
     closed = np.diff(flat.closed_start) > 0
     full = (cores > flat.worker_cores) | (bytes_held > flat.worker_memory) | closed
-    return full.astype(np.int64)
+    found: Ints = full.astype(np.int64)
+    return found
 
 
 def _travels(flat: Flat) -> bool:
