@@ -9,11 +9,12 @@ import numpy as np
 
 from scheduler.planning.flat import Flat, Floats, Ints
 from scheduler.planning.kernels.arrivals import arrivals
-from scheduler.planning.kernels.compiling import compiled
+from scheduler.planning.kernels.compiling import compiled, compiled_without_nan
 from scheduler.planning.kernels.gaps import list_on_gaps
 from scheduler.planning.kernels.pools import idle_pools, pool_fit, pool_reserve
 
 TIME, CORES, MEMORY = 0, 1, 2
+CLOCK = 1e-14  # share of a time that adding may lose
 LEEWAY = 1e-9  # cores are added and subtracted as floats
 
 
@@ -48,11 +49,15 @@ def one_at_a_time(flat: Flat) -> bool:
     return bool(2 * least > flat.worker_cores.max() + LEEWAY)
 
 
-@compiled
+@compiled_without_nan
 def list_on_profiles(
     flat: Flat, order: Ints, bias: Floats, duration_weight: float, insertion: bool
 ) -> tuple[Ints, Floats, Floats]:
-    """What `list_schedule` gives, where tasks share a worker's cores and memory, and pools."""
+    """What `list_schedule` gives, where tasks share a worker's cores and memory, and pools.
+
+    The worker that looks best goes first, by when the last task there began: what it offers spares
+    most of the others a search.
+    """
     n, m = flat.row.size, flat.worker_cores.size
     chosen, start, end = flat.fixed_worker.copy(), flat.fixed_start.copy(), flat.fixed_end.copy()
     profile, rows, pool, pool_rows = begun_profiles(flat)
@@ -60,37 +65,45 @@ def list_on_profiles(
     for t in range(n):
         if chosen[t] >= 0:
             floor[chosen[t]] = max(floor[chosen[t]], start[t])
-    ready = np.zeros(m)
+    ready, ahead, recent = np.zeros(m), np.zeros(m), np.zeros(m)
     for t in order:
         if flat.fixed_worker[t] >= 0:
             continue
         arrivals(flat, t, chosen, end, ready)
-        row, shared = flat.row[t], flat.need[t].any()
-        best, best_start, best_worker = np.inf, 0.0, -1
+        row, shared = flat.row[t], False
+        for p in range(flat.limit.size):
+            shared = shared or flat.need[t, p] > 0
+        guess, first = np.inf, 0
         for w in range(m):
             d = flat.duration[row, w]
-            if d == np.inf:
-                continue
-            begin = ready[w] if insertion else max(ready[w], floor[w])
-            ahead = duration_weight * d
+            ahead[w] = duration_weight * d if d < np.inf else np.inf
             if bias.size:
-                ahead += bias[t, w]
-            if begin + ahead >= best:
+                ahead[w] += bias[t, w]
+            if not insertion:
+                ready[w] = max(ready[w], floor[w])
+            promised = max(ready[w], recent[w]) + ahead[w]
+            if promised < guess:
+                guess, first = promised, w
+        best, best_start, best_worker = np.inf, 0.0, m
+        for turn in range(-1, m):
+            w = first if turn < 0 else turn
+            if ready[w] + ahead[w] > best or turn == first or ahead[w] == np.inf:
                 continue
-            cores, memory = flat.cores[t], flat.memory[row, w]
-            s = earliest_fit(profile[w], rows[w], begin, d, cores, memory, best - ahead)
+            d, cores, memory = flat.duration[row, w], flat.cores[t], flat.memory[row, w]
+            useless = (best - ahead[w]) * (1 + CLOCK) + CLOCK
+            s = earliest_fit(profile[w], rows[w], ready[w], d, cores, memory, useless)
             while shared and s < np.inf:
                 both = pool_fit(pool, pool_rows, s, d, flat.need[t], flat.limit)
                 if both == s:
                     break
-                s = earliest_fit(profile[w], rows[w], both, d, cores, memory, best - ahead)
-            if s + ahead < best:
-                best, best_start, best_worker = s + ahead, s, w
+                s = earliest_fit(profile[w], rows[w], both, d, cores, memory, useless)
+            if s + ahead[w] < best or (s + ahead[w] == best < np.inf and w < best_worker):
+                best, best_start, best_worker = s + ahead[w], s, w
         w = best_worker
-        if w < 0:
+        if w == m:
             return chosen, start, end
         chosen[t], start[t], end[t] = w, best_start, best_start + flat.duration[row, w]
-        floor[w] = max(floor[w], best_start)
+        floor[w], recent[w] = max(floor[w], best_start), best_start
         profile = with_room(profile, rows, w)
         rows[w] = reserve(profile[w], rows[w], start[t], end[t], flat.cores[t], flat.memory[row, w])
         if shared:
@@ -168,7 +181,9 @@ def with_room(profile: Floats, rows: Ints, worker: int) -> Floats:
 
 @compiled
 def _row_at(profile: Floats, rows: int, time: float) -> int:
-    low, high = 0, rows  # profile[low] begins at or before the time, profile[high] after it
+    low, high, step = rows - 1, rows, 1  # looked for from the end: few ask for the past
+    while low > 0 and profile[low, TIME] > time:
+        high, low, step = low, max(low - step, 0), 2 * step
     while high - low > 1:
         middle = (low + high) // 2
         if profile[middle, TIME] <= time:
@@ -213,26 +228,31 @@ def reserve(
     """Takes cores and memory out of a profile with room for two more rows; gives the new rows."""
     if end <= start:  # shorter than the clock can tell at that time
         return rows
-    first, rows = _split(profile, rows, start)
-    last, rows = _split(profile, rows, end)
+    i, j = _row_at(profile, rows, start), _row_at(profile, rows, end)
+    begun, done = int(profile[i, TIME] != start), int(profile[j, TIME] != end)  # rows to be made
+    if begun + done:  # what lies behind moves once
+        for row in range(rows - 1, j, -1):
+            _copy(profile, row, row + begun + done)
+    last = j + begun + done
+    _copy(profile, j, last)
+    if begun:
+        for row in range(j if done else j - 1, i, -1):
+            _copy(profile, row, row + 1)
+        _copy(profile, i, i + 1)
+    first = i + begun
+    profile[first, TIME], profile[last, TIME] = start, end
     for row in range(first, last):
         profile[row, CORES] -= cores
         profile[row, MEMORY] -= memory
-    rows = _merge(profile, rows, last)
+    rows = _merge(profile, rows + begun + done, last)
     return _merge(profile, rows, first)
 
 
 @compiled
-def _split(profile: Floats, rows: int, time: float) -> tuple[int, int]:
-    row = _row_at(profile, rows, time)
-    if profile[row, TIME] == time:
-        return row, rows
-    for i in range(rows, row, -1):
-        profile[i, TIME] = profile[i - 1, TIME]
-        profile[i, CORES] = profile[i - 1, CORES]
-        profile[i, MEMORY] = profile[i - 1, MEMORY]
-    profile[row + 1, TIME] = time
-    return row + 1, rows + 1
+def _copy(profile: Floats, source: int, target: int) -> None:
+    profile[target, TIME] = profile[source, TIME]
+    profile[target, CORES] = profile[source, CORES]
+    profile[target, MEMORY] = profile[source, MEMORY]
 
 
 @compiled

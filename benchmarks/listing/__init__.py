@@ -1,0 +1,1 @@
+"""What the benchmark of list scheduling needs beside itself."""
