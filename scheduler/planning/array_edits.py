@@ -6,10 +6,9 @@ from typing import Any
 
 import numpy as np
 
-from scheduler.cluster import Cluster
+from scheduler.cluster import Cluster, Worker
 from scheduler.forecast import Forecast
 from scheduler.planning.flat import Flat, Floats, Ints
-from scheduler.planning.problem import Problem
 from scheduler.planning.schedule import Placement
 
 OF_TASKS = (
@@ -167,14 +166,34 @@ def _with_edges(flat: Flat, source: Ints, target: Ints, size: Floats) -> Flat:
     return flat._replace(**names)
 
 
-def with_worker(flat: Flat, problem: Problem) -> Flat:
-    """The cluster has one worker more, its last, as `problem`, where it is there, says.
+def with_worker(flat: Flat, worker: Worker, duration: Floats, memory: Floats, rate: float) -> Flat:
+    """The cluster has one worker more, its last, reached at `rate` seconds per byte.
 
-    Only what is said of workers is taken from the problem.
+    `duration` (infinite where it cannot take the task) and `memory` are of the tasks, n.
     """
-    whole = problem.flat
-    names = (
-        "worker_cores", "worker_memory", "price", "power", "per_byte", "uniform",
-        "closed_start", "closed", "alone", "duration", "memory", "affinity", "row",
-    )  # fmt: skip
-    return flat._replace(**{name: getattr(whole, name) for name in names})
+    m = flat.worker_cores.size
+    per_byte = np.full((m + 1, m + 1), rate)
+    per_byte[:m, :m], per_byte[m, m] = flat.per_byte, 0.0
+    windows = np.array(sorted(worker.closed), dtype=np.float64).reshape(-1, 2)
+    affinity = np.full((len(duration), m + 1), 1.0 / (m + 1))
+    affinity[:, :m] = flat.affinity[flat.row] * m / (m + 1)
+    return flat._replace(
+        row=np.arange(len(duration)),
+        duration=np.column_stack([flat.duration[flat.row], duration]),
+        memory=np.column_stack([flat.memory[flat.row], memory]),
+        affinity=affinity,
+        worker_cores=np.append(flat.worker_cores, worker.cores),
+        worker_memory=np.append(flat.worker_memory, worker.memory),
+        price=np.append(flat.price, worker.price / 3600),
+        power=np.append(flat.power, worker.power),
+        per_byte=per_byte,
+        closed_start=np.append(flat.closed_start, flat.closed_start[-1] + len(windows)),
+        closed=np.concatenate([flat.closed, windows]),
+    )
+
+
+def given_whole(flat: Flat, rows: Ints) -> bool:
+    """Whether some of the tasks get all that their workers have, for want of a larger one."""
+    beliefs = flat.row[rows]
+    whole = (flat.memory[beliefs] == flat.worker_memory) | np.isinf(flat.duration[beliefs])
+    return bool(whole.all(axis=1).any())

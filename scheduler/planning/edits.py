@@ -8,7 +8,7 @@ the start of the run: no task that is still free starts before the latest of the
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
-from functools import cached_property
+from functools import cache, cached_property
 from typing import ClassVar
 
 import numpy as np
@@ -275,11 +275,28 @@ class WorkerAdded(Edit):
         return replace(
             world,
             cluster=cluster,
-            believed=lambda: arrays.beside(world.forecast, self.forecast, axis=1),
+            believed=cache(lambda: arrays.beside(world.forecast, self.forecast, axis=1)),
         )
 
     def on_arrays(self, flat: Flat, world: World) -> Flat:
-        return arrays.with_worker(flat, self.on_values(world).problem)
+        tasks, aim, worker = world.tasks.values(), world.objective, self.worker
+        able = np.array([t.skills <= worker.skills and t.cores <= worker.cores for t in tasks])
+        asked = np.array([t.memory or np.nan for t in tasks], dtype=np.float64)
+        free = np.isnan(asked)
+        usual = self.forecast.at("memory", 0.5)[:, 0]
+        wanted = self.forecast.at("memory", aim.memory_quantile)[:, 0] * aim.memory_margin
+        wanted = np.maximum(usual, wanted)
+        if world.forecast.allocations is not None:
+            wanted = world.forecast.allocations[:, 0]
+        if arrays.given_whole(flat, np.flatnonzero(free & able)):
+            return _from_values(flat, self.on_values(world).problem.flat)
+        fits = able & (usual <= worker.memory)
+        memory = np.where(fits, np.minimum(wanted, worker.memory), wanted)
+        memory = np.ceil(np.where(free, memory, asked))
+        seconds = self.forecast.at("duration", aim.duration_quantile)[:, 0]
+        duration = np.where(able & (memory <= worker.memory), seconds, np.inf)
+        rate = 1.0 / world.cluster.bandwidth
+        return arrays.with_worker(flat, worker, duration, memory, rate)
 
     def sentence(self) -> str:
         return f"{self.worker.name} is added"
@@ -311,7 +328,7 @@ class TasksAdded(Edit):
             tasks=tasks,
             index={task: row for row, task in enumerate(tasks)},
             dependencies=(*world.dependencies, *self.dependencies),
-            believed=lambda: arrays.beside(world.forecast, self.forecast, axis=0),
+            believed=cache(lambda: arrays.beside(world.forecast, self.forecast, axis=0)),
         )
 
     def on_arrays(self, flat: Flat, world: World) -> Flat:
@@ -366,8 +383,10 @@ class TaskRemoved(_OfTask):
             tasks=tasks,
             index={name: row for row, name in enumerate(tasks)},
             dependencies=tuple(e for e in edges if self.task not in (e.source, e.target)),
-            believed=lambda: arrays.rows_of(
-                world.forecast, [each for each in range(len(world.tasks)) if each != row]
+            believed=cache(
+                lambda: arrays.rows_of(
+                    world.forecast, [each for each in range(len(world.tasks)) if each != row]
+                )
             ),
         )
 
@@ -476,6 +495,7 @@ class Believed(_OfTask):
         row = world.row(self.task)
         positive(self.factor, "the factor of a duration", InvalidInput)
 
+        @cache
         def believed() -> Forecast:
             duration = world.forecast.duration.copy()
             duration[row] *= self.factor
@@ -488,6 +508,11 @@ class Believed(_OfTask):
 
     def sentence(self) -> str:
         return f"{self.task} takes {self.factor:g} times as long"
+
+
+def _from_values(flat: Flat, whole: Flat) -> Flat:
+    """The arrays of a problem put together anew, but for its order of tasks, which any may be."""
+    return whole._replace(order=flat.order)
 
 
 def _cluster(old: Cluster, workers: list[Worker]) -> Cluster:

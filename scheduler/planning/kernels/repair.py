@@ -105,7 +105,7 @@ def urged(flat: Flat, start: Floats, end: Floats, first: int) -> tuple[int, Floa
     """How many tasks should come sooner, keys (n) that put them ahead, and bars: -inf for these.
 
     They are the tasks that end after their deadlines, where that matters, and the task `first` (-1
-    for none), and what these wait for. Their key is the start that would be in time.
+    for none), and what these wait for. They come by the starts that would be in time.
     """
     aims, n, count = flat.aims, flat.row.size, 0
     matters = aims.tardiness > 0 or aims.hard_deadlines
@@ -123,7 +123,11 @@ def urged(flat: Flat, start: Floats, end: Floats, first: int) -> tuple[int, Floa
             wanted[t] = min(wanted[t], wanted[flat.after_task[e]] - length)
         if wanted[t] < start[t]:
             count, bar[t] = count + 1, -np.inf
-    return count, np.minimum(start, wanted), bar
+    key, everything = start.copy(), end.max() + 1.0
+    for t in range(n):
+        if wanted[t] < start[t]:
+            key[t] = max(wanted[t], -everything) - 2.0 * everything  # before all that may wait
+    return count, key, bar
 
 
 @compiled
@@ -168,16 +172,6 @@ def better(value: float, its_flow: float, least: float, least_flow: float) -> bo
 
 
 @compiled
-def any_after(flat: Flat, begin: Floats, bar: Floats) -> bool:
-    """Whether some free task starts after its bar, n each."""
-    for t in range(begin.size):
-        late = begin[t] > bar[t] + CLOCK * max(1.0, bar[t])
-        if late and flat.fixed_worker[t] < 0:
-            return True
-    return False
-
-
-@compiled
 def repaired(
     flat: Flat, worker: Ints, start: Floats, patience: float, effort: int, first: int,
     concession: float,
@@ -200,20 +194,25 @@ def repaired(
     shifted = score(flat, chosen, begin, end)
     if shifted == np.inf:
         return chosen, begin, end, shifted, shifted
-    chosen, begin, end = placed_in_turn(flat, by_key(flat, begin), chosen, always, never, patience)
-    least, least_flow = score(flat, chosen, begin, end), flow(flat, end)
-    bar, key = start.copy(), begin.copy()
+    least, least_flow = shifted, flow(flat, end)
+    bar = start.copy()
     if effort > 0:
         latest = latest_starts(flat, chosen, begin, end, end.max())
         for t in range(n):
             if latest[t] <= begin[t] + CLOCK * max(1.0, begin[t]):
                 bar[t] = -np.inf
-    for attempt in range(3):
+    order = by_key(flat, begin)
+    w, s, e = placed_in_turn(flat, order, chosen, always, bar, patience)
+    value, its_flow = score(flat, w, s, e), flow(flat, e)
+    if not better(value, its_flow, least, least_flow):  # moving did not pay: close the gaps alone
+        w, s, e = placed_in_turn(flat, order, chosen, always, never, patience)
+        value, its_flow = score(flat, w, s, e), flow(flat, e)
+    if better(value, its_flow, least, least_flow):
+        chosen, begin, end, least, least_flow = w, s, e, value, its_flow
+    for attempt in range(1, 3):
         if attempt == 2 and effort < 2:
             break
-        if attempt == 0 and not any_after(flat, begin, bar):
-            continue
-        held = chosen
+        held, key = chosen, begin
         if attempt == 1:
             count, key, free = urged(flat, begin, end, first)
             if count == 0:
