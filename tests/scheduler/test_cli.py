@@ -83,6 +83,7 @@ def test_every_command_answers_help(allot: Allot) -> None:
         "plan",
         "check",
         "explain",
+        "what-if",
         "run",
         "status",
         "store",
@@ -353,3 +354,22 @@ def test_what_no_record_could_keep_is_refused_before_it_runs(
     said = allot("run", "workflow.json", "--cluster", "cluster.json", "--executor", "simulator")
     assert said.code == 1
     assert allot("status", "--json").json["runs"] == []
+
+
+def test_what_if_shows_both_sides(allot: Allot, tmp_path: Path) -> None:
+    more = {"name": "w3", "cores": 4, "memory": "8 GB"}
+    (tmp_path / "more.json").write_text(json.dumps(more))
+    words = ("what-if", "workflow.json", "--cluster", "cluster.json", "--json")
+    less = allot(*words, "--remove-worker", "w2", "--priority", "c=3").json
+    assert less["before"]["makespan"] <= less["after"]["makespan"]
+    assert less["asked"] == ["w2 is gone", "c has priority 3"]
+    grown = allot(*words, "--add-worker", "more.json").json
+    assert grown["after"]["makespan"] <= grown["before"]["makespan"]
+    assert grown["after"]["utilisation"]["w3"] >= 0
+
+
+def test_a_question_that_changes_nothing_or_cannot_be_read_is_refused(allot: Allot) -> None:
+    words = ("what-if", "workflow.json", "--cluster", "cluster.json")
+    assert allot(*words).code == 1
+    said = allot(*words, "--priority", "c=high")
+    assert (said.code, "'c=high'" in said.err) == (1, True)

@@ -3,11 +3,11 @@ from dataclasses import replace
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from strategies import problems, quick, thorough
-from worlds import GB, placed, problem_of, schedule_of, textbook
+from strategies import few, problems, quick, rich_problems, thorough
+from worlds import GB, changed, placed, problem_of, schedule_of, textbook
 
 from scheduler.errors import NotFound
-from scheduler.planning.explain import Cause, reasons
+from scheduler.planning.explain import Cause, Earlier, Lever, reasons
 from scheduler.planning.feasibility import Rule, violations
 from scheduler.planning.planners.fifo import Fifo
 from scheduler.planning.planners.heft import Heft
@@ -132,3 +132,107 @@ def test_half_a_second_sooner_the_task_would_break_a_rule(problem, data) -> None
         Cause.MEMORY: Rule.MEMORY_OVER_CAPACITY,
     }
     assert expected[wait.cause] in {each.rule for each in violations(moved, problem)}
+
+
+def world_of_levers() -> tuple[Problem, Schedule]:
+    """t2 (2 cores, 5 GB) waits for t1 (1 core, 5 GB) on the only worker (2 cores, 9 GB)."""
+    problem = problem_of(
+        [[4.0], [3.0]],
+        cores=[1.0, 2.0],
+        memory=[5 * GB] * 2,
+        worker_cores=[2.0],
+        worker_memory=[12 * GB],
+    )
+    return problem, schedule_of(problem, ("t1", "w1", 0.0), ("t2", "w1", 4.0))
+
+
+def test_what_would_help_is_told_with_how_much_and_from_when() -> None:
+    found = reasons(*world_of_levers(), "t2").earlier
+    assert {(each.lever, each.of, each.amount, each.start) for each in found} == {
+        (Lever.ENDS, "t1", 2.0, 2.0),
+        (Lever.FEWER_CORES, "t2", 1.0, 0.0),
+        (Lever.MORE_CORES, "w1", 1.0, 0.0),
+    }
+
+
+def otherwise(problem: Problem, each: Earlier, task: str) -> Problem:
+    """The problem with that one thing otherwise."""
+    tasks, workers, pools = {}, {}, dict(problem.cluster.pools)
+    asked = problem.workflow.task(task)
+    match each.lever:
+        case Lever.RELEASED:
+            tasks = {task: {"release": asked.release - each.amount}}
+        case Lever.FEWER_CORES:
+            tasks = {task: {"cores": asked.cores - each.amount}}
+        case Lever.LESS_MEMORY:
+            tasks = {task: {"memory": int((asked.memory or 0) - each.amount)}}
+        case Lever.MORE_CORES:
+            workers = {each.of: {"cores": problem.cluster.worker(each.of).cores + each.amount}}
+        case Lever.MORE_MEMORY:
+            more = int(problem.cluster.worker(each.of).memory + each.amount)
+            workers = {each.of: {"memory": more}}
+        case Lever.MORE_POOL:
+            pools[each.of] += each.amount
+        case Lever.OPEN:
+            workers = {name: {"closed": ()} for name in problem.cluster.index}
+    return changed(problem, tasks=tasks, workers=workers, pools=pools)
+
+
+@few
+@given(problem=rich_problems(tasks=6, workers=3), data=st.data())
+def test_each_thing_that_would_help_helps_and_nothing_less_than_it(problem, data) -> None:
+    schedule = Heft().plan(problem)
+    task = data.draw(st.sampled_from(problem.workflow.order))
+    here = schedule.by_task[task]
+    for each in reasons(problem, schedule, task).earlier:
+        length = here.end - here.start
+        moved = replace(here, start=each.start, end=each.start + length)
+        rows = [moved if row is here else row for row in schedule.placements]
+        assert violations(Schedule(tuple(rows)), problem)
+        if each.lever is Lever.ENDS:
+            rows = [
+                replace(row, end=row.end - each.amount) if row.task == each.of else row
+                for row in rows
+            ]
+            after, allowed = problem, {Rule.TOO_SHORT, Rule.HISTORY_CHANGED}
+        else:
+            after, allowed = otherwise(problem, each, task), set()
+        broken = violations(Schedule(tuple(rows)), after)
+        quotas = {Rule.POOL_OVER_CAPACITY} if problem.objective.quotas else set()
+        assert {row.rule for row in broken} <= allowed | quotas
+
+
+def test_the_chain_leads_to_what_waits_for_nothing() -> None:
+    problem = problem_of([[2.0], [3.0], [4.0]], {(1, 2): 0.0})
+    rows = (("t1", "w1", 0.0), ("t2", "w1", 2.0), ("t3", "w1", 5.0))
+    chain = reasons(problem, schedule_of(problem, *rows), "t3").chain
+    assert [(each.task, each.cause, each.on) for each in chain] == [
+        ("t3", Cause.WORKER, "t2"),
+        ("t2", Cause.PREDECESSOR, "t1"),
+        ("t1", Cause.NOTHING, None),
+    ]
+
+
+def test_a_release_a_pool_and_a_closed_window_are_told_as_what_holds_a_task() -> None:
+    problem = changed(
+        problem_of([[2.0, 2.0]] * 4),
+        tasks={
+            "t1": {"release": 3.0},
+            "t2": {"pools": {"licence": 1.0}},
+            "t3": {"pools": {"licence": 1.0}, "release": 1.0},
+        },
+        workers={"w1": {"closed": ((5.0, 8.0),)}},
+        pools={"licence": 1.0},
+    )
+    rows = (("t1", "w1", 3.0), ("t2", "w2", 0.0), ("t3", "w2", 2.0), ("t4", "w1", 8.0))
+    schedule = schedule_of(problem, *rows)
+    assert cause(problem, schedule, "t1") == (Cause.RELEASE, ())
+    assert cause(problem, schedule, "t3")[1] == ("t2",)
+    assert cause(problem, schedule, "t4")[0] is Cause.CHOICE
+
+
+def test_the_end_of_the_run_on_another_worker_is_found_by_planning_it() -> None:
+    problem = problem_of([[4.0, 5.0], [3.0, 9.0]])
+    schedule = schedule_of(problem, ("t1", "w1", 3.0), ("t2", "w1", 0.0))
+    (other,) = reasons(problem, schedule, "t1").alternatives
+    assert (other.worker, other.end, other.longer) == ("w2", 5.0, -2.0)
