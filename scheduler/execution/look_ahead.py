@@ -66,4 +66,7 @@ def _known_end(problem: Problem, task: Held, now: float) -> float | None:
 
 def _believed(problem: Problem, task: Held) -> NDArray[np.float64]:
     column = problem.cluster.index[task.worker]
-    return np.asarray(problem.forecast.duration[task.row, column])
+    rows = problem.forecast.rows
+    return np.asarray(
+        problem.forecast.duration[task.row if rows is None else rows[task.row], column]
+    )

@@ -126,8 +126,8 @@ def _plan(problem: Problem, schedule: Schedule) -> Plan:
     placed = [problem.fixed.get(task.id) or schedule.by_task[task.id] for task in tasks]
     worker = np.array([cluster.index[each.worker] for each in placed], dtype=np.int64)
     begin = np.array([each.start for each in placed], dtype=np.float64)
-    row = np.arange(len(tasks))
-    usual = problem.believed_duration[row, worker]
+    row = _rows(problem)
+    usual = problem.believed_duration[np.arange(len(tasks)), worker]
     attempts = np.array([task.max_attempts for task in tasks], dtype=np.int64)
     room = _rooms(problem, placed, int(min(attempts.max(), MOST_ATTEMPTS)))
     kinds = {kind: i for i, kind in enumerate(dict.fromkeys(task.kind for task in tasks))}
@@ -155,7 +155,7 @@ def _rooms(problem: Problem, placed: Iterable[Placement], attempts: int) -> Floa
     rooms = [np.array([each.allocation.memory for each in placed], dtype=np.float64)]
     planned = np.empty((rooms[0].size, 0))
     if problem.forecast.allocations is not None:
-        planned = np.ceil(problem.forecast.allocations)
+        planned = np.ceil(problem.forecast.allocations[_rows(problem)])
     while len(rooms) < attempts:
         larger = np.where(planned > rooms[-1][:, None], planned, np.inf).min(axis=1, initial=np.inf)
         rooms.append(np.where(np.isfinite(larger), larger, rooms[-1] * GROWTH))
@@ -165,9 +165,15 @@ def _rooms(problem: Problem, placed: Iterable[Placement], attempts: int) -> Floa
 def _short(problem: Problem, worker: Ints, room: Floats) -> Floats:
     """The chance that an attempt needs more memory than it gets, tasks x attempts."""
     levels, most = problem.forecast.quantiles, problem.flat.worker_memory[worker]
-    believed = problem.forecast.memory[np.arange(worker.size), worker]
+    believed = problem.forecast.memory[_rows(problem), worker]
     columns = [chance_within(believed, levels, np.minimum(each, most)) for each in room.T]
     return 1.0 - np.stack(columns, axis=1)
+
+
+def _rows(problem: Problem) -> Ints:
+    """Where the forecast says what is believed of each task, n."""
+    rows = problem.forecast.rows
+    return np.arange(len(problem.workflow)) if rows is None else rows
 
 
 def _gone(problem: Problem) -> Floats:

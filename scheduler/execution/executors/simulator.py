@@ -53,6 +53,8 @@ class AsForecast(Truth):
     def draw(self, problem: Problem, start: Start, rng: np.random.Generator) -> Draw:
         """Each from the distribution that its quantiles stand for; failure by its risk."""
         row, column = problem.workflow.index[start.task], problem.cluster.index[start.worker]
+        if problem.forecast.rows is not None:
+            row = int(problem.forecast.rows[row])
         duration, memory, cpu = (
             _drawn(problem.forecast, name, (row, column), score)
             for name, score in zip(("duration", "memory", "cpu"), rng.normal(size=3), strict=True)

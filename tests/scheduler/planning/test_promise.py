@@ -185,6 +185,23 @@ def test_with_windows_pools_and_releases_too_it_is_what_the_dispatch_does(
     assert found.makespan(0.5) == pytest.approx(_realised(otherwise, schedule, seed), rel=1e-9)
 
 
+def test_tasks_that_share_a_row_of_beliefs_are_promised_as_if_each_had_its_own() -> None:
+    problem = uncertain(problem_of([[10.0, 7.0], [4.0, 9.0], [10.0, 7.0]]), 0.4, failure=0.1)
+    shared = {
+        name: getattr(problem.forecast, name)[:2]
+        for name in ("duration", "memory", "cpu", "failure", "affinity")
+    }
+    alike = replace(problem.forecast, **shared, rows=np.array([0, 1, 0]))
+    schedule = schedule_of(problem, ("t1", "w1", 0.0), ("t2", "w1", 10.0), ("t3", "w2", 0.0))
+    apart, together = (
+        promise(each, schedule, rng=np.random.default_rng(5), samples=100)
+        for each in (problem, replace(problem, forecast=alike))
+    )
+    assert np.array_equal(apart.end, together.end)
+    run = [_realised(each, schedule, 3) for each in (problem, replace(problem, forecast=alike))]
+    assert run[0] == run[1]
+
+
 def test_equal_generators_give_equal_promises() -> None:
     problem = uncertain(random_problem(np.random.default_rng(4), 60, 4), 0.3, failure=0.1)
     schedule = Heft().plan(problem)
