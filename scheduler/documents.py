@@ -177,6 +177,7 @@ class ObjectiveDocument(_Document):
     duration_quantile: Annotated[float, Field(gt=0, lt=1)] = 0.5
     memory_quantile: Annotated[float, Field(gt=0, lt=1)] = 0.9
     memory_margin: Annotated[float, Field(ge=1)] = 1.2
+    memory_chance: Annotated[float, Field(gt=0, lt=1)] | None = None
 
 
 _SORTS: Mapping[str, type[_Document]] = {

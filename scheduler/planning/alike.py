@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from scheduler.cluster import Worker
 from scheduler.forecast import Forecast
 from scheduler.planning.objective import Objective
+from scheduler.planning.spread import quantile
 from scheduler.workflow import Task
 
 Floats = NDArray[np.float64]
@@ -96,6 +97,10 @@ class Alike:
     def _believed_memory(self) -> Floats:
         usual = self._believed("memory", 0.5)
         wanted = self._wanted_memory
+        chance = self.objective.memory_chance
+        if chance is not None:  # a limit, not a belief: no worker with less will do
+            sure = quantile(self.forecast.memory, self.forecast.quantiles, chance)
+            return np.maximum(wanted, self._rows_of(sure))
         fits = self._able & (usual <= self._room)
         largest = np.where(self._able, self._room, 0.0).max(axis=1, keepdims=True)
         last_resort = ~fits.any(axis=1, keepdims=True) & self._able & (self._room == largest)

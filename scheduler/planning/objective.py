@@ -32,7 +32,9 @@ class Objective:
 
     `duration_quantile` is the level at which durations are planned. `memory_quantile` is the level
     of memory that is reserved, times `memory_margin`, where a task's owner has not asked for an
-    amount of memory and the forecast brings no allocations.
+    amount of memory and the forecast brings no allocations. With `memory_chance` every task whose
+    owner has not asked gets at least what suffices with this chance by the forecast, and only
+    workers that have so much may take it.
     """
 
     makespan: float = 1.0
@@ -47,6 +49,7 @@ class Objective:
     duration_quantile: float = 0.5
     memory_quantile: float = 0.9
     memory_margin: float = 1.2
+    memory_chance: float | None = None
 
     def __post_init__(self) -> None:
         for name in ("duration_quantile", "memory_quantile"):
@@ -54,6 +57,10 @@ class Objective:
                 raise InvalidInput(
                     f"Objective: {name} must lie between 0 and 1, found {getattr(self, name)!r}."
                 )
+        if self.memory_chance is not None and not 0 < self.memory_chance < 1:
+            raise InvalidInput(
+                f"Objective: memory_chance must lie between 0 and 1, found {self.memory_chance!r}."
+            )
         if not self.memory_margin >= 1:
             raise InvalidInput(
                 f"Objective: memory_margin must be at least 1, found {self.memory_margin!r}."

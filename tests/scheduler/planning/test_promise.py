@@ -13,6 +13,7 @@ from worlds import GB, changed, problem_of, schedule_of
 from scheduler.errors import InvalidInput
 from scheduler.execution.events import AttemptEnded
 from scheduler.execution.executors.simulator import AsForecast, Simulator
+from scheduler.planning.objective import Objective
 from scheduler.planning.planners.heft import Heft
 from scheduler.planning.problem import Problem
 from scheduler.planning.promise import Promise, promise, stretch
@@ -109,6 +110,29 @@ def test_the_chance_that_memory_suffices_is_that_of_the_forecast() -> None:
         replace(problem, forecast=replace(problem.forecast, memory=band)), ("t1", "w1", 0.0)
     )
     assert found.memory["t1"] == pytest.approx(0.9)
+
+
+def without_requests(problem: Problem) -> Problem:
+    band = np.broadcast_to([[[0.5 * GB, GB, 2 * GB]]], problem.forecast.memory.shape)
+    asked = {task: {"memory": None} for task in problem.workflow.index}
+    return replace(
+        changed(problem, tasks=asked), forecast=replace(problem.forecast, memory=band.copy())
+    )
+
+
+@pytest.mark.parametrize("chance", [0.6, 0.9, 0.99])
+def test_memory_suffices_with_the_chance_that_the_objective_asks_for(chance: float) -> None:
+    problem = without_requests(problem_of([[10.0]]))
+    problem = changed(problem, objective=Objective(memory_chance=chance, memory_margin=1.0))
+    found = promised(problem, ("t1", "w1", 0.0))
+    at_least = max(chance, 0.9)  # what is reserved at the usual quantile
+    assert found.memory["t1"] == pytest.approx(at_least, abs=1e-6)
+
+
+def test_a_worker_without_the_memory_that_suffices_with_the_chance_may_not_take_the_task() -> None:
+    problem = without_requests(problem_of([[1.0, 9.0]], worker_memory=[2 * GB, 8 * GB]))
+    sure = changed(problem, objective=Objective(memory_chance=0.99))
+    assert sure.eligible.tolist() == [[False, True]]
 
 
 def test_nothing_starts_before_its_release_or_in_a_closed_window() -> None:
