@@ -13,7 +13,7 @@ are from `since` on: nothing that starts no earlier and takes `longest` or more 
 import numpy as np
 
 from scheduler.planning.flat import Flat, Floats, Ints
-from scheduler.planning.kernels.arrivals import over_like_links, over_links
+from scheduler.planning.kernels.arrivals import over_like_links
 from scheduler.planning.kernels.compiling import compiled, compiled_without_nan
 
 CLOCK = 1e-14  # share of a time that adding may lose
@@ -49,7 +49,15 @@ def list_on_gaps(
                 first, last, sources, sizes, latency, per_byte, chosen, end, soonest, ready
             )
         else:
-            over_links(first, last, sources, sizes, latency, per_byte, chosen, end, soonest, ready)
+            ready[:] = soonest
+            for e in range(first, last):  # as `over_links`, on arrays that were made here
+                p = sources[e]
+                w, ended, size = chosen[p], end[p], sizes[e]
+                here = max(ready[w], ended)
+                for v in range(m):
+                    there = ended + (latency + size * per_byte[w, v])
+                    ready[v] = there if there > ready[v] else ready[v]
+                ready[w] = here
         row = flat.row[t]
         if not insertion:
             for w in range(m):
