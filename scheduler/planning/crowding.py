@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from scheduler.planning.columns import Bools
 from scheduler.planning.earliest import Earliest, open_seconds
 from scheduler.planning.problem import Floats, Ints, Problem
 
@@ -153,7 +154,7 @@ def _shared(problem: Problem) -> Iterator[_Supply]:
         )
 
 
-def _workers(names: Sequence[str], inside: Floats) -> str:
+def _workers(names: Sequence[str], inside: Bools) -> str:
     chosen = [name for name, each in zip(names, inside, strict=True) if each]
     shown = ", ".join(map(repr, chosen[:3]))
     return shown if len(chosen) <= 3 else f"{shown} and {len(chosen) - 3} more"

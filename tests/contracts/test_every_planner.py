@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 from hypothesis import given
-from strategies import problems, quick, rich_problems
+from strategies import few, problems, quick, rich_problems
 from worlds import NAMED, chain, fork_join, one_worker, single_task
 
 from scheduler.discover import implementations
@@ -98,7 +98,7 @@ def test_random_problems_get_feasible_schedules_above_the_bound(planner, problem
 
 
 @every_planner
-@quick
+@few
 @given(problem=rich_problems())
 def test_problems_of_every_rule_get_feasible_schedules_above_the_bound(planner, problem) -> None:
     schedule = planner.plan(problem)
