@@ -8,6 +8,7 @@ from scheduler.planning.kernels.lanes import empty_lanes, first_start, give_back
 from scheduler.planning.kernels.scoring import score
 from scheduler.planning.kernels.waits import latest_starts
 
+REACH = 1000  # tasks that may move after one event: those further off may at later ones
 CLOCK = 1e-9  # share of a time, and seconds, by which two moments may differ and still be one
 
 
@@ -30,15 +31,22 @@ def by_key(flat: Flat, key: Floats) -> Ints:
 
 @compiled
 def placed_in_turn(
-    flat: Flat, order: Ints, worker: Ints, floor: Floats, start_by: Floats, patience: float
+    flat: Flat,
+    order: Ints,
+    worker: Ints,
+    floor: Floats,
+    start_by: Floats,
+    patience: float,
+    reach: int,
 ) -> tuple[Ints, Floats, Floats]:
     """Places the free tasks in this order, each as early as it fits, on its worker or a better one.
 
     A task starts no earlier than its `floor` (n). It stays on its `worker` (n, -1 for none) when it
     can start there by `start_by` (n); otherwise it goes where it ends first, if that is more than
-    `patience` seconds sooner. When the order is by the starts of a feasible plan, nobody moves and
-    no floor is above that plan's starts, no task starts later than there. Gives worker (-1 where
-    none can ever take it), start and end, n each.
+    `patience` seconds sooner; of those that could stay, `reach` are looked at. When the
+    order is by the starts of a feasible plan, nobody moves and no floor is above that plan's
+    starts, no task starts later than there. Gives worker (-1 where none can ever take it), start
+    and end, n each.
     """
     n, m = flat.row.size, flat.worker_cores.size
     chosen, start, end = flat.fixed_worker.copy(), flat.fixed_start.copy(), flat.fixed_end.copy()
@@ -72,16 +80,18 @@ def placed_in_turn(
             s = first_start(slot, place, own, need, t, at, d, cores[t], holds[t], np.inf)
             if s < np.inf:
                 best, best_start, best_worker = s + d, s, own
-        if best_worker < 0 or best_start > start_by[t] + CLOCK * max(1.0, start_by[t]):
+        late = reach > 0 and best_start > start_by[t] + CLOCK * max(1.0, start_by[t])
+        if best_worker < 0 or late:
+            reach -= int(best_worker >= 0)
             limit = best if best == np.inf else best - patience - CLOCK * max(1.0, best)
             ready[:], local[:] = soonest, soonest
             for e in edges:  # from elsewhere by way of the network, from the same worker at once
                 p = before_task[e]
                 local[chosen[p]] = max(local[chosen[p]], end[p])
-                late, size, from_worker = end[p] + latency, before_bytes[e], per_byte[chosen[p]]
+                ends, size, from_worker = end[p] + latency, before_bytes[e], per_byte[chosen[p]]
                 here = ready[chosen[p]]
                 for w in range(m):
-                    ready[w] = max(ready[w], late + size * from_worker[w])
+                    ready[w] = max(ready[w], ends + size * from_worker[w])
                 ready[chosen[p]] = here
             for w in range(m):
                 d = duration[r, w]
@@ -189,8 +199,9 @@ def repaired(
     """
     n = flat.row.size
     never, always = np.full(n, np.inf), np.full(n, -np.inf)
+    reach = n if effort > 1 else min(n, REACH)
     order = by_key(flat, start)
-    chosen, begin, end = placed_in_turn(flat, order, worker, start, never, patience)
+    chosen, begin, end = placed_in_turn(flat, order, worker, start, never, patience, n)
     shifted = score(flat, chosen, begin, end)
     if shifted == np.inf:
         return chosen, begin, end, shifted, shifted
@@ -202,10 +213,10 @@ def repaired(
             if latest[t] <= begin[t] + CLOCK * max(1.0, begin[t]):
                 bar[t] = -np.inf
     order = by_key(flat, begin)
-    w, s, e = placed_in_turn(flat, order, chosen, always, bar, patience)
+    w, s, e = placed_in_turn(flat, order, chosen, always, bar, patience, reach)
     value, its_flow = score(flat, w, s, e), flow(flat, e)
     if not better(value, its_flow, least, least_flow):  # moving did not pay: close the gaps alone
-        w, s, e = placed_in_turn(flat, order, chosen, always, never, patience)
+        w, s, e = placed_in_turn(flat, order, chosen, always, never, patience, n)
         value, its_flow = score(flat, w, s, e), flow(flat, e)
     if better(value, its_flow, least, least_flow):
         chosen, begin, end, least, least_flow = w, s, e, value, its_flow
@@ -220,7 +231,7 @@ def repaired(
             bar = np.minimum(bar, free)
         if attempt == 2:
             held, key = np.full(n, -1), by_rank(flat)
-        w, s, e = placed_in_turn(flat, by_key(flat, key), held, always, bar, patience)
+        w, s, e = placed_in_turn(flat, by_key(flat, key), held, always, bar, patience, reach)
         value, its_flow = score(flat, w, s, e), flow(flat, e)
         for_first = attempt == 1 and first >= 0 and e[first] < end[first]
         granted = for_first and value <= least + concession * abs(least)
