@@ -17,6 +17,7 @@ from scheduler.planning.kernels.arrivals import over_like_links
 from scheduler.planning.kernels.compiling import compiled, compiled_without_nan
 
 CLOCK = 1e-14  # share of a time that adding may lose
+WIDE = 256  # workers from which two latest arrivals are found faster than one for each worker
 
 
 @compiled_without_nan
@@ -44,7 +45,7 @@ def list_on_gaps(
         if flat.fixed_worker[t] >= 0:
             continue
         first, last, soonest = edges[t], edges[t + 1], max(flat.now, flat.release[t])
-        if flat.uniform:
+        if flat.uniform and m > WIDE:
             over_like_links(
                 first, last, sources, sizes, latency, per_byte, chosen, end, soonest, ready
             )
