@@ -3,6 +3,7 @@
 from collections.abc import Iterable
 
 import numpy as np
+from numpy.typing import NDArray
 
 from scheduler.planning.aiming import Start
 from scheduler.planning.flat import Flat, Floats, Ints
@@ -15,10 +16,12 @@ from scheduler.planning.policy import Policy
 from scheduler.planning.problem import Problem
 from scheduler.planning.ranking import by_upward_rank, mean_duration, transfers, upward_rank
 
+Bools = NDArray[np.bool_]
 FAR = 1.5  # powers of ten beyond which problems are alike
 LEAST = 1e-6  # an affinity below this is no surer than this
 NOBODY: Ints = np.zeros(0, np.int64)
 UNSEEN: Floats = np.zeros((0, 0, 0))
+SAME = 0.05  # deviation of the logarithms of durations over workers that are as good as alike
 NO_DOUBT: Floats = np.zeros((0, 0))
 
 
@@ -37,7 +40,7 @@ class View:
         able = np.isfinite(problem.duration)
         self.after = _after(problem, backwards, onward, able)
         self.heir, self.parcel, self.sent = heirs(flat, onward, self.up, HEIRS)
-        self.family, self.doubt = families(flat, mean), _doubt(flat, mean)
+        self.family, self.doubt = families(flat, mean), _doubt(flat, mean, able)
         plain = longest_after(backwards, after.start, after.task, no_delay, mean)
         least = longest_after(
             backwards, after.start, after.task, onward, problem.duration.min(axis=1)
@@ -90,7 +93,7 @@ def learned(problem: Problem, policies: Iterable[Policy]) -> list[Start]:
     return found
 
 
-def _after(problem: Problem, backwards: Ints, onward: Floats, able: Floats) -> Floats:
+def _after(problem: Problem, backwards: Ints, onward: Floats, able: Bools) -> Floats:
     """The optimistic cost table of PEFT (Arabnejad and Barbosa 2014), n x m; 0 where not able."""
     edges, duration = problem.successors, np.ascontiguousarray(problem.duration)
     whole = earliest_ends(backwards, edges.start, edges.task, onward, duration)
@@ -98,17 +101,35 @@ def _after(problem: Problem, backwards: Ints, onward: Floats, able: Floats) -> F
     return table
 
 
-def _doubt(flat: Flat, mean: Floats) -> Floats:
-    """Mean seconds x log of (an even share / the affinity), n x m; empty where all are even."""
+def _doubt(flat: Flat, mean: Floats, able: Bools) -> Floats:
+    """Mean seconds x log of (an even share / the affinity) x trust, n x m; empty without any."""
     share = flat.affinity[flat.row]
     if (np.ptp(share, axis=1) <= LEAST).all():
         return NO_DOUBT
-    even = 1.0 / flat.worker_cores.size
-    doubt: Floats = np.log(even / np.maximum(share, LEAST)) * mean[:, None]
-    return np.ascontiguousarray(doubt)
+    odds = np.log(np.maximum(share, LEAST) * flat.worker_cores.size)
+    trust = _trust(odds, flat.duration[flat.row], able)
+    return np.ascontiguousarray(-odds * (trust * mean[:, None])) if trust > 0 else NO_DOUBT
 
 
-def _averages(duration: Floats, after: Floats, able: Floats, mean: Floats) -> tuple[Floats, Floats]:
+def _trust(odds: Floats, duration: Floats, able: Bools) -> float:
+    """How far the affinity goes with the durations: their correlation over workers, 0 to 1.
+
+    An affinity that points anywhere is noise. Where durations hardly differ between workers they
+    contradict nobody, and the affinity is all that is known: 1.
+    """
+    count = able.sum(axis=1, keepdims=True)
+    quick = np.where(able, -np.log(np.where(able, duration, 1.0)), 0.0)
+    told = np.where(able, odds, 0.0)
+    quick = np.where(able, quick - quick.sum(axis=1, keepdims=True) / count, 0.0)
+    told = np.where(able, told - told.sum(axis=1, keepdims=True) / count, 0.0)
+    spread = float((quick**2).sum())
+    if spread <= SAME**2 * able.sum():
+        return 1.0
+    together = float((quick * told).sum()) / np.sqrt(spread * float((told**2).sum()) + 1e-300)
+    return max(0.0, float(together))
+
+
+def _averages(duration: Floats, after: Floats, able: Bools, mean: Floats) -> tuple[Floats, Floats]:
     """What follows on the average worker, and the deviation of durations over workers, n each."""
     count = able.sum(axis=1)
     away = np.where(able, duration, mean[:, None]) - mean[:, None]

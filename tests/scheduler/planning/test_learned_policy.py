@@ -111,6 +111,30 @@ def test_an_even_affinity_says_nothing() -> None:
     assert workers == Heft().plan(problem).placements
 
 
+def test_an_affinity_that_contradicts_the_durations_is_not_believed() -> None:
+    problem = instance(np.random.default_rng(3), "layered", 60, 4)
+    share = problem.duration / problem.duration.sum(axis=1, keepdims=True)
+    against = replace(problem, forecast=replace(problem.forecast, affinity=share))
+    assert scheduled(against, with_taste("doubt", 5.0)).placements == (
+        Heft().plan(problem).placements
+    )
+
+
+def test_an_affinity_counts_less_the_less_it_goes_with_the_durations() -> None:
+    rng = np.random.default_rng(3)
+    problem = instance(rng, "layered", 60, 4)
+    noise = rng.normal(size=problem.duration.shape)
+    most = []
+    for blur in (0.0, 1.0, 4.0):
+        share = np.exp(-np.log(problem.duration) + blur * noise)
+        told = replace(problem.forecast, affinity=share / share.sum(axis=1, keepdims=True))
+        doubt = View(replace(problem, forecast=told)).doubt
+        odds = np.log(told.affinity * 4) * mean_duration(problem)[:, None]
+        most.append(float(-(doubt * odds).sum() / (odds**2).sum()))
+    assert most[0] == pytest.approx(1.0)
+    assert most[0] > most[1] > most[2] > 0
+
+
 def test_terms_are_what_their_names_say() -> None:
     problem = problem_of([[4.0, 6.0], [3.0, 1.0]], {(1, 2): 2.0})
     view = View(problem)
@@ -194,7 +218,9 @@ def test_one_pass_of_the_shipped_policy_beats_heft_by_five_percent() -> None:
     policy, gains = load()[0], []
     for i in range(72):
         family = list(FAMILIES)[i % len(FAMILIES)]
-        problem = instance(rng, family, 60, (4, 16)[i % 2], ccr=(0.1, 0.5, 1.0, 2.0, 5.0, 10.0)[i // 12])
+        problem = instance(
+            rng, family, 60, (4, 16)[i % 2], ccr=(0.1, 0.5, 1.0, 2.0, 5.0, 10.0)[i // 12]
+        )
         view = View(problem)
         ends = [view.timed(each)[2].max() for each in (policy, heft())]
         gains.append(np.log(ends[0] / ends[1]))
