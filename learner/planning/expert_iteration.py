@@ -31,16 +31,16 @@ class Settings:
     """
 
     seed: int = 0
-    practice: int = 280
-    checks: int = 140
+    practice: int = 210
+    checks: int = 105
     rounds: int = 2
-    evaluations: int = 1500
+    evaluations: int = 1000
     steps: int = 300
-    generations: int = 100
-    population: int = 20
-    batch: int = 56
+    generations: int = 90
+    population: int = 16
+    batch: int = 35
     variants: int = 3
-    further: int = 60
+    further: int = 40
     trusting: int = 15
     imitate: bool = True
 
