@@ -14,6 +14,7 @@ from scheduler.execution.executors.base import Executor
 from scheduler.forecast import Forecast
 from scheduler.logs.base import Refused
 from scheduler.planning.feasibility import violations
+from scheduler.planning.impossible import demand_possible
 from scheduler.planning.objective import Objective
 from scheduler.planning.planners.base import Planner
 from scheduler.planning.problem import Problem
@@ -74,12 +75,13 @@ class Agent:
     ) -> RunReport:
         """Predicts, plans, runs and records one workflow.
 
-        Raises Infeasible when a task has no worker. Interrupted, the run is recorded as such.
+        Raises Infeasible when a task has no worker, or limits cannot all be kept. Interrupted, the run is recorded as such.
         """
         forecast = self.predictor.predict(workflow, cluster)
         if self.sizing is not None:
             forecast = with_allocations(forecast, workflow, self.sizing)
         problem = Problem(workflow, cluster, forecast, objective or Objective())
+        demand_possible(problem)
         return self.carry_out(problem, self.planner.plan(problem), label=label, watch=watch)
 
     def carry_out(

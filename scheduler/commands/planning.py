@@ -190,6 +190,7 @@ def explain(
 
 
 def _forecast_document(forecast: Forecast) -> dict[str, Any]:
+    forecast = forecast.by_task()
     return {
         "source": forecast.source,
         "tasks": forecast.tasks,

@@ -55,7 +55,7 @@ class World:
             fixed=problem.fixed,
             running=frozenset(t for t, each in problem.fixed.items() if each.end > problem.now),
             now=problem.now,
-            believed=lambda: problem.forecast,
+            believed=lambda: problem.forecast.by_task(),
         )
 
     @cached_property
@@ -263,6 +263,9 @@ class WorkerAdded(Edit):
     worker: Worker
     forecast: Forecast
 
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "forecast", self.forecast.by_task())
+
     def on_values(self, world: World) -> World:
         if self.worker.name in world.cluster.index:
             raise InvalidInput(f"There is a worker named {self.worker.name!r} already.")
@@ -288,7 +291,8 @@ class WorkerAdded(Edit):
         wanted = np.maximum(usual, wanted)
         if world.forecast.allocations is not None:
             wanted = world.forecast.allocations[:, 0]
-        if arrays.given_whole(flat, np.flatnonzero(free & able)):
+        whole = arrays.given_whole(flat, np.flatnonzero(free & able))
+        if whole or aim.memory_chance is not None:
             return _from_values(flat, self.on_values(world).problem.flat)
         fits = able & (usual <= worker.memory)
         memory = np.where(fits, np.minimum(wanted, worker.memory), wanted)
@@ -311,6 +315,9 @@ class TasksAdded(Edit):
     tasks: tuple[Task, ...]
     dependencies: tuple[Dependency, ...]
     forecast: Forecast
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "forecast", self.forecast.by_task())
 
     def on_values(self, world: World) -> World:
         new = {task.id: task for task in self.tasks}

@@ -18,7 +18,7 @@ _ROUGHLY = 100  # parts of a factor e, by which tasks count as alike
 
 def told(forecast: Forecast) -> Mapping[str, Told]:
     """By task, the quantiles of its memory; their geometric mean over the workers."""
-    usual = np.exp(np.log(forecast.memory).mean(axis=1))
+    usual = np.exp(np.log(forecast.by_task().memory).mean(axis=1))
     return {
         task: Told(forecast.quantiles, tuple(map(float, row)))
         for task, row in zip(forecast.tasks, usual, strict=True)
@@ -31,6 +31,7 @@ def with_allocations(forecast: Forecast, workflow: Workflow, sizing: MemorySizin
     Costs about a millisecond for each task that differs from all before it by more than a percent
     in its sizes or its forecast.
     """
+    forecast = forecast.by_task()
     said, planned = told(forecast), dict[object, list[float]]()
     rows = []
     for task in workflow.tasks:

@@ -183,6 +183,7 @@ _ARRAYS = ("duration", "memory", "cpu", "failure", "affinity")
 
 def packed(forecast: Forecast) -> bytes:
     """A forecast as bytes: plain compressed arrays, nothing that could run on loading."""
+    forecast = forecast.by_task()
     arrays: dict[str, Any] = {name: getattr(forecast, name) for name in _ARRAYS}
     if forecast.allocations is not None:
         arrays["allocations"] = forecast.allocations

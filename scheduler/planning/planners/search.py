@@ -1,15 +1,15 @@
 """Search: from the best of the portfolio to better and better plans, for as long as one wants."""
 
+import math
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from scheduler.errors import InvalidInput
+from scheduler.planning import capacity
 from scheduler.planning.aiming import Start
 from scheduler.planning.bounds import lower_bound
-from scheduler.planning.capacity_search import Arrays, improved
 from scheduler.planning.flat import Floats, Ints
-from scheduler.planning.kernels.scoring import score
 from scheduler.planning.listing import placed
 from scheduler.planning.planners.base import Planner
 from scheduler.planning.problem import Problem
@@ -18,6 +18,7 @@ from scheduler.planning.searching import Budget, one_at_a_time, only_makespan, s
 from scheduler.planning.starts import starts
 
 MANY = 10**12  # evaluations: more than any budget of seconds allows
+AN_EFFORT = 20_000  # evaluations that are given as much time as a deterministic second of CP-SAT
 
 
 @dataclass(frozen=True)
@@ -33,7 +34,9 @@ class Search(Planner):
     taken out and each is put where the longest way through it is shortest, under simulated
     annealing (ruin and recreate of Schrimpf and others, 2000, with the exact insertion of
     Mastrolilli and Gambardella, "Effective neighbourhood functions for the flexible job shop
-    problem", 2000, here with transfers). Elsewhere lists are bred and justified.
+    problem", 2000, here with transfers). Elsewhere lists are bred and justified, and CP-SAT solves small
+    problems whole and windows of larger ones; a better lower bound that it proves goes with the
+    schedule.
     """
 
     seconds: float = 10.0
@@ -57,39 +60,39 @@ class Search(Planner):
         begun = self.clock()
         begin, bound = starts(problem), lower_bound(problem)
         left = max(0.0, self.seconds - (self.clock() - begun))
-        found = self._found(problem, begin, bound, left)
+        found, bound = self._found(problem, begin, bound, left)
         rows = placed(problem, *found)
         return Schedule(rows, planner="search", lower_bound=bound)
 
     def _found(
         self, problem: Problem, begin: list[Start], bound: float, left: float
-    ) -> tuple[Ints, Floats, Floats]:
+    ) -> tuple[tuple[Ints, Floats, Floats], float]:
         flat, best = problem.flat, min(begin, key=lambda each: each.score)
         if self.evaluations == 0 or left == 0:
-            return best.worker, best.start, best.end
+            return (best.worker, best.start, best.end), bound
         if one_at_a_time(flat) and only_makespan(flat):
             budget = Budget(self.evaluations, left, self.clock)
             return searched(
                 flat, begin, budget=budget, seed=self.seed, threads=self.threads, enough=bound
-            )
-        return self._shared(problem, begin, best, bound, left)
+            ), bound
+        return self._shared(problem, bound, left)
 
     def _shared(
-        self, problem: Problem, begin: list[Start], best: Start, bound: float, left: float
-    ) -> tuple[Ints, Floats, Floats]:
+        self, problem: Problem, bound: float, left: float
+    ) -> tuple[tuple[Ints, Floats, Floats], float]:
+        """Without a number of evaluations the seconds are shared out, else they only end it."""
         ends = self.clock() + left
-        found = improved(
-            problem.flat,
-            [Arrays(each.worker, each.start, each.end) for each in sorted(begin, key=_score)],
-            evaluations=MANY if self.evaluations is None else self.evaluations,
-            seed=self.seed,
-            stop=lambda: self.clock() >= ends,
-            enough=bound,
+        timed = self.evaluations is None
+        plan, least = capacity.searched(
+            problem,
+            capacity.Budget(
+                effort=math.inf if self.evaluations is None else self.evaluations / AN_EFFORT,
+                evaluations=MANY if self.evaluations is None else self.evaluations,
+                seconds=left if timed else math.inf,
+                stop=lambda: self.clock() >= ends,
+                seed=self.seed,
+                clock=self.clock,
+            ),
+            least=bound,
         )
-        if score(problem.flat, *found) < best.score:
-            return found.worker, found.start, found.end
-        return best.worker, best.start, best.end
-
-
-def _score(start: Start) -> float:
-    return start.score
+        return (plan.worker, plan.start, plan.end), least
