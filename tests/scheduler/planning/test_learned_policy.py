@@ -136,7 +136,7 @@ def test_an_affinity_counts_less_the_less_it_goes_with_the_durations() -> None:
 
 
 def test_terms_are_what_their_names_say() -> None:
-    problem = problem_of([[4.0, 6.0], [3.0, 1.0]], {(1, 2): 2.0})
+    problem = problem_of([[4.0, 6.0], [3.0, 1.0]], {(1, 2): 1.0}, latency=1.0)
     view = View(problem)
     seen = np.zeros((2, 2, 1 + len(TERMS)))
     led = np.array([0, 0])
