@@ -17,7 +17,7 @@ PRACTISED = ("layered", "out_tree", "chains", "cholesky", "fft", "montage", "lig
 UNKNOWN = ("in_tree", "fork_join", "gauss", "epigenomics", "streams")  # never practised on
 TRANSFERS = (0.1, 0.5, 1.0, 2.0, 5.0, 10.0)
 WORKERS = (4, 8, 16, 32)
-SMALLEST, LARGEST = 30, 1000
+SMALLEST, SMALL, LARGEST = 30, 200, 1000  # tasks
 BELIEVED = 0.5  # deviation of the logarithm of a believed duration from the true one
 TOLD = 0.3  # the same of what an affinity was read from
 SHARP = 0.5  # of that logarithm: differences of which an affinity makes a factor of e
@@ -42,9 +42,11 @@ class Drill:
         return float(np.log(_carried_out(self.view, self.truth, policy) / self.heft))
 
 
-def drills(rng: Generator, families: Sequence[str], count: int) -> list[Drill]:
+def drills(
+    rng: Generator, families: Sequence[str], count: int, *, largest: int = LARGEST
+) -> list[Drill]:
     """So many drills, the families in turn; sizes, workers and transfers are drawn."""
-    return [_drill(rng, families[i % len(families)]) for i in range(count)]
+    return [_drill(rng, families[i % len(families)], largest) for i in range(count)]
 
 
 def unsure_drills(
@@ -54,11 +56,11 @@ def unsure_drills(
 
     `told` is the deviation of what the affinity was read from; infinite for one that knows nothing.
     """
-    return [_unsure(rng, each, told) for each in drills(rng, families, count)]
+    return [_unsure(rng, each, told) for each in drills(rng, families, count, largest=SMALL)]
 
 
-def _drill(rng: Generator, family: str) -> Drill:
-    n = round(float(np.exp(rng.uniform(np.log(SMALLEST), np.log(LARGEST)))))
+def _drill(rng: Generator, family: str, largest: int) -> Drill:
+    n = round(float(np.exp(rng.uniform(np.log(SMALLEST), np.log(largest)))))
     transfers = float(rng.choice(TRANSFERS))
     problem = instance(rng, family, n, int(rng.choice(WORKERS)), ccr=transfers)
     return _of(problem, problem.flat, family, transfers)

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.random import Generator
 
-from learner.planning.drills import PRACTISED, UNKNOWN, Drill, drills, unsure_drills
+from learner.planning.drills import PRACTISED, SMALL, UNKNOWN, Drill, drills, unsure_drills
 from learner.planning.evolution import Evolution, evolved
 from learner.planning.imitation import imitated, lesson
 from scheduler.planning.flat import Floats
@@ -25,9 +25,9 @@ class Settings:
     """How much practice: drills, rounds, and what each round costs.
 
     `rounds` of search (`evaluations` a drill), imitation (`steps`) and evolution (`generations` of
-    `population` candidates on `batch` drills); then `variants` - 1 further policies, each with
-    `further` generations, for where those before do worst; then `trusting` generations for the
-    affinity.
+    `population` candidates on `batch` drills), all but the last on small problems; then
+    `variants` - 1 further policies, each with `further` generations, for where those before do
+    worst; then `trusting` generations for the affinity.
     """
 
     seed: int = 0
@@ -36,9 +36,9 @@ class Settings:
     rounds: int = 2
     evaluations: int = 1000
     steps: int = 300
-    generations: int = 90
+    generations: int = 120
     population: int = 16
-    batch: int = 35
+    batch: int = 42
     variants: int = 3
     further: int = 40
     trusting: int = 15
@@ -71,16 +71,16 @@ class Practice:
         streams = np.random.SeedSequence(settings.seed).spawn(6)
         self.rngs = [np.random.default_rng(each) for each in streams]
         self.drills = drills(self.rngs[0], PRACTISED, settings.practice)
+        self.small = drills(self.rngs[0], PRACTISED, settings.practice, largest=SMALL)
         self.seeds = drills(self.rngs[1], PRACTISED, settings.checks)
         self.families = drills(self.rngs[2], UNKNOWN, settings.checks)
 
-    def note(self, name: str, *policies: Policy) -> float:
-        """Measures the best of these policies; gives the ratio on the practised drills."""
+    def note(self, name: str, *policies: Policy) -> None:
+        """Measures the best of these policies and tells it."""
         sets = (self.drills, self.seeds, self.families)
         step = Step(name, *(ratio(each, policies) for each in sets))
         self.curve.append(step)
         self.told(step)
-        return step.practised
 
 
 def ratio(over: Sequence[Drill], policies: Sequence[Policy]) -> float:
@@ -91,55 +91,56 @@ def ratio(over: Sequence[Drill], policies: Sequence[Policy]) -> float:
 def tuned(settings: Settings, told: Callable[[Step], None]) -> Tuned:
     """Policies for list scheduling; the same for the same settings. `told` hears of each step."""
     practice = Practice(settings, told)
-    best, value = heft(), practice.note("heft", heft())
+    best = heft()
+    practice.note("heft", best)
     for number in range(1, settings.rounds + 1):
-        begin = _imitation(practice, best, number) if settings.imitate else best
-        new = _evolution(practice, begin, (), settings.generations)
-        found = practice.note(f"evolution {number}", new)
-        if found < value:
-            best, value = new, found
+        over = practice.small if number < settings.rounds else practice.drills
+        begin = _imitation(practice, over, best, number) if settings.imitate else best
+        new = _evolution(practice, over, begin, (), settings.generations)
+        practice.note(f"evolution {number}", new)
+        if ratio(over, [new]) < ratio(over, [best]):
+            best = new
     policies = [best]
     for number in range(2, settings.variants + 1):
-        policies.append(_evolution(practice, policies[-1], policies, settings.further))
+        begin = policies[-1]
+        policies.append(_evolution(practice, practice.drills, begin, policies, settings.further))
         practice.note(f"{number} policies", *policies)
     doubts = _trust(practice, best)
     return Tuned(tuple(_with(each, doubts) for each in policies), tuple(practice.curve))
 
 
-def _imitation(practice: Practice, best: Policy, number: int) -> Policy:
+def _imitation(practice: Practice, over: Sequence[Drill], best: Policy, number: int) -> Policy:
     """What imitation of the search makes of the best policy, or that policy where it is better."""
     settings, shown = practice.settings, [best] if best.vector.any() else []
-    lessons = [
-        lesson(each, shown, evaluations=settings.evaluations, seed=number)
-        for each in practice.drills
-    ]
+    lessons = [lesson(each, shown, evaluations=settings.evaluations, seed=number) for each in over]
     gains = [np.log(each.makespan / each.drill.heft) for each in lessons]
     expert = float(np.exp(np.mean(gains)))
     practice.told(Step(f"expert {number}", expert, np.nan, np.nan))
     new = imitated(lessons, practice.rngs[3], best, steps=settings.steps)
     choosers = [new, policy_of(np.concatenate([best.ranks.ravel(), new.terms.ravel()]))]
-    found = [practice.note(f"imitation {number}", each) for each in choosers]
-    found.append(ratio(practice.drills, [best]))
-    return [*choosers, best][int(np.argmin(found))]
+    for each in choosers:
+        practice.note(f"imitation {number}", each)
+    return min([best, *choosers], key=lambda each: ratio(over, [each]))
 
 
 def _evolution(
-    practice: Practice, begin: Policy, beside: Sequence[Policy], generations: int
+    practice: Practice,
+    over: Sequence[Drill],
+    begin: Policy,
+    beside: Sequence[Policy],
+    generations: int,
 ) -> Policy:
     """The policy that, together with those beside it, makes the shortest plans."""
     settings, rng = practice.settings, practice.rngs[4]
-    known = [
-        min((p_excess for p_excess in (each.excess(p) for p in beside)), default=np.inf)
-        for each in practice.drills
-    ]
+    known = [min((each.excess(policy) for policy in beside), default=np.inf) for each in over]
     free = np.ones(begin.vector.size, dtype=bool)
     free[DOUBTS : DOUBTS + len(PLACE)] = False  # the drills have no affinity to learn it from
-    batches = _batches(rng, len(practice.drills), settings.batch, generations)
+    batches = _batches(rng, len(over), settings.batch, generations)
 
     def loss(weights: Floats, generation: int) -> float:
         policy = policy_of(_filled(begin.vector, free, weights))
-        over = batches[generation]
-        return float(np.mean([min(known[i], practice.drills[i].excess(policy)) for i in over]))
+        batch = batches[generation]
+        return float(np.mean([min(known[i], over[i].excess(policy)) for i in batch]))
 
     evolution = Evolution(
         rng, begin.vector[free], step=0.1, least=0.03, population=settings.population
