@@ -36,7 +36,7 @@ class Settings:
     rounds: int = 2
     evaluations: int = 1000
     steps: int = 300
-    generations: int = 120
+    generations: int = 200
     population: int = 16
     batch: int = 42
     variants: int = 3
