@@ -13,6 +13,8 @@ from scheduler.planning.kernels.graph import earliest_ends
 from scheduler.planning.kernels.lists import list_schedule
 from scheduler.planning.kernels.scoring import score
 from scheduler.planning.listing import NO_BIAS
+from scheduler.planning.policy import load
+from scheduler.planning.policy_view import learned
 from scheduler.planning.problem import Problem
 from scheduler.planning.ranking import (
     by_upward_rank,
@@ -31,13 +33,13 @@ def starts(problem: Problem) -> list[Start]:
 
     In the orders of the objective's aims (HEFT is the first); with the optimistic cost table as
     rank, as preference of workers and as both (PEFT and its blends); with the critical path on one
-    worker; in order of arrival; all on one worker where one can take everything; and the ready
+    worker; by what policies have learned; in order of arrival; all on one worker where one can take everything; and the ready
     task first that ends first, ends last or would suffer most. Those that look at every ready task
     or every successor in turn are left out of large problems.
     """
     found = [*_listed(problem), _queued(problem), *_alone(problem)]
     if len(problem.workflow) <= LARGE:
-        found += [*_optimistic(problem), _on_one_path(problem)]
+        found += [*_optimistic(problem), _on_one_path(problem), *learned(problem, load())]
     if len(problem.workflow) <= QUADRATIC:
         found += _by_turns(problem)
     return found
