@@ -75,7 +75,8 @@ class Agent:
     ) -> RunReport:
         """Predicts, plans, runs and records one workflow.
 
-        Raises Infeasible when a task has no worker, or limits cannot all be kept. Interrupted, the run is recorded as such.
+        Raises Infeasible when a task has no worker, or limits cannot all be kept. Interrupted, the
+        run is recorded as such.
         """
         forecast = self.predictor.predict(workflow, cluster)
         if self.sizing is not None:

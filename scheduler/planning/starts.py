@@ -33,9 +33,9 @@ def starts(problem: Problem) -> list[Start]:
 
     In the orders of the objective's aims (HEFT is the first); with the optimistic cost table as
     rank, as preference of workers and as both (PEFT and its blends); with the critical path on one
-    worker; by what policies have learned; in order of arrival; all on one worker where one can take everything; and the ready
-    task first that ends first, ends last or would suffer most. Those that look at every ready task
-    or every successor in turn are left out of large problems.
+    worker; by what policies have learned; in order of arrival; all on one worker where one can take
+    everything; and the ready task first that ends first, ends last or would suffer most. Those that
+    look at every ready task or every successor in turn are left out of large problems.
     """
     found = [*_listed(problem), _queued(problem), *_alone(problem)]
     if len(problem.workflow) <= LARGE:

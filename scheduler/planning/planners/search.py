@@ -34,8 +34,8 @@ class Search(Planner):
     taken out and each is put where the longest way through it is shortest, under simulated
     annealing (ruin and recreate of Schrimpf and others, 2000, with the exact insertion of
     Mastrolilli and Gambardella, "Effective neighbourhood functions for the flexible job shop
-    problem", 2000, here with transfers). Elsewhere lists are bred and justified, and CP-SAT solves small
-    problems whole and windows of larger ones; a better lower bound that it proves goes with the
+    problem", 2000, here with transfers). Elsewhere lists are bred and justified, and CP-SAT solves
+    small problems whole and windows of larger ones; a bound that it proves goes with the
     schedule.
     """
 
