@@ -123,7 +123,7 @@ def check(
     """Check anyone's schedule against every rule. Exit code 1 when one is broken."""
     from scheduler.documents import read_schedule
     from scheduler.planning.feasibility import violations
-    from scheduler.planning.measures import measured
+    from scheduler.planning.measures import measured_if_sound
 
     door = Door.open(json=json, store=store)
     asked = objective(
@@ -145,7 +145,10 @@ def check(
     table = Table("rule", "task", "worker", "what is wrong")
     for each in broken:
         table.add_row(each.rule, each.task or "", each.worker or "", each.message)
-    told = {"violations": listed, "measures": measures_document(measured(found, problem))}
+    told = {
+        "violations": listed,
+        "measures": measures_document(measured_if_sound(found, problem, broken)),
+    }
     door.answer(told, table if broken else "The schedule keeps every rule.")
     if broken:
         raise typer.Exit(1)

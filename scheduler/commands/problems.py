@@ -34,9 +34,9 @@ def problem_of(
     return Problem(tasks, workers, forecast, asked)
 
 
-def measures_document(measures: Measures) -> dict[str, Any]:
-    """What a schedule comes to under each aim, as JSON values."""
-    return asdict(measures) | {"fairness": measures.fairness}
+def measures_document(measures: Measures | None) -> dict[str, Any] | None:
+    """What a schedule comes to under each aim, as JSON values; None where nobody can count it."""
+    return None if measures is None else asdict(measures) | {"fairness": measures.fairness}
 
 
 def measures_shown(measures: Measures) -> str:

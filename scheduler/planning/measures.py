@@ -1,11 +1,15 @@
 """What a schedule comes to under each aim, counted from its values."""
 
-from collections.abc import Mapping
+import math
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from scheduler.planning.objective import Objective, least_alone, owners, urgency
 from scheduler.planning.problem import Problem
 from scheduler.planning.schedule import Placement, Schedule
+from scheduler.planning.violation import Rule, Violation
+
+NOT_COUNTED = {Rule.UNKNOWN_TASK, Rule.UNKNOWN_WORKER, Rule.INVALID_TIME}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -52,6 +56,21 @@ def measured(schedule: Schedule, problem: Problem) -> Measures:
         energy=sum(energy_of(each, problem) for each in schedule.placements),
         behind=_behind(schedule, problem),
     )
+
+
+def measured_if_sound(
+    schedule: Schedule, problem: Problem, broken: Iterable[Violation]
+) -> Measures | None:
+    """The measures of anyone's schedule, None where its values cannot be counted.
+
+    So it is where it names tasks or workers that there are not, or times that cannot be, by what
+    it was found to break, and where an amount leaves the range of numbers.
+    """
+    if any(each.rule in NOT_COUNTED for each in broken):
+        return None
+    found = measured(schedule, problem)
+    amounts = (found.makespan, found.tardiness, found.flow, found.cost, found.energy)
+    return found if all(map(math.isfinite, (*amounts, *found.behind.values()))) else None
 
 
 def cost_of(placement: Placement, problem: Problem) -> float:

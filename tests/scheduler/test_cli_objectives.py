@@ -117,6 +117,27 @@ def test_a_schedule_is_checked_against_the_limits_of_today(allot: Answer, tmp_pa
     assert found["measures"]["cost"] > 3.5
 
 
+@pytest.mark.parametrize(
+    ("change", "rule"),
+    [
+        ({"task": "nobody"}, "unknown_task"),
+        ({"worker": "nowhere"}, "unknown_worker"),
+        ({"start": -1e308, "end": 1e308}, "invalid_time"),
+        ({"end": 1e308, "cores": -1e308}, "cores_below_need"),
+    ],
+)
+def test_violations_are_told_where_a_schedule_cannot_be_measured(
+    allot: Answer, tmp_path: Path, change: dict[str, object], rule: str
+) -> None:
+    _, plan = allot("plan", "--output", "plan.json")
+    first, *rest = plan["placements"]
+    broken = {"allot": "schedule/1", "placements": [first | change, *rest]}
+    (tmp_path / "plan.json").write_text(json.dumps(broken))
+    code, found = allot("check", "plan.json")
+    assert (code, found["measures"]) == (1, None)
+    assert rule in {each["rule"] for each in found["violations"]}
+
+
 def test_the_front_falls_in_cost_as_it_rises_in_makespan(allot: Answer) -> None:
     code, found = allot("pareto", "--planner", "thrifty", "--points", "3")
     assert code == 0
