@@ -7,6 +7,7 @@ are whole multiples of a unit: durations rounded up, so that what is found alway
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from functools import cached_property
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
@@ -82,8 +83,10 @@ def solved(flat: Flat, ground: Ground, effort: Effort, *, least: float = 0.0) ->
     solver.parameters.max_deterministic_time = effort.deterministic
     solver.parameters.max_time_in_seconds = effort.seconds
     solver.parameters.random_seed = effort.seed
-    solver.parameters.num_workers = effort.searches
-    solver.parameters.interleave_search = effort.searches > 1 and not effort.parallel
+    # searches that take turns end the whole process where a model turns out to be impossible
+    turns = effort.searches > 1 and not effort.parallel and draft.possible
+    solver.parameters.num_workers = effort.searches if turns or effort.parallel else 1
+    solver.parameters.interleave_search = turns
     if effort.light:
         solver.parameters.linearization_level = 0
         solver.parameters.cp_model_probing_level = 0
@@ -131,7 +134,8 @@ class _Draft:
         alone = self.whole and self._only_makespan
         bound = solver.best_objective_bound if alone else 0.0
         if status == cp_model.INFEASIBLE:
-            return Answer(ground.worker, None, True, 0.0)
+            least = self._certified(self.most) if alone else 0.0
+            return Answer(ground.worker, None, self._faithful, least)
         if status not in (cp_model.OPTIMAL, cp_model.FEASIBLE):
             return Answer(ground.worker, None, False, self._certified(bound))
         won = (self.most - solver.value(self.last)) * self.unit
@@ -143,21 +147,42 @@ class _Draft:
             for w in np.flatnonzero(np.isfinite(self.duration[t])).tolist():
                 if solver.value(self.at[t, w]):
                     worker[t] = w
-        return Answer(worker, start, status == cp_model.OPTIMAL, self._certified(bound))
+        proved = status == cp_model.OPTIMAL and self._faithful
+        return Answer(worker, start, proved, self._certified(bound))
+
+    @property
+    def possible(self) -> bool:
+        """Whether the plan at hand is surely an answer of the model: nothing in it is rounded."""
+        limited = self.flat.aims.budget < np.inf or self._due
+        return self.exact and self._amounts_exact and not limited
+
+    @property
+    def _faithful(self) -> bool:
+        """Whether the model forbids nothing that is allowed, but for the rounding of times."""
+        spent = self.flat.aims.budget < np.inf
+        return self._amounts_exact and not spent and (self.exact or not self._due)
+
+    @property
+    def _due(self) -> bool:
+        return self.flat.aims.hard_deadlines and bool(np.isfinite(self.flat.deadline).any())
 
     def _certified(self, bound: float) -> float:
-        """A bound in seconds that holds for the times as they are, before rounding."""
+        """A bound in seconds that holds for times and amounts as they are, before rounding."""
+        if not self._faithful:
+            return 0.0
         if self.exact:
             return max(0.0, bound * self.unit)
-        if len(self.flat.closed) or not self._amounts_exact:
+        if len(self.flat.closed):
             return 0.0
         roundings = 2 * len(self.free) + 2  # of the durations and transfers of one chain
         return max(0.0, (bound - roundings) * self.unit)
 
-    @property
+    @cached_property
     def _amounts_exact(self) -> bool:
         flat = self.flat
-        columns = [(flat.cores, flat.worker_cores), (self.memory, flat.worker_memory)]
+        cores = np.concatenate([flat.cores, flat.fixed_cores])
+        memory = np.concatenate([self.memory.ravel(), flat.fixed_memory])
+        columns = [(cores, flat.worker_cores), (memory, flat.worker_memory)]
         columns += [(flat.need[:, k], flat.limit[k : k + 1]) for k in range(len(flat.limit))]
         return all(_scale(need, limit)[1] for need, limit in columns)
 
@@ -276,7 +301,7 @@ class _Draft:
             return
         scale, _ = _scale(amount[rows], np.array([limit]))
         need = [int(np.ceil(amount[t] * scale - 1e-6)) for t in rows.tolist()]
-        room = int(np.floor(limit * scale + 1e-6))
+        room = int(np.floor(limit * scale * (1 + 1e-9)))
         spans = [*spans, *(self._still(t) for t in rest)]
         for first, stop in closed.tolist():
             begin, end = self._down(first), self._up(stop)
@@ -389,13 +414,18 @@ def _unit(flat: Flat, makespan: float) -> tuple[float, bool]:
 
 
 def _scale(need: Floats, limit: Floats) -> tuple[float, bool]:
-    """By what amounts are multiplied to be whole, and whether all of them then are."""
+    """By what amounts are multiplied to be whole, and whether all of them then are.
+
+    Of what there is only as many whole parts count as fit, which forbids nothing.
+    """
     top = float(limit.max())
-    values = np.concatenate([need[np.isfinite(need)].ravel(), limit.ravel()])
+    values = need[np.isfinite(need) & (need > 0)].ravel()
+    if not values.size:
+        return 1.0, True
     grain = DECIMALS if top < DECIMALS else 1.0
     whole = np.round(values * grain)
     if np.abs(values * grain - whole).max() < 1e-6 and np.abs(whole).max() < 2**53:
-        step = _common(whole[whole > 0].astype(np.int64).tolist())
+        step = _common(whole.astype(np.int64).tolist())
         if step and top * grain / step <= 1 << 22:
             return grain / step, True
     return STEPS / top, False

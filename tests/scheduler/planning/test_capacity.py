@@ -257,3 +257,51 @@ def test_more_effort_after_the_search_never_makes_a_plan_worse() -> None:
     problem = project([3, 2, 4, 1, 5, 2], {}, [(2,), (1,), (2,), (3,), (1,), (2,)], [3])
     plan, bound = searched(problem, Budget(effort=1.0, evaluations=900), least=0.0)
     assert plan.end.max() == pytest.approx(bound)
+
+
+@few
+@given(st.integers(0, 10_000), st.sampled_from([1, 3, 7, 666_666_666]))
+def test_amounts_that_share_no_grain_with_what_there_is_bound_like_small_numbers(
+    seed: int, grain: int
+) -> None:
+    """Parts of a worker in sixths, once as 1 to 3 of 6, once as bytes that do not add up to it."""
+    rng = np.random.default_rng(seed)
+    seconds = rng.integers(2, 12, (9, 2)).astype(float).tolist()
+    parts = rng.choice([1, 2, 2, 3], 9)
+    small, large = (
+        problem_of(
+            seconds,
+            memory=(parts * unit).tolist(),
+            worker_cores=[9.0] * 2,
+            worker_memory=[6 * unit + rest] * 2,
+        )
+        for unit, rest in ((1, 0), (grain * 10, 7))
+    )
+    planner = CpSat(effort=0.3, evaluations=300)
+    one, two = planner.plan(small), planner.plan(large)
+    assert two.lower_bound <= one.makespan
+    assert violations(two, large) == ()
+
+
+def test_a_model_that_rounding_makes_impossible_ends_nothing() -> None:
+    """Seven tasks whose times and memory have no common grain: some solvers give up the process."""
+    seconds = [
+        [12.46, 6.637],
+        [5.739, 54.53],
+        [7.099, 1.897],
+        [10.727, 42.23],
+        [59.21, 3.852],
+        [16.72, 9.797],
+        [5.36, 10.72],
+    ]
+    memory = [3712206440, 3942256934, 1328435615, 3438874672, 3634043308, 2589438951, 167262997]
+    edges = {(1, 2): 0.0, (1, 3): 43.487, (1, 7): 0.0, (3, 4): 0.0, (5, 6): 0.80583}
+    problem = problem_of(seconds, edges, memory=memory, worker_memory=[4 * GB] * 2)
+    held = {
+        f"t{i}": {"pools": {"l": part}}
+        for i, part in enumerate([0.1, 0.3, 0.6, 0.3, 0.3, 0.6, 0.3], start=1)
+    }
+    problem = changed(problem, tasks=held, pools={"l": 0.6})
+    schedule = CpSat().plan(problem)
+    assert violations(schedule, problem) == ()
+    assert schedule.lower_bound <= schedule.makespan
