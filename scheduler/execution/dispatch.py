@@ -133,7 +133,7 @@ class Dispatch:
             return ()
         task = self._tasks[event.task]
         for place, amounts in self._holds(task):
-            place.take(amounts, sign=-1.0)
+            place.take(amounts, sign=-1)
         if event.observation.outcome is Outcome.SUCCEEDED:
             self._succeed(task, event.at)
             return ()
@@ -147,10 +147,10 @@ class Dispatch:
 
     def _open_places(self) -> None:
         self._workers = {
-            each.name: WorkerPlace([each.cores, float(each.memory)], closed=sorted(each.closed))
+            each.name: WorkerPlace((each.cores, float(each.memory)), closed=sorted(each.closed))
             for each in self._problem.cluster.workers
         }
-        self._pools = [Place([limit]) for limit in self._problem.flat.limit.tolist()]
+        self._pools = [Place((limit,)) for limit in self._problem.flat.limit.tolist()]
         for task in self._tasks.values():
             if task.over:
                 continue

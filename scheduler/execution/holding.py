@@ -9,7 +9,8 @@ from scheduler.cluster import Allocation
 from scheduler.planning.timeline import CLOCK
 
 Amounts = tuple[float, ...]
-LEEWAY = 1e-9  # amounts are added and subtracted as floats
+LEEWAY = (1e-9, 0.0)  # shares of cores or of a pool, as floats that fill it may sum to more; bytes
+FINE = 2.0**96  # steps per unit: in whole steps amounts lose nothing when taken and given back
 
 
 @dataclass
@@ -59,16 +60,26 @@ class Place:
     `booked` are the tasks that have a place here and no attempt begun, by planned start.
     """
 
-    free: list[float]
+    limits: Amounts
     booked: list[tuple[float, int, Held]] = field(default_factory=list)
+    _free: list[int] = field(init=False)  # in steps, the leeway included
+
+    def __post_init__(self) -> None:
+        # a pool has one limit, a worker two
+        self._free = [
+            _steps(limit) + _steps(limit * share)
+            for limit, share in zip(self.limits, LEEWAY, strict=False)
+        ]
 
     def fits(self, amounts: Amounts) -> bool:
         """Whether so much is free."""
-        return all(each <= free + LEEWAY for each, free in zip(amounts, self.free, strict=True))
+        return all(_steps(each) <= free for each, free in zip(amounts, self._free, strict=True))
 
-    def take(self, amounts: Amounts, sign: float = 1.0) -> None:
-        """Holds the amounts; with sign -1 gives them back."""
-        self.free = [free - sign * each for free, each in zip(self.free, amounts, strict=True)]
+    def take(self, amounts: Amounts, sign: int = 1) -> None:
+        """Holds the amounts; with sign -1 gives them back, and all is as if never taken."""
+        self._free = [
+            free - sign * _steps(each) for free, each in zip(self._free, amounts, strict=True)
+        ]
 
     def book(self, task: Held) -> None:
         """Keeps a place for a task of which nothing has begun."""
@@ -145,6 +156,10 @@ class Arrivals:
     def next(self) -> float | None:
         """When the next will be there."""
         return self.coming[0][0] if self.coming else None
+
+
+def _steps(amount: float) -> int:
+    return int(amount * FINE)
 
 
 def _lapse(booking: tuple[float, int, Held]) -> float:

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
-from worlds import problem_of, schedule_of
+from worlds import changed, problem_of, schedule_of
 
 from scheduler.execution.dispatch import Dispatch
 from scheduler.execution.events import (
@@ -19,6 +19,7 @@ from scheduler.execution.events import (
     TaskGivenUp,
 )
 from scheduler.execution.executors.simulator import AsForecast, Simulator
+from scheduler.execution.holding import Place
 from scheduler.planning.planners.base import Planner
 from scheduler.planning.planners.fifo import Fifo
 from scheduler.planning.planners.heft import Heft
@@ -189,3 +190,34 @@ def test_a_certain_world_ends_no_later_than_planned(planner: Planner, seed: int)
     assert max(
         each.at for each in events if isinstance(each, AttemptEnded)
     ) <= schedule.makespan * (1 + 1e-9)
+
+
+@given(
+    limit=st.floats(1e-6, 1e12),
+    shares=st.lists(st.floats(0.01, 0.6), min_size=1, max_size=12),
+    back=st.randoms(use_true_random=False),
+)
+def test_what_is_given_back_in_any_order_leaves_all_of_a_pool(limit, shares, back) -> None:
+    place, held = Place((limit,)), []
+    for share in shares * 5:
+        if place.fits((limit * share,)):
+            held.append((limit * share,))
+            place.take(held[-1])
+        elif held:
+            place.take(held.pop(back.randrange(len(held))), sign=-1)
+    for each in held:
+        place.take(each, sign=-1)
+    assert place.fits((limit,))
+    assert not place.fits((limit * 1.001,))
+
+
+def test_one_that_needs_all_of_a_pool_starts_after_others_gave_fractions_back() -> None:
+    limit, seconds = 1e9 + 0.1, [1.0, 2.0, 3.0, 4.0, 5.0, 6.0, 1.0]
+    need = [333333333.3, 123456789.7, 333333333.3, 123456789.7, 333333333.3, 123456789.7, limit]
+    problem = changed(
+        problem_of([[each] for each in seconds], worker_cores=[20.0]),
+        tasks={f"t{i + 1}": {"pools": {"disk": each}} for i, each in enumerate(need)},
+        pools={"disk": limit},
+    )
+    events = Simulator(AsForecast()).run(problem, Heft().plan(problem))
+    assert sum(isinstance(each, AttemptEnded) for each in events) == len(need)
