@@ -13,6 +13,7 @@ from scheduler.execution.events import AttemptEnded, AttemptStarted, Event
 from scheduler.execution.executors.base import Executor
 from scheduler.forecast import Forecast
 from scheduler.logs.base import Refused
+from scheduler.numbers import counted
 from scheduler.planning.feasibility import violations
 from scheduler.planning.impossible import demand_possible
 from scheduler.planning.objective import Objective
@@ -97,8 +98,8 @@ class Agent:
         broken = violations(schedule, problem)
         if broken:
             raise AllotError(
-                f"The schedule of {schedule.planner} breaks {len(broken)} rules: "
-                f"{broken[0].message}"
+                f"The schedule of {schedule.planner} breaks {counted(len(broken), 'rule')}: "
+                f"{broken[0].message} Plan with search, for longer, or loosen a limit."
             )
         run = self._begin(problem, schedule, label)
         with self._ended(run), self._beating(run):

@@ -7,6 +7,7 @@ Refusal = Callable[[str], Exception]
 
 
 LARGEST, SMALLEST = 1e18, 1e-9  # no real count, size or time lies outside
+LONGEST_SHOWN = 256  # bits of a whole number that a message writes out
 LONGEST_NAME = 900  # a run's name adds a number to its workflow's, and must still be storable
 
 
@@ -30,10 +31,12 @@ def printable(text: str, name: str, refuse: Refusal, *, most: int = 200) -> None
 
 def finite(value: float, name: str, refuse: Refusal) -> None:
     """Refuses NaN, infinities, what is not a number, and what no real amount can be."""
-    if isinstance(value, bool) or not isinstance(value, (int, float)) or not math.isfinite(value):
+    if isinstance(value, bool) or not isinstance(value, (int, float)):
+        raise refuse(f"{name} must be a finite number, found {value!r}.")
+    if isinstance(value, float) and not math.isfinite(value):
         raise refuse(f"{name} must be a finite number, found {value!r}.")
     if abs(value) > LARGEST:
-        raise refuse(f"{name} must be at most {LARGEST:g}, found {value!r}.")
+        raise refuse(f"{name} must be at most {LARGEST:g}, found {_short(value)}.")
 
 
 def not_negative(value: float, name: str, refuse: Refusal) -> None:
@@ -57,3 +60,15 @@ def at_least_one(value: int, name: str, refuse: Refusal) -> None:
     finite(value, name, refuse)
     if value != int(value) or value < 1:
         raise refuse(f"{name} must be a whole number of at least 1, found {value!r}.")
+
+
+def counted(number: int, noun: str) -> str:
+    """So many of a thing, in words: 1 task, 2 tasks."""
+    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
+
+
+def _short(value: float) -> str:
+    """A number as it is written; of a whole one too long to read, or even to write, its size."""
+    if isinstance(value, int) and value.bit_length() > LONGEST_SHOWN:
+        return f"a whole number of {value.bit_length()} bits"
+    return repr(value)

@@ -20,6 +20,7 @@ from scheduler.commands.parts import (
 from scheduler.commands.problems import problem_of
 from scheduler.door import Door, Json, StoreUrl
 from scheduler.errors import InvalidInput
+from scheduler.numbers import counted
 
 if TYPE_CHECKING:
     from scheduler.planning.edits import Edit
@@ -76,7 +77,8 @@ def what_if(
     plan = read_schedule(schedule) if schedule else planner(planner_name).plan(problem)
     if broken := violations(plan, problem):
         raise InvalidInput(
-            f"The schedule breaks {len(broken)} rules and answers no question: {broken[0].message}"
+            f"The schedule breaks {counted(len(broken), 'rule')} and answers no question: "
+            f"{broken[0].message}"
         )
     wanted: list[Edit] = [
         *_added(door, problem, add_worker or (), predictor),

@@ -5,6 +5,7 @@ from typing import Annotated
 import typer
 from rich.table import Table
 
+from scheduler.commands.choosing import next_try, tell_ignored
 from scheduler.commands.parts import (
     ClusterFile,
     Deadline,
@@ -21,7 +22,8 @@ from scheduler.commands.parts import (
 )
 from scheduler.commands.problems import measures_document, problem_of
 from scheduler.door import Door, Json, StoreUrl
-from scheduler.errors import InvalidInput
+from scheduler.errors import AllotError, InvalidInput
+from scheduler.numbers import counted
 
 
 def register(app: typer.Typer) -> None:
@@ -69,8 +71,14 @@ def pareto(
     )
     problem = problem_of(door, workflow, cluster, asked, predictor=predictor, deadline=deadline)
     demand_possible(problem)
+    tell_ignored(door, planner_name, aims)
     found = front(problem, planner(planner_name, seconds=seconds), aims=aims, points=points)
-    table = Table(*aims, title=f"{planner_name}: {len(found)} plans, none better than another")
+    if not found:
+        raise AllotError(
+            f"No plan that {planner_name} found keeps every limit. {next_try(planner_name)}"
+        )
+    plans = counted(len(found), "plan")
+    table = Table(*aims, title=f"{planner_name}: {plans}, none better than another")
     for each in found:
         table.add_row(*(f"{getattr(each.measures, aim):.4g}" for aim in aims))
     rows = [

@@ -19,6 +19,14 @@ WorkflowFile = Annotated[
 ]
 ClusterFile = Annotated[Path, typer.Option("--cluster", help="The cluster, as Allot's own JSON.")]
 PlannerName = Annotated[str, typer.Option("--planner", help="Who plans: heft, fifo, ...")]
+PlannerChoice = Annotated[
+    str | None,
+    typer.Option(
+        "--planner",
+        help="Who plans: heft, fifo, ... [default: heft; portfolio with an aim or a limit].",
+        show_default=False,
+    ),
+]
 PredictorName = Annotated[
     str | None,
     typer.Option(

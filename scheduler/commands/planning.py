@@ -7,13 +7,14 @@ from typing import Annotated, Any
 import typer
 from rich.table import Table
 
+from scheduler.commands.choosing import chosen, tell_broken
 from scheduler.commands.parts import (
     Aims,
     ClusterFile,
     Deadline,
     HardDeadlines,
     MaxCost,
-    PlannerName,
+    PlannerChoice,
     PredictorName,
     Quantile,
     Quotas,
@@ -26,6 +27,7 @@ from scheduler.commands.problems import measures_document, measures_shown, probl
 from scheduler.door import Door, Json, StoreUrl
 from scheduler.errors import InvalidInput
 from scheduler.forecast import QUANTITIES, Forecast
+from scheduler.numbers import counted
 from scheduler.planning.measures import Measures
 from scheduler.planning.schedule import Schedule
 
@@ -56,7 +58,7 @@ def predict(
 def plan(
     workflow: WorkflowFile,
     cluster: ClusterFile,
-    planner_name: PlannerName = "heft",
+    planner_name: PlannerChoice = None,
     predictor: PredictorName = None,
     seconds: Seconds = None,
     quantile: Quantile = None,
@@ -89,7 +91,8 @@ def plan(
     )
     problem = problem_of(door, workflow, cluster, asked, predictor=predictor, deadline=deadline)
     demand_possible(problem)
-    schedule = planner(planner_name, seconds=seconds).plan(problem)
+    name = chosen(door, planner_name, asked)
+    schedule = planner(name, seconds=seconds).plan(problem)
     broken = violations(schedule, problem)
     document = schedule_document(schedule)
     if output is not None:
@@ -103,6 +106,7 @@ def plan(
     }
     door.answer(document | extra, _schedule_shown(schedule, measures))
     if broken:
+        tell_broken(door, name, broken)
         raise typer.Exit(1)
 
 
@@ -145,10 +149,8 @@ def check(
     table = Table("rule", "task", "worker", "what is wrong")
     for each in broken:
         table.add_row(each.rule, each.task or "", each.worker or "", each.message)
-    told = {
-        "violations": listed,
-        "measures": measures_document(measured_if_sound(found, problem, broken)),
-    }
+    sound = measured_if_sound(found, problem, broken)
+    told = {"violations": listed, "measures": sound and measures_document(sound)}
     door.answer(told, table if broken else "The schedule keeps every rule.")
     if broken:
         raise typer.Exit(1)
@@ -177,7 +179,8 @@ def explain(
     found = read_schedule(schedule)
     if broken := violations(found, problem):
         raise InvalidInput(
-            f"The schedule breaks {len(broken)} rules and cannot be explained: {broken[0].message}"
+            f"The schedule breaks {counted(len(broken), 'rule')} and cannot be explained: "
+            f"{broken[0].message}"
         )
     told = reasons(problem, found, task)
     document = {

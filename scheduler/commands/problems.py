@@ -6,6 +6,7 @@ from typing import Any
 
 from scheduler.commands.parts import with_deadline
 from scheduler.door import Door
+from scheduler.numbers import counted
 from scheduler.planning.measures import Measures
 from scheduler.planning.objective import Objective
 from scheduler.planning.problem import Problem
@@ -34,9 +35,9 @@ def problem_of(
     return Problem(tasks, workers, forecast, asked)
 
 
-def measures_document(measures: Measures | None) -> dict[str, Any] | None:
-    """What a schedule comes to under each aim, as JSON values; None where nobody can count it."""
-    return None if measures is None else asdict(measures) | {"fairness": measures.fairness}
+def measures_document(measures: Measures) -> dict[str, Any]:
+    """What a schedule comes to under each aim, as JSON values."""
+    return asdict(measures) | {"fairness": measures.fairness}
 
 
 def measures_shown(measures: Measures) -> str:
@@ -47,7 +48,7 @@ def measures_shown(measures: Measures) -> str:
     if measures.energy:
         told.append(f"energy {measures.energy / 3.6e6:.4g} kWh")
     if measures.late:
-        told.append(f"{len(measures.late)} late tasks, {measures.late[0]} the most")
+        told.append(f"{counted(len(measures.late), 'late task')}, {measures.late[0]} the most")
     if len(measures.behind) > 1:
         worst = max(measures.behind, key=measures.behind.__getitem__)
         told.append(f"{worst or 'no owner'} is furthest behind, {measures.fairness:.4g} s")

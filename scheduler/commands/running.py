@@ -6,13 +6,14 @@ from typing import Annotated
 import typer
 from rich.table import Table
 
+from scheduler.commands.choosing import chosen
 from scheduler.commands.parts import (
     Aims,
     ClusterFile,
     Deadline,
     HardDeadlines,
     MaxCost,
-    PlannerName,
+    PlannerChoice,
     PredictorName,
     Quantile,
     Quotas,
@@ -35,7 +36,7 @@ def register(app: typer.Typer) -> None:
 def run(
     workflow: WorkflowFile,
     cluster: ClusterFile,
-    planner_name: PlannerName = "heft",
+    planner_name: PlannerChoice = None,
     executor_name: Annotated[
         str, typer.Option("--executor", help="Who carries it out: ray, simulator.")
     ] = "ray",
@@ -72,7 +73,7 @@ def run(
     with door.store() as opened, door.progress() as progress:
         agent = Agent(
             choose(opened, predictor),
-            planner(planner_name),
+            planner(chosen(door, planner_name, asked)),
             executor(executor_name, address=address, seed=door.settings.seed),
             opened,
             door.now,

@@ -16,7 +16,7 @@ import numpy as np
 from scheduler.cluster import Cluster, Worker
 from scheduler.errors import InvalidInput, NotFound
 from scheduler.forecast import Forecast
-from scheduler.numbers import positive
+from scheduler.numbers import counted, positive
 from scheduler.planning import array_edits as arrays
 from scheduler.planning.flat import Flat
 from scheduler.planning.objective import Objective, urgency
@@ -73,7 +73,8 @@ class World:
     def row(self, task: str) -> int:
         """The index of a task; raises NotFound."""
         if task not in self.index:
-            raise NotFound(f"There are {len(self.index)} tasks, but none with the id {task!r}.")
+            count = counted(len(self.index), "task")
+            raise NotFound(f"The workflow has {count}, but none with the id {task!r}.")
         return self.index[task]
 
     def column(self, worker: str) -> int:

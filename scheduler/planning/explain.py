@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from scheduler.errors import NotFound
+from scheduler.numbers import counted
 from scheduler.planning.causes import SAME, Alternative, Cause, Earlier, Lever, Wait
 from scheduler.planning.kernels.waits import latest_starts, what_holds
 from scheduler.planning.problem import Problem
@@ -55,8 +56,8 @@ def reasons(problem: Problem, schedule: Schedule, task: str, *, replanned: int =
     for a task that the schedule does not place.
     """
     if task not in schedule.by_task:
-        count = len(schedule.by_task)
-        raise NotFound(f"The schedule places {count} tasks, but none with the id {task!r}.")
+        count = counted(len(schedule.by_task), "task")
+        raise NotFound(f"The schedule places {count}, but none with the id {task!r}.")
     view = View(problem, schedule, schedule.by_task[task])
     others = [each.name for each in problem.cluster.workers if each.name != view.here.worker]
     known = sorted(map(view.alternative, others), key=_soonest)
