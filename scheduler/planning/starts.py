@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from scheduler.planning.aiming import Start, listed, orders, spending
+from scheduler.planning.aiming import Start, best, listed, orders, spending
 from scheduler.planning.flat import Floats, Ints
 from scheduler.planning.kernels.ahead import list_ahead
 from scheduler.planning.kernels.aims import by_key
@@ -23,6 +23,7 @@ from scheduler.planning.ranking import (
     transfers,
     upward_rank,
 )
+from scheduler.planning.saving import savings
 
 LARGE = 20_000  # tasks from which a table of tasks x workers costs more than it brings
 QUADRATIC = 2_000  # tasks from which looking at each beside each other does
@@ -31,11 +32,12 @@ QUADRATIC = 2_000  # tasks from which looking at each beside each other does
 def starts(problem: Problem) -> list[Start]:
     """Feasible plans under the problem's objective, as different as list scheduling makes them.
 
-    In the orders of the objective's aims (HEFT is the first); with the optimistic cost table as
-    rank, as preference of workers and as both (PEFT and its blends); with the critical path on one
-    worker; by what policies have learned; in order of arrival; all on one worker where one can take
-    everything; and the ready task first that ends first, ends last or would suffer most. Those that
-    look at every ready task or every successor in turn are left out of large problems.
+    In the orders of the objective's aims (HEFT is the first); where money or energy counts, as
+    thrifty as the other aims allow; with the optimistic cost table as rank, as preference of
+    workers and as both (PEFT and its blends); with the critical path on one worker; by what
+    policies have learned; in order of arrival; all on one worker where one can take everything; and
+    the ready task first that ends first, ends last or would suffer most. Those that look at every
+    ready task or every successor in turn are left out of large problems.
     """
     found = [*_listed(problem), _queued(problem), *_alone(problem)]
     if len(problem.workflow) <= LARGE:
@@ -46,11 +48,12 @@ def starts(problem: Problem) -> list[Start]:
 
 
 def _listed(problem: Problem) -> Iterator[Start]:
+    found = [listed(problem, order) for order in orders(problem)]
     spent = spending(problem)
-    for order in orders(problem):
-        yield listed(problem, order)
-        if spent.size:
-            yield listed(problem, order, spent)
+    yield from found
+    if spent.size:
+        yield from (listed(problem, each.order, spent) for each in found)
+        yield from savings(problem, best(found))
 
 
 def _optimistic(problem: Problem) -> Iterator[Start]:

@@ -15,8 +15,8 @@ from scheduler.planning.starts import starts
 class Portfolio(Planner):
     """Many list schedules, each in one pass, and the one that the objective likes best.
 
-    Never worse than any of them: HEFT, PEFT, their blends, a queue, one worker alone, and the
-    orders that deadlines, urgency, owners and money ask for.
+    Never worse than any of them: HEFT, PEFT, their blends, a queue, one worker alone, the
+    orders that deadlines, urgency and owners ask for, and as thrifty as money and energy ask for.
     """
 
     def plan(self, problem: Problem) -> Schedule:

@@ -7,14 +7,17 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from strategies import quick, rich_problems
+from strategies import few, quick, rich_problems
 from worlds import changed, problem_of
 
 from scheduler.planning.feasibility import violations
 from scheduler.planning.kernels.aims import by_apparent_tardiness, by_key, latest_ends, quickest
+from scheduler.planning.kernels.scoring import score
 from scheduler.planning.measures import measured
 from scheduler.planning.objective import AIMS, Objective
+from scheduler.planning.planners.base import Planner
 from scheduler.planning.planners.heft import Heft
+from scheduler.planning.planners.portfolio import Portfolio
 from scheduler.planning.planners.thrifty import Thrifty
 from scheduler.planning.planners.urgent import Urgent
 from scheduler.planning.problem import Problem
@@ -130,6 +133,45 @@ def test_no_saving_goes_below_the_cheapest_choice_for_each_task(problem, weight)
         if task.id not in asked.fixed
     )
     assert measured(Thrifty().plan(asked), asked).cost >= least * (1 - 1e-9)
+
+
+def worth(planner: Planner, problem: Problem) -> float:
+    schedule, index = planner.plan(problem), problem.cluster.index
+    rows = [schedule.by_task[task] for task in problem.workflow.index]
+    times = np.array([(each.start, each.end) for each in rows])
+    worker = np.array([index[each.worker] for each in rows], dtype=np.int64)
+    return score(problem.flat, worker, times[:, 0].copy(), times[:, 1].copy())
+
+
+@few
+@given(
+    problem=rich_problems(hard=True),
+    aims=st.fixed_dictionaries({aim: st.sampled_from([0.0, 0.01, 1.0, 100.0]) for aim in AIMS}),
+)
+def test_the_portfolio_is_worth_no_less_than_the_thrifty_and_the_urgent(problem, aims) -> None:
+    weights = aims if any(aims.values()) else aims | {"cost": 1.0}
+    asked = changed(problem, objective=problem.objective.weighing(**weights))
+    found = worth(Portfolio(), asked)
+    assert found <= worth(Thrifty(), asked)
+    assert found <= worth(Urgent(), asked)
+
+
+@pytest.mark.parametrize("unit", [1e-3, 1.0, 1e3])
+def test_the_portfolio_saves_in_any_currency(unit: float) -> None:
+    problem = changed(
+        problem_of([[180.0, 90.0]]),
+        workers={"w1": {"price": unit}, "w2": {"price": 5 * unit}},
+        objective=Objective(makespan=0.0, cost=1.0),
+    )
+    assert measured(Portfolio().plan(problem), problem).cost == pytest.approx(0.05 * unit)
+
+
+@pytest.mark.parametrize(("budget", "makespan"), [(4.0, 14400), (8.0, 10800), (12.0, 7200)])
+def test_the_portfolio_keeps_every_budget_that_can_be_kept(budget: float, makespan: float) -> None:
+    problem = dear_and_cheap(budget=budget)
+    schedule = Portfolio().plan(problem)
+    assert violations(schedule, problem) == ()
+    assert schedule.makespan <= makespan
 
 
 @pytest.mark.parametrize("planner", [Urgent(), Thrifty()], ids=["urgent", "thrifty"])

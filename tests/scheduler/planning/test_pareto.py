@@ -13,6 +13,7 @@ from scheduler.planning.measures import measured
 from scheduler.planning.objective import Objective
 from scheduler.planning.pareto import pareto
 from scheduler.planning.planners.heft import Heft
+from scheduler.planning.planners.portfolio import Portfolio
 from scheduler.planning.planners.thrifty import Thrifty
 from scheduler.planning.problem import Problem
 
@@ -26,13 +27,14 @@ def priced(**objective) -> Problem:
     )
 
 
-def test_the_front_of_a_small_problem_holds_every_trade_that_there_is() -> None:
+@pytest.mark.parametrize("planner", [Thrifty(), Portfolio()], ids=["thrifty", "portfolio"])
+def test_the_front_of_a_small_problem_holds_every_trade_that_there_is(planner) -> None:
     truth = {
         (max(1800.0 * fast, 3600.0 * (4 - fast)), 5.0 * fast + 1.0 * (4 - fast))
         for fast in range(5)
     }
     best = {each for each in truth if not any(a <= each[0] and b < each[1] for a, b in truth)}
-    found = [(each.measures.makespan, each.measures.cost) for each in pareto(priced(), Thrifty())]
+    found = [(each.measures.makespan, each.measures.cost) for each in pareto(priced(), planner)]
     assert found == [(pytest.approx(a), pytest.approx(b)) for a, b in sorted(best)]
 
 
