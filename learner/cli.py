@@ -32,6 +32,22 @@ def train(
     workers: Annotated[
         int, typer.Option(min=0, help="Processes that train together; 0 trains in this one.")
     ] = 1,
+    most: Annotated[
+        int | None,
+        typer.Option(
+            min=1,
+            show_default=False,
+            help="Train with as many processes as there are cores for, from --workers to this.",
+        ),
+    ] = None,
+    resume: Annotated[
+        int | None,
+        typer.Option(
+            min=1,
+            show_default=False,
+            help="Go on with this training, which was cut off; it keeps its own settings.",
+        ),
+    ] = None,
     address: Annotated[
         str, typer.Option(help="Ray: local for one of our own, auto, or host:port.")
     ] = "local",
@@ -77,7 +93,7 @@ def train(
     import time
 
     from learner.text import descriptions_of
-    from learner.training.on_ray import train as learn
+    from learner.training import on_ray
     from learner.training.settings import TrainingSettings
 
     door, began = Door.open(json=json, store=store, seed=seed), time.monotonic()
@@ -93,9 +109,19 @@ def train(
     )
     with door.store() as opened, door.progress() as progress:
         watch = _watch(progress.update, progress.add_task("reading records", total=None))
-        version = learn(
-            opened, settings, workers=workers, address=address, clock=door.now, on_progress=watch
-        )
+        if resume is not None:
+            version = on_ray.resume(
+                opened, resume, address=address, clock=door.now, on_progress=watch
+            )
+        else:
+            version = on_ray.train(
+                opened,
+                settings,
+                workers=workers if most is None else (workers, most),
+                address=address,
+                clock=door.now,
+                on_progress=watch,
+            )
         alias = _alias_of(opened, version.id)
         reason = opened.promotions(limit=1)[0].reason
         _answer_requests(opened, f"{version.id} is {alias or 'kept'}: {reason}", door.now())

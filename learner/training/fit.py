@@ -3,12 +3,14 @@
 import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 import torch
 from torch import Tensor, nn
 
 from learner.networks.network import Network, Plan, Rows
 from learner.targets import target_named, targets
+from learner.training.checkpoints import Checkpoints, restore, state_of
 from learner.training.gradients import Meeting, cosines
 from learner.training.lesson import Batch, Lesson
 from learner.training.settings import TrainingSettings
@@ -27,12 +29,14 @@ SHORTEST = 6  # steps below which the rate's rise would be no step long
 class Team:
     """The place of this process among those that train together.
 
-    `together` adds a tensor up over all of them; `wrapped` makes a network average its gradients.
+    `together` adds a tensor up over all of them, `each` gives everybody's in the order of the
+    ranks; `wrapped` makes a network average its gradients.
     """
 
     rank: int = 0
     size: int = 1
     together: Callable[[Tensor], Tensor] = lambda values: values
+    each: Callable[[Tensor], list[Tensor]] = lambda values: [values]
     wrapped: Callable[[nn.Module], nn.Module] = lambda network: network
 
 
@@ -53,15 +57,18 @@ def fit(
     *,
     report: Report = lambda _: None,
     team: Team | None = None,
+    checkpoints: Checkpoints | None = None,
 ) -> Fitted:
     """Trains a network and returns the weights of the epoch with the least validation loss.
 
     Losses are means over what was observed in the whole batch, so the number of processes that
-    share a batch changes nothing. Raises AllotError when the losses stop being numbers.
+    share a batch changes nothing. With `checkpoints` it goes on after the latest one, and ends as
+    it would have without the cut, to the last bit where as many processes train. Raises AllotError
+    when the losses stop being numbers.
     """
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(settings.seed)
-        return _fit(plan, lessons, settings, report, team or Team())
+        return _fit(plan, lessons, settings, report, team or Team(), checkpoints)
 
 
 def _fit(
@@ -70,28 +77,72 @@ def _fit(
     settings: TrainingSettings,
     report: Report,
     team: Team,
+    checkpoints: Checkpoints | None,
 ) -> Fitted:
     course = _Course(plan, lessons["train"], settings, team)
     whole = lessons["validation"].whole()
-    warm = math.ceil(settings.epochs * WARM) - 1
-    losses: list[float] = []
-    checks: list[float] = []
-    best, weights = 0, course.weights()
-    for epoch in range(settings.epochs):
-        trained, checked = course.learn(epoch), course.check(whole)
-        losses.append(_forecast(trained))
-        checks.append(_forecast(checked))
-        if not math.isfinite(losses[-1] + checks[-1]):
+    way = _Way.begun(course, checkpoints)
+    while not way.over(settings):
+        trained, checked = course.learn(way.epoch), course.check(whole)
+        if not math.isfinite(_forecast(trained) + _forecast(checked)):
             raise AllotError(
-                f"The training diverged in epoch {epoch}; a smaller rate than "
+                f"The training diverged in epoch {way.epoch}; a smaller rate than "
                 f"{settings.rate:g} may help."
             )
-        report(_metrics(epoch, trained, checked, course.health(whole.rows)))
-        if epoch <= warm or checks[-1] < checks[best]:
-            best, weights = epoch, course.weights()
-        elif epoch - best >= settings.patience:
-            break
-    return Fitted(weights, best, tuple(losses), tuple(checks))
+        report(_metrics(way.epoch, trained, checked, course.health(whole.rows)))
+        way.took(_forecast(trained), _forecast(checked), course, settings)
+        if checkpoints is not None:
+            way.keep(course, checkpoints)
+    return Fitted(way.weights, way.best, tuple(way.losses), tuple(way.checks))
+
+
+@dataclass(eq=False)
+class _Way:
+    """How far a training is: the losses of the epochs done, and the weights of the best one."""
+
+    weights: Mapping[str, Tensor]
+    best: int = 0
+    losses: list[float] = field(default_factory=list)
+    checks: list[float] = field(default_factory=list)
+
+    @classmethod
+    def begun(cls, course: "_Course", checkpoints: Checkpoints | None) -> "_Way":
+        """From the latest checkpoint on, with the course put back there, else from the start."""
+        state = None if checkpoints is None else checkpoints.latest()
+        if state is None:
+            return cls(course.weights())
+        course.resume(state["course"])
+        return cls(**state["way"])
+
+    @property
+    def epoch(self) -> int:
+        return len(self.losses)
+
+    def over(self, settings: TrainingSettings) -> bool:
+        last = self.epoch - 1
+        enough = last > _warm(settings) and last - self.best >= settings.patience
+        return enough or self.epoch >= settings.epochs
+
+    def took(
+        self, loss: float, check: float, course: "_Course", settings: TrainingSettings
+    ) -> None:
+        """Notes an epoch, and its weights where it is the best so far."""
+        epoch = self.epoch
+        self.losses.append(loss)
+        self.checks.append(check)
+        if epoch <= _warm(settings) or check < self.checks[self.best]:
+            self.best, self.weights = epoch, course.weights()
+
+    def keep(self, course: "_Course", checkpoints: Checkpoints) -> None:
+        """All processes bring their part, the first one writes."""
+        state = {"way": vars(self), "course": course.state()}
+        if course.team.rank == 0:
+            checkpoints.save(state, epoch=self.epoch)
+
+
+def _warm(settings: TrainingSettings) -> int:
+    """The last epoch that is the best so far whatever it scores."""
+    return math.ceil(settings.epochs * WARM) - 1
 
 
 @dataclass(eq=False)
@@ -168,6 +219,29 @@ class _Course:
     def weights(self) -> dict[str, Tensor]:
         """A copy of the weights as they are."""
         return {name: each.detach().clone() for name, each in self.network.state_dict().items()}
+
+    def state(self) -> dict[str, Any]:
+        """All that the epochs to come depend on; every process of the team has to ask."""
+        return {
+            "network": self.network.state_dict(),
+            "optimiser": self.optimiser.state_dict(),
+            "schedule": self.schedule.state_dict(),
+            "weighting": state_of(self.weighting),
+            "meeting": self.meeting.chosen,
+            "drawn": self.team.each(torch.get_rng_state()),
+        }
+
+    def resume(self, state: Mapping[str, Any]) -> None:
+        """Puts the course back to where its state was asked."""
+        self.network.load_state_dict(state["network"])
+        self.optimiser.load_state_dict(state["optimiser"])
+        self.schedule.load_state_dict(state["schedule"])
+        self.weighting.wake()
+        restore(self.weighting, state["weighting"])
+        place = state["meeting"]
+        self.meeting.chosen = None if place is None else (place[0], place[1])
+        if self.team.rank < len(state["drawn"]):  # a larger team than before draws on
+            torch.set_rng_state(state["drawn"][self.team.rank])
 
     def _step(self, batch: Batch) -> dict[str, Tensor]:
         mine = losses(self.worker, batch)

@@ -33,14 +33,33 @@ def utc_now() -> datetime:
 
 
 @contextmanager
-def noted(store: Store, settings: TrainingSettings, workers: int, clock: Clock) -> Iterator[int]:
-    """Notes in the store that a training began, and how it ended if not well."""
-    plain = settings.as_plain()
+def noted(
+    store: Store, settings: TrainingSettings, workers: int, clock: Clock, *, through: int
+) -> Iterator[int]:
+    """Notes in the store that a training began, and how it ended if not well.
+
+    `through` is the newest record that it learns from.
+    """
+    plain = settings.as_plain() | {"through": through}
     training = store.begin_training(
         sharing=settings.sharing, workers=workers, settings=plain, at=clock()
     )
-    try:
+    with _ending(store, training, clock):
         yield training
+
+
+@contextmanager
+def noted_again(store: Store, training: int, clock: Clock) -> Iterator[None]:
+    """Notes that a training that was cut off goes on, and how it ended if not well."""
+    store.resume_training(training, at=clock())
+    with _ending(store, training, clock):
+        yield
+
+
+@contextmanager
+def _ending(store: Store, training: int, clock: Clock) -> Iterator[None]:
+    try:
+        yield
     except KeyboardInterrupt:
         store.end_training(training, state="interrupted", at=clock(), message="stopped by hand")
         raise

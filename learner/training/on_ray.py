@@ -13,55 +13,122 @@ from learner.registry import Registry
 from learner.targets.base import Scores
 from learner.training.fit import Fitted
 from learner.training.lesson import Lesson
-from learner.training.noted import Clock, Progress, Watch, noted, utc_now, watching
+from learner.training.noted import (
+    Clock,
+    Progress,
+    Watch,
+    noted,
+    noted_again,
+    utc_now,
+    watching,
+)
 from learner.training.ray_fit import fit_on_ray
 from learner.training.settings import TrainingSettings
 from scheduler.errors import CorruptVersion, InvalidInput, NotFound
 from scheduler.store import Store
 from scheduler.store.values import ModelVersion
 
+Workers = int | tuple[int, int]
+
 
 def train(
     store: Store,
     settings: TrainingSettings | None = None,
     *,
-    workers: int = 1,
+    workers: Workers = 1,
     address: str = "local",
     clock: Clock = utc_now,
     on_progress: Watch = lambda _: None,
 ) -> ModelVersion:
     """Trains on the records of a store, registers the version, and promotes it if it is better.
 
-    `workers` 0 trains in this process; one or more train together on Ray. What happens is noted in
-    the store while it happens: a training that is killed shows as lost, one that fails as failed
-    with its message, Ctrl-C as interrupted.
+    `workers` 0 trains in this process; one or more train together on Ray, and of the least and the
+    most as many as there are cores for. What happens is noted in the store while it happens: a
+    training that is killed shows as lost, one that fails as failed with its message, Ctrl-C as
+    interrupted; `resume` goes on with any of them.
 
     Raises InvalidInput when the records do not suffice.
     """
     settings = settings or TrainingSettings()
-    if workers < 0:
-        raise InvalidInput(f"The number of training workers must not be negative, found {workers}.")
+    least, most = workers if isinstance(workers, tuple) else (workers, workers)
+    if not 0 <= least <= most or (most > least == 0):
+        raise InvalidInput(
+            "The number of training workers must not be negative, and the least of several at "
+            f"least 1 and not above the most, found {workers}."
+        )
+    through = store.newest_record()
+    examples = _examples(store, settings, through, on_progress)
+    with noted(store, settings, most, clock, through=through) as training:
+        return _trained(
+            store, examples, settings, training,
+            workers=workers, address=address, clock=clock, on_progress=on_progress,
+        )  # fmt: skip
+
+
+def resume(
+    store: Store,
+    training: int,
+    *,
+    address: str = "local",
+    clock: Clock = utc_now,
+    on_progress: Watch = lambda _: None,
+) -> ModelVersion:
+    """Goes on with a training that was cut off, on the records that it began with.
+
+    It ends as it would have without the cut. Raises NotFound for a training that is not known,
+    InvalidInput for one that succeeded or still runs, or whose records are not what they were.
+    """
+    cut = store.training(training, now=clock())
+    if cut.state in ("succeeded", "running"):
+        raise InvalidInput(
+            f"Training {training} cannot be resumed: it is {cut.state}. Only one that was lost, "
+            "interrupted or failed can."
+        )
+    settings = TrainingSettings.from_plain(cut.settings)
+    examples = _examples(store, settings, cut.settings["through"], on_progress)
+    with noted_again(store, training, clock):
+        return _trained(
+            store, examples, settings, training,
+            workers=cut.workers, address=address, clock=clock, on_progress=on_progress,
+        )  # fmt: skip
+
+
+def _examples(
+    store: Store, settings: TrainingSettings, through: int, on_progress: Watch
+) -> Examples:
     on_progress(Progress("reading records"))
-    examples = Examples.of(list(store.records()), known_beforehand=settings.known_beforehand)
-    with noted(store, settings, workers, clock) as training:
+    records = list(store.records(through=through))
+    return Examples.of(records, known_beforehand=settings.known_beforehand)
 
-        def learn(plan: Plan, lessons: Mapping[str, Lesson], settings: TrainingSettings) -> Fitted:
-            on_progress(Progress("starting workers", epochs=settings.epochs))
-            return fit_on_ray(
-                plan,
-                lessons,
-                settings,
-                workers=workers,
-                address=address,
-                store=store,
-                training=training,
-                clock=clock,
-            )
 
-        on_progress(Progress("fitting offsets"))
-        with watching(store, training, settings.epochs, clock, on_progress):
-            made = make(examples, settings, learn=learn, on_progress=on_progress)
-        return _register(store, made, settings, training, clock)
+def _trained(
+    store: Store,
+    examples: Examples,
+    settings: TrainingSettings,
+    training: int,
+    *,
+    workers: Workers,
+    address: str,
+    clock: Clock,
+    on_progress: Watch,
+) -> ModelVersion:
+    def learn(plan: Plan, lessons: Mapping[str, Lesson], settings: TrainingSettings) -> Fitted:
+        on_progress(Progress("starting workers", epochs=settings.epochs))
+        return fit_on_ray(
+            plan,
+            lessons,
+            settings,
+            workers=workers,
+            address=address,
+            store=store,
+            training=training,
+            clock=clock,
+        )
+
+    on_progress(Progress("fitting offsets"))
+    with watching(store, training, settings.epochs, clock, on_progress):
+        made = make(examples, settings, learn=learn, on_progress=on_progress)
+    return _register(store, made, settings, training, clock)
 
 
 def _register(

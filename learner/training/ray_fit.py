@@ -8,17 +8,19 @@ import threading
 import uuid
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, nullcontext
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any, cast
 
 import ray.train
 import torch
-from ray.train import RunConfig, ScalingConfig, UserCallback
+from ray.train import FailureConfig, RunConfig, ScalingConfig, UserCallback
 from ray.train.torch import TorchTrainer, prepare_model
 from torch import Tensor
 
 from learner.networks.network import Plan
+from learner.training.checkpoints import Checkpoints, fingerprint
 from learner.training.fit import Fitted, Team, fit
 from learner.training.lesson import Lesson
 from learner.training.noted import Clock, utc_now
@@ -33,37 +35,49 @@ ENVIRONMENT = {
     "RAY_TRAIN_WORKER_GROUP_START_TIMEOUT_S": "300",  # busy machines take longer than a minute
 }
 
+RESTARTS = 8  # of the training workers, after which something else must be wrong
+
 
 def fit_on_ray(
     plan: Plan,
     lessons: Mapping[str, Lesson],
     settings: TrainingSettings,
     *,
-    workers: int,
+    workers: int | tuple[int, int],
     address: str,
     store: Store,
     training: int,
     clock: Clock,
 ) -> Fitted:
-    """The loop of `fit` under Ray Train; with 0 workers in this process, without starting Ray."""
+    """The loop of `fit` under Ray Train; with 0 workers in this process, without starting Ray.
+
+    After each epoch it is kept how far the training is, in the store's folder. A training worker
+    or node that dies is replaced and all go on from there, up to RESTARTS times; so does the same
+    call on a later day. `workers` may be the least and the most: as many train as there are cores
+    for.
+    """
     for name, value in ENVIRONMENT.items():
         os.environ.setdefault(name, value)
     folder = store.folder.absolute() / "trainings"
     name = f"{training}-{uuid.uuid4().hex[:8]}"  # Ray resumes silently where a name comes again
+    kept = folder / f"{training}-checkpoints"
     config: dict[str, Any] = {
         "plan": plan,
         "lessons": dict(lessons),
         "settings": settings,
         "tell": None,
+        "checkpoints": Checkpoints(kept, about_of(plan, lessons, settings)),
     }
     if workers == 0:
         config["tell"] = partial(_keep, store, training, clock)
-    cores = max(os.cpu_count() or 1, workers)
+    most = workers if isinstance(workers, int) else workers[1]
+    cores = max(os.cpu_count() or 1, most)
     running = ray_running(address=address, cpus=cores) if workers else nullcontext()
     with running, _interruptible(), _quiet():
         try:
             trainer = _trainer(store, training, workers, config, str(folder), name)
             fitted: object = vars(trainer.fit())["return_value"]
+            _clear(folder, kept.name)
         except ray.train.TrainingFailedError as error:
             raise AllotError(f"The training failed on Ray: {_cause(error)}") from error
         finally:
@@ -74,18 +88,24 @@ def fit_on_ray(
 
 
 def _trainer(
-    store: Store, training: int, workers: int, config: dict[str, Any], folder: str, name: str
+    store: Store,
+    training: int,
+    workers: int | tuple[int, int],
+    config: dict[str, Any],
+    folder: str,
+    name: str,
 ) -> TorchTrainer:
     return TorchTrainer(
         cast("Any", learn_on_worker),  # Ray's hints forget that a loop may give a result back
         train_loop_config=config,
         scaling_config=ScalingConfig(
-            num_workers=workers, resources_per_worker={"CPU": 1} if workers else None
+            num_workers=cast("Any", workers), resources_per_worker={"CPU": 1} if workers else None
         ),
         run_config=RunConfig(
             name=name,
             storage_path=folder,
             callbacks=_callbacks(store, training) if workers else None,
+            failure_config=FailureConfig(max_failures=RESTARTS if workers else 0),
         ),
     )
 
@@ -102,10 +122,17 @@ def learn_on_worker(config: dict[str, Any]) -> Fitted | None:
             config["tell"](metrics)
         ray.train.report({"metrics": [vars(each) for each in metrics]})
 
-    team = Team(rank, size, _added_up if size > 1 else _as_it_is, _averaging)
+    team = Team(rank, size, wrapped=_averaging)
+    if size > 1:
+        team = replace(team, together=_added_up, each=_everybodys)
     try:
         fitted = fit(
-            config["plan"], config["lessons"], config["settings"], report=report, team=team
+            config["plan"],
+            config["lessons"],
+            config["settings"],
+            report=report,
+            team=team,
+            checkpoints=config["checkpoints"],
         )
     finally:
         torch.set_num_threads(threads)
@@ -146,8 +173,16 @@ def _added_up(values: Tensor) -> Tensor:
     return total
 
 
-def _as_it_is(values: Tensor) -> Tensor:
-    return values
+def _everybodys(values: Tensor) -> list[Tensor]:
+    found = [torch.empty_like(values) for _ in range(torch.distributed.get_world_size())]
+    torch.distributed.all_gather(found, values)
+    return found
+
+
+def about_of(plan: Plan, lessons: Mapping[str, Lesson], settings: TrainingSettings) -> str:
+    """What a checkpoint has to be about so that a training may go on from it."""
+    parts = [vars(lessons[name]) for name in sorted(lessons)]
+    return fingerprint(plan.as_plain(), settings.as_plain(), parts)
 
 
 @contextmanager

@@ -1,7 +1,7 @@
 """What a training may be told."""
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, fields
 from typing import Any
 
 from learner.networks.base import Shape
@@ -105,3 +105,11 @@ class TrainingSettings:
     def as_plain(self) -> dict[str, Any]:
         """JSON values for the store."""
         return asdict(self)
+
+    @classmethod
+    def from_plain(cls, plain: Mapping[str, Any]) -> "TrainingSettings":
+        """The settings that `as_plain` told; other values beside them do not matter."""
+        known = {each.name: plain[each.name] for each in fields(cls) if each.name in plain}
+        known["shape"] = Shape(**plain["shape"])
+        known["known_beforehand"] = tuple(plain["known_beforehand"])
+        return cls(**known)

@@ -47,6 +47,9 @@ class Weighting(ABC):
     def end_epoch(self) -> None:  # noqa: B027  most know no epochs
         """An epoch is over."""
 
+    def wake(self) -> None:  # noqa: B027  most have all their parts from the start
+        """Makes the parts that the first steps would make, so that they can be given a state."""
+
 
 class ByLoss(Weighting):
     """Weights from the losses alone, by one of TorchJD's scalarizers.

@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from typing import Any
 
+import torch
 from torch import Tensor
 
 from learner.weighting.base import ByLoss, torchjd
@@ -21,3 +22,9 @@ class FastAdaptive(ByLoss):
     def after(self, again: Callable[[], Tensor]) -> None:
         """Moves weight to losses that fell less."""
         self.scalarizer.update(self._known(again()))
+
+    def wake(self) -> None:
+        """One look back over ones: the scalarizer makes its optimiser at the first one."""
+        ones = self._known(torch.ones(len(self.targets)))
+        self.scalarizer(ones)
+        self.scalarizer.update(ones)

@@ -30,3 +30,7 @@ class Priority(ByGradient):
         found = torch.empty_like(losses)
         found[self.order] = self.solve(gramian[self.order][:, self.order])
         return found
+
+    def wake(self) -> None:
+        """One look at gradients at right angles, from which on it has averages."""
+        self.solve(torch.eye(len(self.targets), dtype=torch.float64))

@@ -42,6 +42,21 @@ class LearningRows(Part):
                 connection.execute(TRAINING.insert().returning(TRAINING.c.id), row).scalar_one()
             )
 
+    def resume_training(self, training: int, *, at: datetime) -> None:
+        """Notes that a training that was cut off goes on."""
+        values = {"state": "running", "ended": None, "heartbeat": at, "message": ""}
+        with self._writing() as connection:
+            connection.execute(TRAINING.update().where(TRAINING.c.id == training).values(values))
+
+    def training(self, training: int, *, now: datetime) -> Training:
+        """One training; raises NotFound when there is none of that number."""
+        query = sa.select(TRAINING).where(TRAINING.c.id == training)
+        with self._reading() as connection:
+            row = connection.execute(query).mappings().one_or_none()
+        if row is None:
+            raise NotFound(f"There is no training {training} in the store.")
+        return _training(row, now)
+
     def report_metrics(self, training: int, metrics: Sequence[Metric], *, at: datetime) -> None:
         """Keeps the numbers of epochs while the training goes on; an epoch retold is replaced."""
         rows = [

@@ -80,8 +80,18 @@ class RecordRows(Part):
         with self._writing() as connection:
             connection.execute(INGEST.insert(), row)
 
-    def records(self, *, kind: str | None = None, run: str | None = None) -> Iterator[TaskRecord]:
-        """Every record, oldest first; those without a time come in the order they arrived."""
+    def newest_record(self) -> int:
+        """The number of the record that arrived last; 0 where there is none."""
+        with self._reading() as connection:
+            return connection.execute(sa.select(sa.func.max(RECORD.c.id))).scalar() or 0
+
+    def records(
+        self, *, kind: str | None = None, run: str | None = None, through: int | None = None
+    ) -> Iterator[TaskRecord]:
+        """Every record, oldest first; those without a time come in the order they arrived.
+
+        With `through` only those that had arrived when that one was the newest.
+        """
         query = sa.select(RECORD).order_by(
             sa.func.coalesce(RECORD.c.ended, RECORD.c.started), RECORD.c.id
         )
@@ -89,6 +99,8 @@ class RecordRows(Part):
             query = query.where(RECORD.c.kind == kind)
         if run is not None:
             query = query.where(RECORD.c.run == run)
+        if through is not None:
+            query = query.where(RECORD.c.id <= through)
         with self._reading() as connection:
             for row in connection.execution_options(yield_per=5000).execute(query).mappings():
                 yield _from_row(row)
