@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from logged_worlds import SMALL, one_world
+from logged_worlds import SMALL, compared_logs, one_world
 
 from learner.arms.mixture import MixtureArm
 from learner.calibration import Calibration
@@ -58,12 +58,19 @@ def test_the_outer_quantiles_cover_rows_that_nobody_learned_from(arm, examples, 
     assert 0.6 < inside.mean() < 0.98
 
 
-def test_it_is_no_worse_than_the_offset_under_it(arm, examples, offsets) -> None:
-    rows, truth = examples.split.test, examples.truth[QUANTITY]
-    base = offsets.under(QUANTITY, examples.inputs) * offsets.scale(QUANTITY)
-    mixed = told(arm, examples, offsets)[:, MIDDLE]
-    off, alone = (np.nanmean(np.abs(each - truth)[rows]) for each in (mixed, base))
-    assert off <= 1.02 * alone
+def test_over_six_worlds_it_is_no_worse_than_the_offset_under_it() -> None:
+    """In one world of some dozen test rows chance alone moves either by several percent."""
+    errors = []
+    for seed in range(6):
+        examples = Examples.of(compared_logs(100, seed=seed))
+        offsets = Offsets.fit(examples)
+        arm = MixtureArm.fit(examples, offsets)
+        rows, truth = examples.split.test, examples.truth[QUANTITY]
+        base = offsets.under(QUANTITY, examples.inputs) * offsets.scale(QUANTITY)
+        mixed = told(arm, examples, offsets)[:, MIDDLE]
+        errors.append([np.nanmean(np.abs(each - truth)[rows]) for each in (mixed, base)])
+    off, alone = np.mean(errors, axis=0)
+    assert off <= 1.01 * alone
 
 
 def test_an_arm_is_the_same_after_it_was_arrays(arm, examples, offsets) -> None:
