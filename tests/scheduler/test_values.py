@@ -29,6 +29,12 @@ def test_a_cluster_without_workers_is_refused() -> None:
         Cluster("c", [])
 
 
+@pytest.mark.parametrize("digits", [19, 400, 5000])
+def test_a_whole_number_beyond_all_amounts_is_refused_in_words(digits: int) -> None:
+    with pytest.raises(InvalidInput, match=r"priority must be at most 1e\+18, found"):
+        Task(id="a", kind="k", priority=-(10**digits))
+
+
 def test_two_workers_of_one_name_are_refused_by_name() -> None:
     with pytest.raises(InvalidCluster, match="found twice: w"):
         Cluster("c", [worker(), worker()])

@@ -48,6 +48,11 @@ class Search(Planner):
     def __post_init__(self) -> None:
         if not self.seconds >= 0:
             raise InvalidInput(f"Search: seconds must not be negative, found {self.seconds!r}.")
+        if self.evaluations is None and not math.isfinite(self.seconds):
+            raise InvalidInput(
+                "Search: seconds must be finite where no number of evaluations is given, found "
+                f"{self.seconds!r}."
+            )
         if self.evaluations is not None and self.evaluations < 0:
             raise InvalidInput(
                 f"Search: evaluations must not be negative, found {self.evaluations!r}."
