@@ -8,12 +8,20 @@ import json
 import re
 import tomllib
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import fields
 from pathlib import Path
 from typing import Annotated, Any, Literal, TypeVar
 
 import pydantic
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    TypeAdapter,
+)
 
 from scheduler.cluster import Allocation, Cluster, Worker
 from scheduler.errors import InvalidCluster, InvalidInput, InvalidWorkflow, NotFound, UnreadableLog
@@ -55,6 +63,7 @@ Bytes = Annotated[
     BeforeValidator(_bytes, json_schema_input_type=int | str),
     Field(gt=0, le=10**18, description='bytes, or a text such as "8 GB" or "8 GiB"'),
 ]
+_BYTES: TypeAdapter[int] = TypeAdapter(Bytes)
 Text = Annotated[str, Field(min_length=1, max_length=1000)]
 Positive = Annotated[float, Field(gt=0)]
 NotNegative = Annotated[float, Field(ge=0)]
@@ -237,10 +246,21 @@ def read_objective(path: Path) -> Objective:
 
     Raises InvalidInput.
     """
+    content = _toml(path) if path.suffix == ".toml" else _content(path)
     try:
-        return objective_from(_toml(path) if path.suffix == ".toml" else _content(path))
+        return objective_from(content)
     except InvalidInput as error:
         raise InvalidInput(f"{path}: {error}") from None
+
+
+def read_bytes(text: str) -> int:
+    """The bytes that a text names as a document does: 8000000000, 8e9, "8 GB" or "8 GiB".
+
+    Raises ValueError.
+    """
+    with suppress(ValueError):
+        return _BYTES.validate_python(float(text))
+    return _BYTES.validate_python(text)
 
 
 def workflow_from(content: object) -> Workflow:
@@ -369,7 +389,7 @@ def _toml(path: Path) -> object:
     try:
         return tomllib.loads(path.read_text(encoding="utf-8"))
     except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
-        raise InvalidInput(f"cannot be read as TOML in UTF-8: {error}.") from None
+        raise InvalidInput(f"{path} cannot be read as TOML in UTF-8: {error}.") from None
 
 
 def _checked(sort: type[_Some], content: object, refuse: type[InvalidInput]) -> _Some:

@@ -16,6 +16,8 @@ Every message names the thing, the rule and the value found; the facts are attri
 
 from collections.abc import Sequence
 
+from scheduler.numbers import counted
+
 _NAMED = 3  # reasons that a message tells before it counts the rest
 
 
@@ -59,9 +61,10 @@ class Infeasible(AllotError):
     """No schedule exists; each of `reasons` names the tasks and what they cannot keep or have."""
 
     def __init__(self, reasons: Sequence[str]) -> None:
+        more = len(reasons) - _NAMED
         told = [
             *reasons[:_NAMED],
-            *([f"and {len(reasons) - _NAMED} more reasons"] if len(reasons) > _NAMED else []),
+            *([f"and {counted(more, 'more reason')}"] if more > 0 else []),
         ]
         super().__init__("; ".join(told))
         self.reasons = tuple(reasons)

@@ -8,11 +8,16 @@ import typer
 from rich.console import Group
 from rich.table import Table
 
+from scheduler.commands.choosing import chosen
 from scheduler.commands.parts import (
+    Aims,
     ClusterFile,
-    PlannerName,
+    HardDeadlines,
+    MaxCost,
+    PlannerChoice,
     PredictorName,
     Quantile,
+    Quotas,
     WorkflowFile,
     objective,
     planner,
@@ -25,9 +30,16 @@ from scheduler.numbers import counted
 if TYPE_CHECKING:
     from scheduler.planning.edits import Edit
     from scheduler.planning.problem import Problem
+    from scheduler.planning.schedule import Schedule
     from scheduler.planning.what_if import Answer, Side
 
 Value = TypeVar("Value")
+PRIORITY = "--priority must be TASK=NUMBER, a whole number"
+DEADLINE = "--deadline must be TASK=SECONDS, or SECONDS for the whole workflow"
+RELEASE = "--release must be TASK=SECONDS"
+CORES = "--cores must be TASK=CORES"
+MEMORY = "--memory must be TASK=BYTES, a number of bytes or a text such as '8 GB' or '8 GiB'"
+DURATION = "--duration must be TASK=FACTOR"
 SHOWN = 20  # changes that a person is shown
 
 
@@ -52,29 +64,51 @@ def what_if(
     remove_worker: Annotated[list[str] | None, _many("A worker less, by name.")] = None,
     remove_task: Annotated[list[str] | None, _many("A task less, by id.")] = None,
     priority: Annotated[list[str] | None, _many("TASK=NUMBER.")] = None,
-    deadline: Annotated[list[str] | None, _many("TASK=SECONDS from the start.")] = None,
+    deadline: Annotated[
+        list[str] | None,
+        _many(
+            "TASK=SECONDS from the start. SECONDS alone is no question: the whole workflow must "
+            "end by then, as in `allot plan`."
+        ),
+    ] = None,
     release: Annotated[list[str] | None, _many("TASK=SECONDS from the start.")] = None,
     cores: Annotated[list[str] | None, _many("TASK=CORES.")] = None,
-    memory: Annotated[list[str] | None, _many("TASK=BYTES.")] = None,
+    memory: Annotated[list[str] | None, _many("TASK=BYTES: 8e9, 8 GB, 8 GiB.")] = None,
     duration: Annotated[
         list[str] | None, _many("TASK=FACTOR: it takes so many times as long.")
     ] = None,
-    planner_name: PlannerName = "heft",
+    planner_name: PlannerChoice = None,
     predictor: PredictorName = None,
     quantile: Quantile = None,
+    aims: Aims = None,
+    max_cost: MaxCost = None,
+    hard_deadlines: HardDeadlines = None,
+    quotas: Quotas = None,
     store: StoreUrl = None,
     json: Json = False,
 ) -> None:
     """Say what would change if workers, priorities, deadlines or needs were others."""
-    from scheduler.documents import read_schedule
+    from scheduler.documents import read_bytes, read_schedule
     from scheduler.planning import edits
     from scheduler.planning.feasibility import violations
     from scheduler.planning.what_if import WhatIf
 
     door = Door.open(json=json, store=store)
-    asked = objective(quantile, usual=door.settings.objective)
-    problem = problem_of(door, workflow, cluster, asked, predictor=predictor)
-    plan = read_schedule(schedule) if schedule else planner(planner_name).plan(problem)
+    due = [each for each in deadline or () if "=" in each]
+    whole = _whole([each for each in deadline or () if "=" not in each])
+    asked = objective(
+        quantile,
+        usual=door.settings.objective,
+        aims=aims,
+        max_cost=max_cost,
+        hard_deadlines=hard_deadlines,
+        deadline=whole,
+        quotas=quotas,
+    )
+    problem = problem_of(
+        door, workflow, cluster, asked, predictor=predictor, deadline=whole, quotas=quotas
+    )
+    plan = read_schedule(schedule) if schedule else _planned(door, planner_name, problem)
     if broken := violations(plan, problem):
         raise InvalidInput(
             f"The schedule breaks {counted(len(broken), 'rule')} and answers no question: "
@@ -83,18 +117,30 @@ def what_if(
     wanted: list[Edit] = [
         *_added(door, problem, add_worker or (), predictor),
         *(edits.WorkerLost(worker=each) for each in remove_worker or ()),
-        *(edits.Prioritised(task=t, priority=v) for t, v in _pairs(priority, int)),
-        *(edits.Due(task=t, deadline=v) for t, v in _pairs(deadline, float)),
-        *(edits.Released(task=t, release=v) for t, v in _pairs(release, float)),
-        *(edits.Allocated(task=t, cores=v) for t, v in _pairs(cores, float)),
-        *(edits.Allocated(task=t, memory=v) for t, v in _pairs(memory, _bytes)),
-        *(edits.Believed(task=t, factor=v) for t, v in _pairs(duration, float)),
+        *(edits.Prioritised(task=t, priority=v) for t, v in _pairs(priority, PRIORITY, int)),
+        *(edits.Due(task=t, deadline=v) for t, v in _pairs(due, DEADLINE, float)),
+        *(edits.Released(task=t, release=v) for t, v in _pairs(release, RELEASE, float)),
+        *(edits.Allocated(task=t, cores=v) for t, v in _pairs(cores, CORES, float)),
+        *(edits.Allocated(task=t, memory=v) for t, v in _pairs(memory, MEMORY, read_bytes)),
+        *(edits.Believed(task=t, factor=v) for t, v in _pairs(duration, DURATION, float)),
         *(edits.TaskRemoved(task=each) for each in remove_task or ()),
     ]
     if not wanted:
         raise InvalidInput("A question must change something; see: allot what-if --help")
     answer = WhatIf(problem, plan).asked(*wanted)
     door.answer(_document(answer), _shown(answer))
+
+
+def _whole(texts: Sequence[str]) -> float | None:
+    """The earliest deadline of the whole workflow among these texts."""
+    return min((_pair(each, DEADLINE, float)[1] for each in texts), default=None)
+
+
+def _planned(door: Door, name: str | None, problem: "Problem") -> "Schedule":
+    from scheduler.planning.impossible import demand_possible
+
+    demand_possible(problem)
+    return planner(chosen(door, name, problem.objective)).plan(problem)
 
 
 def _added(
@@ -113,22 +159,18 @@ def _added(
     return found
 
 
-def _pairs(texts: Sequence[str] | None, read: Callable[[str], Value]) -> list[tuple[str, Value]]:
-    return [_pair(each, read) for each in texts or ()]
+def _pairs(
+    texts: Sequence[str] | None, form: str, read: Callable[[str], Value]
+) -> list[tuple[str, Value]]:
+    return [_pair(each, form, read) for each in texts or ()]
 
 
-def _pair(text: str, read: Callable[[str], Value]) -> tuple[str, Value]:
+def _pair(text: str, form: str, read: Callable[[str], Value]) -> tuple[str, Value]:
     task, _, value = text.rpartition("=")
     try:
         return task, read(value)
     except ValueError:
-        raise InvalidInput(
-            f"What is asked of a task must be TASK=NUMBER, found {text!r}."
-        ) from None
-
-
-def _bytes(text: str) -> int:
-    return int(float(text))
+        raise InvalidInput(f"{form}, found {text!r}.") from None
 
 
 def _document(answer: "Answer") -> dict[str, Any]:

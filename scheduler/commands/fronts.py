@@ -69,7 +69,9 @@ def pareto(
         deadline=deadline,
         quotas=quotas,
     )
-    problem = problem_of(door, workflow, cluster, asked, predictor=predictor, deadline=deadline)
+    problem = problem_of(
+        door, workflow, cluster, asked, predictor=predictor, deadline=deadline, quotas=quotas
+    )
     demand_possible(problem)
     tell_ignored(door, planner_name, aims)
     found = front(problem, planner(planner_name, seconds=seconds), aims=aims, points=points)

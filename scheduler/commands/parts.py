@@ -10,7 +10,8 @@ import typer
 from scheduler.discover import implementations, named
 from scheduler.errors import InvalidInput
 from scheduler.execution.executors.base import Executor
-from scheduler.planning.objective import AIMS, Objective
+from scheduler.numbers import not_negative, positive
+from scheduler.planning.objective import AIMS, Objective, owners
 from scheduler.planning.planners.base import Planner
 from scheduler.workflow import Workflow
 
@@ -106,7 +107,12 @@ def objective(
     """The objective that the flags describe, over the usual one of the settings."""
     from scheduler.documents import objective_document, objective_from, read_objective
 
+    _demand_limits(quantile, max_cost=max_cost, deadline=deadline)
     document = dict(usual or {})
+    if aims is not None and not aims.strip():
+        raise InvalidInput(
+            f"--objective must name an aim ({', '.join(AIMS)}) or a file, found {aims!r}."
+        )
     if aims is not None and Path(aims).suffix in (".json", ".toml"):
         document = objective_document(read_objective(Path(aims)))
     elif aims is not None:
@@ -119,6 +125,29 @@ def objective(
     if quotas:
         document["quotas"] = _numbers(quotas, "--quota", "OWNER=CORES")
     return objective_from(document)
+
+
+def _demand_limits(
+    quantile: float | None, *, max_cost: float | None, deadline: float | None
+) -> None:
+    """Refuses by the name of the flag what the objective would refuse by that of its field."""
+    if max_cost is not None:
+        not_negative(max_cost, "--max-cost", InvalidInput)
+    if deadline is not None:
+        positive(deadline, "--deadline", InvalidInput)
+    if quantile is not None and not 0 < quantile < 1:
+        raise InvalidInput(f"--quantile must lie between 0 and 1, found {quantile!r}.")
+
+
+def demand_owners(quotas: Sequence[str] | None, workflow: Workflow) -> None:
+    """Refuses a quota for an owner that no task has."""
+    known = owners(workflow)
+    for owner in _numbers(quotas or (), "--quota", "OWNER=CORES"):
+        if owner not in known:
+            named = ", ".join(each for each in known if each) or "none"
+            raise InvalidInput(
+                f"--quota must name an owner of tasks, found {owner!r}; owners are: {named}."
+            )
 
 
 def with_deadline(workflow: Workflow, deadline: float | None) -> Workflow:
@@ -140,7 +169,7 @@ def _numbers(
     numbers: dict[str, float] = {}
     for text in texts:
         name, equals, number = text.strip().rpartition("=")
-        if not equals and usual is not None:
+        if not equals and number and usual is not None:
             name, number = number, str(usual)
         try:
             numbers[name] = float(number)

@@ -89,7 +89,9 @@ def plan(
         deadline=deadline,
         quotas=quotas,
     )
-    problem = problem_of(door, workflow, cluster, asked, predictor=predictor, deadline=deadline)
+    problem = problem_of(
+        door, workflow, cluster, asked, predictor=predictor, deadline=deadline, quotas=quotas
+    )
     demand_possible(problem)
     name = chosen(door, planner_name, asked)
     schedule = planner(name, seconds=seconds).plan(problem)
@@ -139,7 +141,9 @@ def check(
         deadline=deadline,
         quotas=quotas,
     )
-    problem = problem_of(door, workflow, cluster, asked, predictor=predictor, deadline=deadline)
+    problem = problem_of(
+        door, workflow, cluster, asked, predictor=predictor, deadline=deadline, quotas=quotas
+    )
     found = read_schedule(schedule)
     broken = violations(found, problem)
     listed = [
@@ -163,6 +167,11 @@ def explain(
     cluster: ClusterFile,
     predictor: PredictorName = None,
     quantile: Quantile = None,
+    aims: Aims = None,
+    max_cost: MaxCost = None,
+    hard_deadlines: HardDeadlines = None,
+    deadline: Deadline = None,
+    quotas: Quotas = None,
     store: StoreUrl = None,
     json: Json = False,
 ) -> None:
@@ -174,8 +183,18 @@ def explain(
     from scheduler.planning.feasibility import violations
 
     door = Door.open(json=json, store=store)
-    asked = objective(quantile, usual=door.settings.objective)
-    problem = problem_of(door, workflow, cluster, asked, predictor=predictor)
+    asked = objective(
+        quantile,
+        usual=door.settings.objective,
+        aims=aims,
+        max_cost=max_cost,
+        hard_deadlines=hard_deadlines,
+        deadline=deadline,
+        quotas=quotas,
+    )
+    problem = problem_of(
+        door, workflow, cluster, asked, predictor=predictor, deadline=deadline, quotas=quotas
+    )
     found = read_schedule(schedule)
     if broken := violations(found, problem):
         raise InvalidInput(

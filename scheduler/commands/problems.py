@@ -1,10 +1,11 @@
 """What the commands for planning share: the problem in the files, and what a schedule comes to."""
 
+from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from scheduler.commands.parts import with_deadline
+from scheduler.commands.parts import demand_owners, with_deadline
 from scheduler.door import Door
 from scheduler.numbers import counted
 from scheduler.planning.measures import Measures
@@ -20,13 +21,18 @@ def problem_of(
     *,
     predictor: str | None = None,
     deadline: float | None = None,
+    quotas: Sequence[str] | None = None,
 ) -> Problem:
-    """The problem of the workflow and the cluster in these files, as the store forecasts it."""
+    """The problem of the workflow and the cluster in these files, as the store forecasts it.
+
+    `quotas` are those that were asked for by a flag: owners without a task are refused.
+    """
     from scheduler.commands.beliefs import choose, sizing
     from scheduler.documents import read_cluster, read_workflow
     from scheduler.sizing import with_allocations
 
     tasks, workers = with_deadline(read_workflow(workflow), deadline), read_cluster(cluster)
+    demand_owners(quotas, tasks)
     with door.store() as store:
         forecast = choose(store, predictor).predict(tasks, workers)
         kinds = {task.kind for task in tasks.tasks}

@@ -18,6 +18,7 @@ from scheduler.commands.parts import (
     Quantile,
     Quotas,
     WorkflowFile,
+    demand_owners,
     executor,
     objective,
     planner,
@@ -61,6 +62,7 @@ def run(
 
     door = Door.open(json=json, store=store, seed=seed)
     tasks, workers = with_deadline(read_workflow(workflow), deadline), read_cluster(cluster)
+    demand_owners(quotas, tasks)
     asked = objective(
         quantile,
         usual=door.settings.objective,

@@ -17,6 +17,7 @@ from functools import cached_property
 
 import numpy as np
 
+from scheduler.numbers import counted
 from scheduler.planning.edits import Edit, World
 from scheduler.planning.flat import Flat
 from scheduler.planning.kernels.scoring import furthest_behind, spent
@@ -51,12 +52,16 @@ class Side:
 
 @dataclass(frozen=True, eq=False)
 class Answer:
-    """Both sides of a question, and the plan that would be made."""
+    """Both sides of a question, and the plan that would be made.
+
+    `unasked` is the plan in force, replanned with nothing asked: the side before.
+    """
 
     edits: tuple[Edit, ...]
     before: Side
     after: Side
     plan: Replanned
+    unasked: Replanned
 
     @property
     def schedule(self) -> Schedule:
@@ -69,7 +74,10 @@ class Answer:
         return self.plan.changes
 
     def sentences(self) -> tuple[str, ...]:
-        """The answer in words: the end, the money, the deadlines, what moves."""
+        """The answer in words: the end, the money, the deadlines, what moves.
+
+        What replanning alone already changes in the plan in force is told last.
+        """
         old, new = self.before, self.after
         asked = " and ".join(each.sentence() for each in self.edits)
         told = [f"If {asked}, the run takes {_against(old.makespan, new.makespan, 's')}."]
@@ -79,8 +87,13 @@ class Answer:
             was, now = old.late.get(task, 0.0), new.late.get(task, 0.0)
             if abs(now - was) > 1e-6:
                 told.append(f"{task} ends {now:.6g} s after its deadline instead of {was:.6g} s.")
-        moved, changed = len(self.plan.moved), len(self.plan.changed)
-        told.append(f"{moved} tasks run on another worker, {changed} at another time or place.")
+        told.append(f"{_moves(self.plan)}.")
+        if self.unasked.changed.size:
+            ends = _against(self.unasked.before.makespan, old.makespan, "s")
+            told.append(
+                "Replanning alone, with nothing asked, already changes the plan in force: the run "
+                f"takes {ends}; {_moves(self.unasked)}. What is asked is set against that."
+            )
         return tuple(told)
 
 
@@ -100,7 +113,7 @@ class WhatIf:
         """What the edits, all together, would change; raises as `Replanner.after`."""
         base = self._base
         plan = replanned(base.world, base.flat, base.after, edits, care=self.care)
-        return Answer(edits, self._before, _side(plan), plan)
+        return Answer(edits, self._before, _side(plan), plan, base)
 
     @cached_property
     def _base(self) -> Replanned:
@@ -111,6 +124,15 @@ class WhatIf:
     @cached_property
     def _before(self) -> Side:
         return _side(self._base)
+
+
+def _moves(plan: Replanned) -> str:
+    moved = len(plan.moved)
+    runs = "runs" if moved == 1 else "run"
+    return (
+        f"{counted(moved, 'task')} {runs} on another worker, {len(plan.changed)} at another time "
+        f"or place"
+    )
 
 
 def _side(plan: Replanned) -> Side:

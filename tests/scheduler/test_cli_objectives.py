@@ -147,6 +147,63 @@ def test_the_front_falls_in_cost_as_it_rises_in_makespan(allot: Answer) -> None:
     assert [cost for _, cost in rows] == sorted((cost for _, cost in rows), reverse=True)
 
 
+@pytest.mark.parametrize("command", ["plan", "run", "check", "pareto", "explain", "what-if"])
+def test_a_quota_for_nobody_is_refused_by_every_command(
+    allot: Answer, tmp_path: Path, command: str
+) -> None:
+    allot("plan", "--output", "plan.json")
+    own = {"check": ("plan.json",), "explain": ("plan.json", "a", "--workflow")}
+    code, found = allot(command, "--quota", "an=1", *own.get(command, ()))
+    assert (code, found["message"][:42]) == (1, "--quota must name an owner of tasks, found")
+
+
+def test_a_plan_under_a_quota_is_explained_by_the_quota(allot: Answer, tmp_path: Path) -> None:
+    wide = {"name": "c", "workers": [{"name": "wide", "cores": 4, "memory": 16 * GB}]}
+    (tmp_path / "cluster.json").write_text(json.dumps(wide))
+    _, plan = allot("plan", "--quota", "ann=1", "--output", "plan.json")
+    last = max(plan["placements"], key=lambda each: each["start"])["task"]
+    code, found = allot("explain", "--quota", "ann=1", "plan.json", last, "--workflow")
+    assert (code, found["wait"]["cause"]) == (0, "pool")
+
+
+def test_a_question_is_answered_under_the_limits_asked_for(allot: Answer) -> None:
+    _, free = allot("what-if", "--memory", "a=1 GiB")
+    _, held = allot("what-if", "--memory", "a=1 GiB", "--quota", "ann=1")
+    assert free["after"]["makespan"] < held["after"]["makespan"]
+    code, found = allot("what-if", "--memory", "a=1 GiB", "--deadline", "60")
+    assert (code, found["error"]) == (1, "Infeasible")
+
+
+def test_a_question_says_what_replanning_alone_already_changes(allot: Answer) -> None:
+    allot("plan", "--quota", "ann=1", "--output", "plan.json")
+    asked = ("what-if", "--memory", "a=1 GiB", "--schedule", "plan.json")
+    _, found = allot(*asked)
+    assert "Replanning alone, with nothing asked, already changes" in found["answer"][-1]
+    _, found = allot(*asked, "--quota", "ann=1")
+    assert found["after"]["makespan"] == found["before"]["makespan"]
+
+
+@pytest.mark.parametrize(
+    ("words", "told"),
+    [
+        (("--memory", "a=inf"), "--memory must be TASK=BYTES"),
+        (("--memory", "a=8 XB"), "--memory must be TASK=BYTES"),
+        (("--memory", "a=0.5"), "--memory must be TASK=BYTES"),
+        (("--priority", f"a=1{'0' * 400}"), "priority must be at most 1e+18"),
+        (("--deadline", "a=soon"), "--deadline must be TASK=SECONDS, or SECONDS for the whole"),
+    ],
+)
+def test_a_question_that_cannot_be_read_is_refused(allot: Answer, words, told: str) -> None:
+    code, found = allot("what-if", *words)
+    assert code == 1
+    assert told in found["message"]
+
+
+def test_a_file_that_is_not_there_is_named_once(allot: Answer) -> None:
+    _, found = allot("plan", "--objective", "nope.json")
+    assert found["message"] == "nope.json does not exist."
+
+
 @pytest.mark.parametrize(
     ("words", "told"),
     [
@@ -155,7 +212,13 @@ def test_the_front_falls_in_cost_as_it_rises_in_makespan(allot: Answer) -> None:
         (("--objective", "cost=-1"), "cost must be greater than or equal to 0"),
         (("--objective", "none.json"), "none.json"),
         (("--quota", "ann"), "--quota must be OWNER=CORES, found 'ann'"),
-        (("--max-cost", "-1"), "budget must be greater than or equal to 0"),
+        (("--max-cost", "-1"), "--max-cost must not be negative, found -1.0"),
+        (("--deadline", "0"), "--deadline must be above zero, found 0.0"),
+        (("--quantile", "2"), "--quantile must lie between 0 and 1, found 2.0"),
+        (("--objective", ""), "--objective must name an aim (makespan, "),
+        (("--objective", "cost,"), "--objective must be AIM=WEIGHT, found ''"),
+        (("--quota", "an=1"), "--quota must name an owner of tasks, found 'an'; owners are: ann."),
+        (("--planner", "search", "--budget", "inf"), "seconds must be finite"),
         (("--planner", "fifo", "--budget", "1"), "The planner 'fifo' has no seconds to set."),
     ],
 )
