@@ -89,7 +89,7 @@ def flatten(problem: "Problem") -> Flat:
     workers = cluster.workers
     before, after = problem.predecessors, problem.successors
     need, limit = _pools(problem)
-    windows = [np.array(each.closed, dtype=np.float64).reshape(-1, 2) for each in workers]
+    windows = [np.array(sorted(each.closed), dtype=np.float64).reshape(-1, 2) for each in workers]
     owner = {name: i for i, name in enumerate(owners(problem.workflow))}
     fixed_worker, fixed = _fixed(problem)
     return Flat(
@@ -119,7 +119,7 @@ def flatten(problem: "Problem") -> Flat:
         latency=float(cluster.latency),
         uniform=not cluster.links,
         closed_start=np.cumsum([0, *(len(each) for each in windows)], dtype=np.int64),
-        closed=np.concatenate([each[np.argsort(each[:, 0])] for each in windows]),
+        closed=np.concatenate(windows),
         fixed_worker=fixed_worker,
         fixed_start=fixed[0],
         fixed_end=fixed[1],
