@@ -10,6 +10,7 @@ from scheduler.planning.problem import Floats
 from scheduler.planning.schedule import Placement
 
 CLOCK = 1e-9  # share of a time below which two moments are the same one
+LEEWAY = 1e-9  # of a worker: cores are added and subtracted as floats
 
 
 @dataclass(frozen=True, eq=False)
@@ -52,7 +53,8 @@ class Timeline:
         """
         start = ready
         ends = np.append(self.times[1:], np.inf)
-        short = (self.cores < cores - 1e-9) | (self.memory < memory)
+        least = cores - LEEWAY * self.cores[-1]  # in the end the worker is idle
+        short = (self.cores < least) | (self.memory < memory)
         for row in np.flatnonzero(short & (ends > ready)):
             if self.times[row] >= (start + duration) * (1 - CLOCK):
                 break

@@ -11,7 +11,7 @@ from scheduler.planning.kernels.repair import repaired, starts_there
 from scheduler.planning.planned import Planned
 from scheduler.planning.problem import Problem
 from scheduler.planning.schedule import Placement, Schedule
-from scheduler.planning.timeline import Timeline
+from scheduler.planning.timeline import LEEWAY, Timeline
 
 PLENTY = 1e18  # more of anything than any task needs
 
@@ -159,7 +159,8 @@ class View:
         if shared and self._sooner(limit=np.full_like(self.flat.limit, PLENTY)):
             return Wait(Cause.POOL, shared, 0.0, earliest)
         cores, _ = self.timeline.free_at(earliest - SAME)
-        cause = Cause.CORES if cores < self.here.allocation.cores - 1e-9 else Cause.MEMORY
+        least = self.here.allocation.cores - LEEWAY * self.flat.worker_cores[self.column]
+        cause = Cause.CORES if cores < least else Cause.MEMORY
         return Wait(cause, there or shared, 0.0, earliest)
 
     def _sooner(self, **changes: object) -> bool:

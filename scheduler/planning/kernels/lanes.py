@@ -15,7 +15,7 @@ from scheduler.planning.kernels.compiling import compiled
 TIME, FREE, ROOM = 0, 1, 2
 FIRST, COUNT, WIDTH = 0, 1, 2
 NARROW = 16  # rows for which a lane has a place at first
-LEEWAY = 1e-9  # cores are added and subtracted as floats
+LEEWAY = 1e-10  # of a lane: amounts are added and subtracted as floats
 FOREVER = 1e17  # seconds: what starts after that never starts
 
 
@@ -108,8 +108,9 @@ def first_fit(
     """The first moment from `ready` on at which one lane has so much for so long, or infinity."""
     row, start = row_at(slot, place, lane, ready), ready
     last = place[lane, FIRST] + place[lane, COUNT] - 1
+    least = amount - LEEWAY * slot[last, FREE]  # in the end the lane is idle
     while start < useless and start < FOREVER:
-        if slot[row, FREE] + LEEWAY < amount or slot[row, ROOM] < memory:
+        if slot[row, FREE] < least or slot[row, ROOM] < memory:
             if row == last:
                 return np.inf
             row += 1

@@ -15,7 +15,7 @@ from scheduler.planning.kernels.pools import idle_pools, pool_fit, pool_reserve
 
 TIME, CORES, MEMORY = 0, 1, 2
 CLOCK = 1e-14  # share of a time that adding may lose
-LEEWAY = 1e-9  # cores are added and subtracted as floats
+LEEWAY = 1e-10  # of a worker: cores are added and subtracted as floats
 
 
 @compiled
@@ -46,7 +46,7 @@ def one_at_a_time(flat: Flat) -> bool:
         for p in range(flat.limit.size):
             if flat.need[t, p] > 0:
                 return False
-    return bool(2 * least > flat.worker_cores.max() + LEEWAY)
+    return bool(2 * least > flat.worker_cores.max() * (1 + LEEWAY))
 
 
 @compiled_without_nan
@@ -208,8 +208,9 @@ def earliest_fit(
     Infinite when that is not before `useless`, or never.
     """
     row, start = _row_at(profile, rows, ready), ready
+    least = cores - LEEWAY * profile[rows - 1, CORES]  # in the end the worker is idle
     while start < useless:
-        if profile[row, CORES] + LEEWAY < cores or profile[row, MEMORY] < memory:
+        if profile[row, CORES] < least or profile[row, MEMORY] < memory:
             row += 1
             if row == rows:
                 return np.inf

@@ -15,7 +15,7 @@ from scheduler.planning.kernels.compiling import compiled
 
 WAITING, READY, RUNNING, OVER = 0, 1, 2, 3
 CLOCK = 1e-9  # share of a time below which two moments are the same one
-LEEWAY = 1e-9  # cores are added and subtracted as floats
+LEEWAY = 1e-9  # share of a limit: amounts are added and subtracted as floats
 DEATH = 0.5  # share of the duration after which an attempt over its memory dies
 
 
@@ -83,7 +83,8 @@ def replay(
         if by_worker > 0:
             for w in range(m):
                 of_worker[w] = np.sqrt(by_worker) * rng.standard_normal()
-        free_cores[:], free_memory[:], left[:] = flat.worker_cores, flat.worker_memory, flat.limit
+        free_cores[:], left[:] = flat.worker_cores * (1 + LEEWAY), flat.limit * (1 + LEEWAY)
+        free_memory[:] = flat.worker_memory
         phase[:], tried[:], ready[:], held[:] = WAITING, 0, 0, np.inf
         head[:m], head[m] = first[:m], 0
         size, open_tasks = 0, 0
@@ -186,12 +187,12 @@ def replay(
                             continue
                     k = min(tried[t], rooms - 1)
                     bytes_held = min(room[t, k], flat.worker_memory[w])
-                    if cores[t] > free_cores[w] + LEEWAY or bytes_held > free_memory[w]:
+                    if cores[t] > free_cores[w] or bytes_held > free_memory[w]:
                         stopped[w] = True
                         continue
                     lacks = False
                     for p in range(pools):
-                        if need[t, p] > 0 and (claimed[p] or need[t, p] > left[p] + LEEWAY):
+                        if need[t, p] > 0 and (claimed[p] or need[t, p] > left[p]):
                             lacks = True
                     if lacks:
                         for p in range(pools):
@@ -212,7 +213,7 @@ def replay(
                             again = min(again, lapse)
                             together += cores[o]
                             beside += room[o, 0]
-                            if together > free_cores[w] + LEEWAY or beside > free_memory[w]:
+                            if together > free_cores[w] or beside > free_memory[w]:
                                 crowded = True
                                 break
                         for p in range(pools):
@@ -229,7 +230,7 @@ def replay(
                                 if lapse > now:
                                     again = min(again, lapse)
                                     amount += need[o, p]
-                            crowded = amount > left[p] + LEEWAY
+                            crowded = amount > left[p]
                         if crowded:
                             held[w] = min(held[w], again)
                             continue

@@ -13,7 +13,7 @@ import numpy as np
 from scheduler.planning.flat import Floats, Ints
 from scheduler.planning.kernels.compiling import compiled
 
-LEEWAY = 1e-9  # amounts are added and subtracted as floats
+LEEWAY = 1e-10  # of all that there is: amounts are added and subtracted as floats
 
 
 class Serial(NamedTuple):
@@ -300,7 +300,8 @@ def _fit(
     while row < rows:
         short = False
         for r in range(free.shape[1]):
-            if free[row, r] + LEEWAY < take[r]:
+            # in the end all is free
+            if free[row, r] + LEEWAY * free[rows - 1, r] < take[r]:
                 short = True
         row += 1
         if short:
