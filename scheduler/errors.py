@@ -16,8 +16,6 @@ Every message names the thing, the rule and the value found; the facts are attri
 
 from collections.abc import Sequence
 
-from scheduler.numbers import counted
-
 _NAMED = 3  # reasons that a message tells before it counts the rest
 
 
@@ -64,7 +62,7 @@ class Infeasible(AllotError):
         more = len(reasons) - _NAMED
         told = [
             *reasons[:_NAMED],
-            *([f"and {counted(more, 'more reason')}"] if more > 0 else []),
+            *([f"and {more} more reason{'s' if more > 1 else ''}"] if more > 0 else []),
         ]
         super().__init__("; ".join(told))
         self.reasons = tuple(reasons)
