@@ -16,11 +16,15 @@ $(VENV)/bin/python:
 $(VENV)/.demo-ready: pyproject.toml | $(VENV)/bin/python
 	@echo "Installing into $(VENV): about 2 GB, two to five minutes."
 	$(PIP) -e .
+	@echo "Compiling what plans: about a minute."
+	$(BIN)/python -m scheduler.commands.compiling
 	@touch $@
 
 $(VENV)/.test-ready: pyproject.toml | $(VENV)/bin/python
 	@echo "Installing into $(VENV): about 2 GB, two to six minutes."
 	$(PIP) -e '.[dev]'
+	@echo "Compiling what plans: about a minute."
+	$(BIN)/python -m scheduler.commands.compiling
 	@touch $@ $(VENV)/.demo-ready
 
 demo: $(VENV)/.demo-ready ## Do real work, learn from it, plan, run the plan, open the dashboard
