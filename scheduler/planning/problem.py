@@ -61,6 +61,7 @@ class Problem:
                 f"of its cluster, found one for {len(self.forecast.tasks)} tasks and "
                 f"{len(self.forecast.workers)} workers."
             )
+        self._check_history()
         free = [task for task in self.workflow.tasks if task.id not in self.fixed]
         able = np.asarray(self.alike.eligible.any(axis=1))[self.alike.row].tolist()
         whys = [self._why_stuck(task) for task in free if not able[self.workflow.index[task.id]]]
@@ -160,6 +161,21 @@ class Problem:
         start = np.zeros(len(self.workflow) + 1, dtype=np.int64)
         np.cumsum(np.bincount(own, minlength=len(self.workflow)), out=start[1:])
         return Edges(start, other[rows], self.workflow.bytes[rows])
+
+    def _check_history(self) -> None:
+        if not 0 <= self.now < np.inf:
+            raise InvalidInput(f"Problem: now must be 0 or more seconds, found {self.now!r}.")
+        for task, placed in self.fixed.items():
+            if task not in self.workflow.index or placed.worker not in self.cluster.index:
+                raise InvalidInput(
+                    f"Problem: what has happened must name its tasks and workers, found {task!r} "
+                    f"on {placed.worker!r}."
+                )
+            if placed.task != task:
+                raise InvalidInput(
+                    f"Problem: what has happened to {task!r} must be a placement of it, found one "
+                    f"of {placed.task!r}."
+                )
 
     def _why_stuck(self, task: Task) -> str:
         row = self.alike.row[self.workflow.index[task.id]]

@@ -4,10 +4,11 @@ import numpy as np
 import pytest
 from worlds import GB, certain, planned_by, problem_of
 
-from scheduler.cluster import Cluster, Worker
+from scheduler.cluster import Allocation, Cluster, Worker
 from scheduler.errors import Infeasible, InvalidInput
 from scheduler.planning.objective import Objective
 from scheduler.planning.problem import Problem
+from scheduler.planning.schedule import Placement
 from scheduler.workflow import Task, Workflow
 
 
@@ -75,3 +76,19 @@ def test_edges_lie_in_rows_of_their_own_task() -> None:
     assert (into.task.tolist(), into.bytes.tolist()) == ([0, 0, 1], [5.0, 7.0, 6.0])
     assert out.start.tolist() == [0, 2, 3, 3]
     assert (out.task.tolist(), out.bytes.tolist()) == ([2, 1, 2], [7.0, 5.0, 6.0])
+
+
+@pytest.mark.parametrize("now", [-1.0, np.nan, np.inf])
+def test_a_moment_that_cannot_be_now_is_refused(now: float) -> None:
+    with pytest.raises(InvalidInput, match=r"now must be 0 or more seconds, found"):
+        replace(problem_of([[1.0]]), now=now)
+
+
+@pytest.mark.parametrize(
+    ("task", "of", "worker"), [("t9", "t9", "w1"), ("t1", "t1", "w9"), ("t1", "t2", "w1")]
+)
+def test_a_past_of_other_tasks_or_workers_is_refused(task: str, of: str, worker: str) -> None:
+    problem = problem_of([[1.0], [1.0]])
+    happened = {task: Placement(of, worker, 0.0, 1.0, Allocation(1.0, GB))}
+    with pytest.raises(InvalidInput, match="what has happened"):
+        replace(problem, fixed=happened, now=1.0)
