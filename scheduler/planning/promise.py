@@ -77,7 +77,8 @@ def promise(
     """
     _check(samples, levels, by_kind, by_worker)
     plan = _plan(problem, schedule)
-    start, end = replay(plan, problem.flat, float(by_kind), float(by_worker), rng, samples)
+    shares, later = (float(by_kind), float(by_worker)), rng.spawn(1)[0]
+    start, end = replay(plan, problem.flat, *shares, rng, later, samples)
     tasks = problem.workflow.tasks
     due = {row: task.deadline for row, task in enumerate(tasks) if task.deadline is not None}
     makespans = np.sort(end.max(axis=1))

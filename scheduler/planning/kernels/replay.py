@@ -50,12 +50,20 @@ class Plan(NamedTuple):
 
 @compiled
 def replay(
-    plan: Plan, flat: Flat, by_kind: float, by_worker: float, rng: Generator, samples: int
+    plan: Plan,
+    flat: Flat,
+    by_kind: float,
+    by_worker: float,
+    rng: Generator,
+    later: Generator,
+    samples: int,
 ) -> tuple[Floats, Floats]:
     """Start of the last attempt and end of each task, infinite where it was given up.
 
     `by_kind` and `by_worker` are the shares of the variance that tasks of a kind, and tasks on a
-    worker, have in common. Shape: samples x n each.
+    worker, have in common. What befalls the first attempts is drawn from `rng` task by task, not in
+    the order of the plan, and what befalls later ones from `later`: so plans of one problem meet
+    the same fate in each sample, and differ by what they are. Shape: samples x n each.
 
     One long function: handing the tuples on to smaller ones would cost more than the work.
     """
@@ -76,6 +84,7 @@ def replay(
     ready, held, head = np.zeros(m, np.int64), np.zeros(m), np.zeros(m + 1, np.int64)
     news = np.zeros(m, np.bool_)
     times, events = np.zeros(2 * n + 2), np.zeros(2 * n + 2, np.int64)  # a heap of what comes
+    score, luck, thirst = np.zeros(n), np.zeros(n), np.zeros(n)  # of the attempt that comes
     for s in range(samples):
         if by_kind > 0:
             for k in range(of_kind.size):
@@ -111,6 +120,8 @@ def replay(
                 lasts = _longer_than(plan.gone[t], usual[t], spread[t], levels, rng)
                 size = _push(times, events, size, max(flat.now, start[s, t] + lasts), t)
         for t in range(n):
+            if phase[t] == WAITING:
+                score[t], luck[t], thirst[t] = rng.standard_normal(), rng.random(), rng.random()
             if phase[t] == WAITING and waits[t] == 0:
                 size = _push(times, events, size, arrival[t], n + t)
         while True:
@@ -149,6 +160,8 @@ def replay(
                             size = _push(times, events, size, arrival[o], n + o)
                 elif tried[t] < plan.attempts[t]:
                     phase[t] = READY
+                    score[t] = later.standard_normal()
+                    luck[t], thirst[t] = later.random(), later.random()
                     ready[w] += 1
                     open_tasks += 1
                     head[w], head[m] = first[w], 0
@@ -243,10 +256,10 @@ def replay(
                     free_memory[w] -= bytes_held
                     for p in range(pools):
                         left[p] -= need[t, p]
-                    score = of_kind[plan.kind[t]] + of_worker[w] + own * rng.standard_normal()
-                    lasts = usual[t] * np.exp(_bend(spread[t], levels, score))
-                    well[t] = plan.failure[t] == 0 or rng.random() >= plan.failure[t]
-                    if plan.short[t, k] > 0 and rng.random() < plan.short[t, k]:
+                    shift = of_kind[plan.kind[t]] + of_worker[w] + own * score[t]
+                    lasts = usual[t] * np.exp(_bend(spread[t], levels, shift))
+                    well[t] = luck[t] >= plan.failure[t]
+                    if thirst[t] < plan.short[t, k]:
                         lasts, well[t] = lasts * DEATH, False
                     elif lasts > plan.limit[t]:
                         lasts, well[t] = plan.limit[t], False
