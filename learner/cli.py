@@ -67,6 +67,13 @@ def train(
             "Most need the extra balance."
         ),
     ] = "static",
+    method: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="A further way of learning, again for each, with options as NAME:OPTION=NUMBER; "
+            "docs/operating.md lists them."
+        ),
+    ] = None,
     refit: Annotated[
         bool, typer.Option(help="After judging, fit what serves on all records, the newest too.")
     ] = True,
@@ -92,6 +99,7 @@ def train(
     """Train on the store's records, choose an arm for each target, promote it if it is better."""
     import time
 
+    from learner.methods import asked
     from learner.text import descriptions_of
     from learner.training import on_ray
     from learner.training.settings import TrainingSettings
@@ -103,6 +111,7 @@ def train(
         epochs=epochs,
         refit=refit,
         weighting=weighting,
+        methods=asked(method or []),
         known_beforehand=tuple(known or ()),
         text=text,
         described=descriptions_of(descriptions) if descriptions else {},

@@ -57,6 +57,7 @@ class Lineup:
         learn: Learn = fit,
         like: Self | None = None,
         names: Collection[str] = SIMPLEST_FIRST,
+        champion: Learned | None = None,
     ) -> Self:
         """Fits the arms on the training rows, LightGBM only where it is installed, and a network
         without offsets only where labels are scarce. The mixture only where the log names subjects.
@@ -92,7 +93,9 @@ class Lineup:
         if like is not None and NetworkArm.name not in names:
             return cls(examples, offsets, like.network, others)
         guide = like.network if like else None
-        network = NetworkArm.fit(examples, offsets, settings, learn=learn, like=guide)
+        network = NetworkArm.fit(
+            examples, offsets, settings, learn=learn, like=guide, champion=champion
+        )
         return cls(examples, offsets, network, others)
 
     def learned(self, serves: Serves) -> Learned:

@@ -30,19 +30,30 @@ class Made:
     choice: Choice
 
 
+@dataclass(frozen=True, eq=False)
+class Former:
+    """Who serves now: the fit that is used, and the one that has not seen its test rows."""
+
+    used: Learned
+    judged: Learned
+
+
 def make(
     examples: Examples,
     settings: TrainingSettings,
     *,
     learn: Learn = fit,
+    former: Former | None = None,
     on_progress: Watch = lambda _: None,
 ) -> Made:
     """Fits all arms, chooses among them by target, calibrates, and fits again on all rows.
 
     What is used is corrected by what was held out from the fits before it, test rows included:
-    it saw them, but those who predicted them had not.
+    it saw them, but those who predicted them had not. Methods may begin with what the `former`
+    knows; what is judged begins with the fit that has not seen the newest rows.
     """
-    lineup = Lineup.fit(examples, settings, learn=learn)
+    judged_before, used_before = (former.judged, former.used) if former else (None, None)
+    lineup = Lineup.fit(examples, settings, learn=learn, champion=judged_before)
     with threads(settings.threads):
         on_progress(Progress("choosing and calibrating"))
         choice = Choice.of(lineup)
@@ -54,7 +65,13 @@ def make(
             on_progress(Progress("fitting on all records"))
             held.note(plain, examples, examples.split.test)
             everything = _all_of(examples, settings)
-            again = Lineup.fit(everything, settings, like=lineup, names=set(choice.serves.values()))
+            again = Lineup.fit(
+                everything,
+                settings,
+                like=lineup,
+                names=set(choice.serves.values()),
+                champion=used_before,
+            )
             used = held.calibrate(again.learned(choice.serves), everything)
         used = replace(used, neighbours=_neighbours(everything, used, settings))
     on_progress(Progress("judging"))

@@ -1,9 +1,9 @@
 """The network as an arm: all its targets are learned together."""
 
 import json
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import replace
-from typing import Any, Self
+from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 import torch
@@ -12,6 +12,8 @@ from numpy.typing import NDArray
 from learner.arms.base import Arm, Arrays, Floats
 from learner.examples import Examples
 from learner.features import Inputs
+from learner.methods import method_named
+from learner.methods.base import Scene, Steering
 from learner.networks.network import Network, Plan, Rows
 from learner.offsets import Offsets
 from learner.targets import target_named
@@ -19,8 +21,11 @@ from learner.training.fit import Fitted, fit
 from learner.training.lesson import Lesson, lessons_of, measured_along
 from learner.training.settings import TrainingSettings
 
+if TYPE_CHECKING:
+    from learner.learned import Learned
+
 CHUNK = 16_384  # rows in one pass, to bound memory
-Learn = Callable[[Plan, Mapping[str, Lesson], TrainingSettings], Fitted]
+Learn = Callable[[Plan, Mapping[str, Lesson], TrainingSettings, Sequence[Steering]], Fitted]
 
 
 class NetworkArm(Arm):
@@ -40,10 +45,12 @@ class NetworkArm(Arm):
         *,
         learn: Learn = fit,
         like: Self | None = None,
+        champion: "Learned | None" = None,
     ) -> Self:
         """Trains on the training rows until the validation rows say that it is enough.
 
-        With `like`, for as many epochs as were best for that one. `learn` is the loop.
+        With `like`, for as many epochs as were best for that one. `learn` is the loop. Methods may
+        begin with what the `champion` knows.
         """
         if like is not None:
             settings = replace(settings, epochs=like.epochs, patience=like.epochs)
@@ -52,7 +59,9 @@ class NetworkArm(Arm):
         wide = {name: target_named(name).outputs for name in along}
         plan = replace(plan, targets={**plan.targets, **wide})
         lessons = lessons_of(examples, offsets, seed=settings.seed, along=along)
-        found = learn(plan, lessons, settings)
+        scene = Scene(plan, examples, offsets, lessons, settings, champion)
+        asked = [method_named(*each) for each in settings.methods.items()]
+        found = learn(plan, lessons, settings, [each.steering(scene) for each in asked])
         network = Network(plan)
         network.load_state_dict(dict(found.weights))
         return cls(network, found.epoch + 1 if like is None else like.epochs)

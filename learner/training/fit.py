@@ -8,6 +8,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from learner.methods.base import Steering
 from learner.networks.network import Network, Plan, Rows
 from learner.targets import target_named, targets
 from learner.training.checkpoints import Checkpoints, restore, state_of
@@ -54,6 +55,7 @@ def fit(
     plan: Plan,
     lessons: Mapping[str, Lesson],
     settings: TrainingSettings,
+    steering: Sequence[Steering] = (),
     *,
     report: Report = lambda _: None,
     team: Team | None = None,
@@ -63,24 +65,20 @@ def fit(
 
     Losses are means over what was observed in the whole batch, so the number of processes that
     share a batch changes nothing. With `checkpoints` it goes on after the latest one, and ends as
-    it would have without the cut, to the last bit where as many processes train. Raises AllotError
-    when the losses stop being numbers.
+    it would have without the cut, to the last bit where as many processes train. `steering` is what
+    methods do in the loop, one after the other. Raises AllotError when the losses stop being
+    numbers.
     """
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(settings.seed)
-        return _fit(plan, lessons, settings, report, team or Team(), checkpoints)
+        course = _Course(plan, lessons["train"], settings, team or Team(), steering)
+        return _fit(course, lessons["validation"], report, checkpoints)
 
 
 def _fit(
-    plan: Plan,
-    lessons: Mapping[str, Lesson],
-    settings: TrainingSettings,
-    report: Report,
-    team: Team,
-    checkpoints: Checkpoints | None,
+    course: "_Course", validation: Lesson, report: Report, checkpoints: Checkpoints | None
 ) -> Fitted:
-    course = _Course(plan, lessons["train"], settings, team)
-    whole = lessons["validation"].whole()
+    settings, whole = course.settings, validation.whole()
     way = _Way.begun(course, checkpoints)
     while not way.over(settings):
         trained, checked = course.learn(way.epoch), course.check(whole)
@@ -153,10 +151,13 @@ class _Course:
     lesson: Lesson
     settings: TrainingSettings
     team: Team
+    steering: Sequence[Steering] = ()
     network: Network = field(init=False)
 
     def __post_init__(self) -> None:
         self.network = Network(self.plan)
+        for each in self.steering:
+            each.begin(self.network)
         self.meeting = Meeting(self.network.sharing, self.team.together)
         self.worker = self.team.wrapped(self.network)
         self.taught = self.lesson.taught
@@ -169,13 +170,12 @@ class _Course:
         self.agreement: dict[tuple[str, str], float] = {}
         self.told: list[Tensor] = []
         self.size = self.settings.batch_of(len(self.lesson))
-        steps = self.settings.epochs * -(-len(self.lesson) // self.size)
+        self.steps = self.settings.epochs * -(-len(self.lesson) // self.size)
         rate = self.settings.rate
-        self.optimiser = torch.optim.AdamW(
-            self.network.parameters(), lr=rate, weight_decay=self.settings.decay
-        )
+        learning = [each for each in self.network.parameters() if each.requires_grad]
+        self.optimiser = torch.optim.AdamW(learning, lr=rate, weight_decay=self.settings.decay)
         self.schedule = torch.optim.lr_scheduler.OneCycleLR(
-            self.optimiser, rate, total_steps=max(steps + 1, SHORTEST), pct_start=RISE
+            self.optimiser, rate, total_steps=max(self.steps + 1, SHORTEST), pct_start=RISE
         )
 
     def learn(self, epoch: int) -> dict[str, float]:
@@ -247,7 +247,8 @@ class _Course:
         mine = losses(self.worker, batch)
         shared = self._whole(mine)
         weight = self._balance(mine, shared) if self.taught else {}
-        total = torch.stack([weight.get(name, 1.0) * loss for name, loss in mine.items()]).sum()
+        steered = self._steered(batch, mine)
+        total = torch.stack([weight.get(name, 1.0) * each for name, each in steered.items()]).sum()
         self.optimiser.zero_grad()
         total = total * self.team.size + self.network.penalty(batch.rows)
         total.backward()  # type: ignore[no-untyped-call]
@@ -257,6 +258,13 @@ class _Course:
         if self.taught:
             self.weighting.after(lambda: self._again(batch))
         return shared
+
+    def _steered(self, batch: Batch, plain: Mapping[str, Tensor]) -> Mapping[str, Tensor]:
+        """What methods would have minimised instead; they see the network without its wrapping."""
+        progress = self.schedule.last_epoch / max(self.steps, 1)
+        for each in self.steering:
+            plain = each.losses(self.network, batch, plain, progress)
+        return plain
 
     def _balance(
         self, mine: Mapping[str, Tensor], shared: Mapping[str, Tensor]
@@ -283,7 +291,7 @@ class _Course:
         return torch.stack([shared[name] for name in self.taught])
 
 
-def losses(network: nn.Module, batch: Batch) -> dict[str, Tensor]:
+def losses(network: nn.Module, batch: Batch) -> Mapping[str, Tensor]:
     """Each target's share in the mean loss of the whole batch."""
     said = network(batch.rows, batch.workers)
     found = {}

@@ -31,7 +31,8 @@ class Batch:
 
     Shape: workers: choices x w, places of the workers that might do each piece of work.
 
-    `truth`, `at_least`, `offset` and `weight` are by target, in the units of the heads.
+    `truth`, `at_least`, `offset` and `weight` are by target, in the units of the heads. `places`
+    says where in the lesson the `attempts` and the `choices` of this share stand.
     """
 
     rows: Rows
@@ -42,6 +43,7 @@ class Batch:
     offset: Mapping[str, Tensor]
     weight: Mapping[str, Tensor]
     counts: Mapping[str, float]
+    places: Mapping[str, Tensor]
 
 
 @dataclass(frozen=True, eq=False)
@@ -171,7 +173,7 @@ class Lesson:
         together = zip(attempts, self.works.take(share["choices"]), strict=True)
         both = Rows(*(torch.cat(each) for each in together))
         workers, size = self.workers[share["choices"]], len(attempts.kind)
-        return Batch(both, size, workers, truth, at_least, offset, weight, counts)
+        return Batch(both, size, workers, truth, at_least, offset, weight, counts, share)
 
     def _telling(self, target: Target, rows: Tensor) -> Tensor:
         """Which rows say something of a target: what it was, or that it was more than a bound."""

@@ -1,11 +1,12 @@
 """Training on Ray, from the records of a store to a registered version."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from learner.arms.boosted import MISSING, installed
 from learner.examples import Examples
 from learner.learned import Learned
-from learner.making import Made, make
+from learner.making import Former, Made, make
+from learner.methods.base import Steering
 from learner.metrics import evaluate
 from learner.networks.network import Plan
 from learner.promotion import decide
@@ -112,12 +113,18 @@ def _trained(
     clock: Clock,
     on_progress: Watch,
 ) -> ModelVersion:
-    def learn(plan: Plan, lessons: Mapping[str, Lesson], settings: TrainingSettings) -> Fitted:
+    def learn(
+        plan: Plan,
+        lessons: Mapping[str, Lesson],
+        settings: TrainingSettings,
+        steering: Sequence[Steering],
+    ) -> Fitted:
         on_progress(Progress("starting workers", epochs=settings.epochs))
         return fit_on_ray(
             plan,
             lessons,
             settings,
+            steering,
             workers=workers,
             address=address,
             store=store,
@@ -127,8 +134,20 @@ def _trained(
 
     on_progress(Progress("fitting offsets"))
     with watching(store, training, settings.epochs, clock, on_progress):
-        made = make(examples, settings, learn=learn, on_progress=on_progress)
+        former = _former(store) if settings.methods else None
+        made = make(examples, settings, learn=learn, former=former, on_progress=on_progress)
     return _register(store, made, settings, training, clock)
+
+
+def _former(store: Store) -> Former | None:
+    """The champion, from which methods may begin; None without one whose files can be trusted."""
+    if "champion" not in store.aliases():
+        return None
+    registry, champion = Registry(store.folder), store.version("champion")
+    try:
+        return Former(registry.load(champion), registry.load(champion, judged=True))
+    except (CorruptVersion, NotFound):
+        return None  # a method that cannot do without says so
 
 
 def _register(

@@ -19,6 +19,7 @@ from ray.train import FailureConfig, RunConfig, ScalingConfig, UserCallback
 from ray.train.torch import TorchTrainer, prepare_model
 from torch import Tensor
 
+from learner.methods.base import Steering
 from learner.networks.network import Plan
 from learner.training.checkpoints import Checkpoints, fingerprint
 from learner.training.fit import Fitted, Team, fit
@@ -42,6 +43,7 @@ def fit_on_ray(
     plan: Plan,
     lessons: Mapping[str, Lesson],
     settings: TrainingSettings,
+    steering: Sequence[Steering] = (),
     *,
     workers: int | tuple[int, int],
     address: str,
@@ -65,8 +67,9 @@ def fit_on_ray(
         "plan": plan,
         "lessons": dict(lessons),
         "settings": settings,
+        "steering": list(steering),
         "tell": None,
-        "checkpoints": Checkpoints(kept, about_of(plan, lessons, settings)),
+        "checkpoints": Checkpoints(kept, about_of(plan, lessons, settings, steering)),
     }
     if workers == 0:
         config["tell"] = partial(_keep, store, training, clock)
@@ -130,6 +133,7 @@ def learn_on_worker(config: dict[str, Any]) -> Fitted | None:
             config["plan"],
             config["lessons"],
             config["settings"],
+            config["steering"],
             report=report,
             team=team,
             checkpoints=config["checkpoints"],
@@ -179,10 +183,16 @@ def _everybodys(values: Tensor) -> list[Tensor]:
     return found
 
 
-def about_of(plan: Plan, lessons: Mapping[str, Lesson], settings: TrainingSettings) -> str:
+def about_of(
+    plan: Plan,
+    lessons: Mapping[str, Lesson],
+    settings: TrainingSettings,
+    steering: Sequence[Steering] = (),
+) -> str:
     """What a checkpoint has to be about so that a training may go on from it."""
     parts = [vars(lessons[name]) for name in sorted(lessons)]
-    return fingerprint(plan.as_plain(), settings.as_plain(), parts)
+    told = [each.told() for each in steering]
+    return fingerprint(plan.as_plain(), settings.as_plain(), parts, told)
 
 
 @contextmanager

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, fields
 from typing import Any
 
+from learner.methods import method_named
 from learner.networks.base import Shape
 from learner.networks.network import sharing_named
 from learner.targets import targets
@@ -28,7 +29,8 @@ class TrainingSettings:
     `text` reads names of kinds, so that new ones borrow from those alike: `grams`, `transformer`
     (the extra `text`), or a local folder with a transformer; `described` are commands or
     descriptions by kind, of kinds that are still to come too.
-    With `auxiliary` the network also learns what logs measure but no forecast holds.
+    With `auxiliary` the network also learns what logs measure but no forecast holds. `methods` are
+    further ways of learning, by name, with their options.
 
     `folds` is how many times the chosen arms are fitted again, each time without a part of the
     training rows, to calibrate on what they then say of that part; 0 calibrates on the validation
@@ -55,6 +57,7 @@ class TrainingSettings:
     auxiliary: bool = False
     text: str = GRAMS
     described: Mapping[str, str] = field(default_factory=dict)
+    methods: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         sharing_named(self.sharing)
@@ -66,6 +69,8 @@ class TrainingSettings:
             )
         weighting_named(self.weighting, tuple(targets()))
         self._check_loss_weights()
+        for name, options in self.methods.items():
+            method_named(name, options)
         for name in ("epochs", "patience", "threads"):
             at_least_one(getattr(self, name), name, InvalidInput)
         if self.folds < 0:
