@@ -52,8 +52,6 @@ class NetworkArm(Arm):
         With `like`, for as many epochs as were best for that one. `learn` is the loop. Methods may
         begin with what the `champion` knows.
         """
-        if like is not None:
-            settings = replace(settings, epochs=like.epochs, patience=like.epochs)
         plan = Plan.over(examples.columns, settings.sharing, settings.shape)
         along = measured_along(examples) if settings.auxiliary else {}
         wide = {name: target_named(name).outputs for name in along}
@@ -61,7 +59,13 @@ class NetworkArm(Arm):
         lessons = lessons_of(examples, offsets, seed=settings.seed, along=along)
         scene = Scene(plan, examples, offsets, lessons, settings, champion)
         asked = [method_named(*each) for each in settings.methods.items()]
-        found = learn(plan, lessons, settings, [each.steering(scene) for each in asked])
+        for method in asked:
+            scene = method.prepared(scene)
+        if like is not None:
+            as_long = replace(scene.settings, epochs=like.epochs, patience=like.epochs)
+            scene = replace(scene, settings=as_long)
+        steering = [method.steering(scene) for method in asked]
+        found = learn(plan, scene.lessons, scene.settings, steering)
         network = Network(plan)
         network.load_state_dict(dict(found.weights))
         return cls(network, found.epoch + 1 if like is None else like.epochs)

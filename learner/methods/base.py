@@ -61,6 +61,13 @@ class Steering:
 class Method(ABC):
     """One way of learning; a frozen dataclass whose fields are its options."""
 
+    def prepared(self, scene: Scene) -> Scene:
+        """The scene with other lessons or settings, where it takes other rows or epochs to learn.
+
+        Methods are asked one after the other, before the first of them steers.
+        """
+        return scene
+
     @abstractmethod
     def steering(self, scene: Scene) -> Steering:
         """What it does in this training; raises InvalidInput where it cannot be used there."""

@@ -107,6 +107,19 @@ class Lesson:
     def __len__(self) -> int:
         return len(self.attempts.kind)
 
+    def take(self, rows: Tensor, choices: Tensor) -> "Lesson":
+        """The lesson of some of the attempts and some of the choices."""
+        mine = {n: choices if target_named(n).sees == "choices" else rows for n in self.truth}
+        return Lesson(
+            attempts=self.attempts.take(rows),
+            works=self.works.take(choices),
+            workers=self.workers[choices],
+            truth={n: each[mine[n]] for n, each in self.truth.items()},
+            at_least={n: each[mine[n]] for n, each in self.at_least.items()},
+            offset={n: each[:, mine[n]] for n, each in self.offset.items()},
+            weight={n: each[mine[n]] for n, each in self.weight.items()},
+        )
+
     @property
     def taught(self) -> tuple[str, ...]:
         """The targets of which the rows say something."""
