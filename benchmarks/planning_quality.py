@@ -1,32 +1,26 @@
 """How good plans are where workers run one task at a time: the search beside all of SAGA."""
 
-import gzip
-import json
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
 from benchmarks.base import Benchmark, Found, Goal
+from benchmarks.quality.problems import CCRS, logged, ours
+from benchmarks.quality.theirs import theirs
 from benchmarks.rivals.saga_asked import INTERPRETER, Answer, Saga
-from scheduler.logs.wfformat import workflow_of
 from scheduler.planning.feasibility import violations
 from scheduler.planning.planners.base import Planner
 from scheduler.planning.planners.heft import Heft
 from scheduler.planning.planners.portfolio import Portfolio
 from scheduler.planning.planners.search import Search
 from scheduler.planning.problem import Problem
-from scheduler.workloads.graphs import FAMILIES, instance, joined, unlike_workers
+from scheduler.workloads.graphs import instance
 
-CCRS = (0.1, 1.0, 5.0, 10.0)
-SIZES = ((60, 4), (100, 8), (150, 16), (240, 32))
-WIDE = ("layered", "cholesky", "fft", "montage")  # also on 64 workers
 LARGE = (("layered", 1.0), ("layered", 5.0), ("cholesky", 1.0), ("montage", 1.0), ("ligo", 1.0),
          ("epigenomics", 2.0))  # fmt: skip
-APPLICATIONS = ("1000genome", "epigenomics", "montage", "seismology", "srasearch", "blast")
-RUNTIMES = 0.1  # seconds: what the logs round to zero
 SECONDS, LARGE_SECONDS, LIMIT = 1.0, 5.0, 5.0
 NEVER_DONE = ("GDL",)  # its plans are 6 to 50 times as long, at many times the time
 
@@ -53,8 +47,9 @@ class PlanningQuality(Benchmark):
     """Makespans of the search, of HEFT, of the portfolio and of every algorithm of SAGA.
 
     SAGA runs in a process of its own, each algorithm within 5 CPU seconds. The variable
-    ALLOT_SAGA_PYTHON names a Python that has anrg-saga (2.1 needs Python 3.12 or newer); without
-    it the interpreter of the benchmark is asked, and what cannot be compared is said to be missed.
+    ALLOT_SAGA_PYTHON names a Python that has anrg-saga (2.1 needs Python 3.12 or newer) and
+    wfcommons, which also draw a part of the problems; without it the interpreter of the benchmark
+    is asked, and what cannot be drawn or compared is said to be missing.
     """
 
     title = "Plans for workers that run one task at a time: makespans beside all of SAGA"
@@ -63,7 +58,8 @@ class PlanningQuality(Benchmark):
         """Raises AssertionError where a schedule of ours breaks a rule."""
         seconds = 0.25 if quick else SECONDS
         Search(evaluations=10).plan(instance(np.random.default_rng(0), "layered", 20, 3))
-        drawn = [*_drawn(), *_logged(data)]
+        drawn_by_rivals, missing = theirs()
+        drawn = [*ours(), *drawn_by_rivals, *logged(data)]
         if quick:
             drawn = drawn[:: max(1, len(drawn) // 30)]
         with Saga() as saga:
@@ -74,63 +70,13 @@ class PlanningQuality(Benchmark):
         return Found(
             work=f"{len(cases)} problems of {len({each.family for each in cases})} families, "
             f"CCR {min(CCRS):g} to {max(CCRS):g}, 4 to 64 workers, {seconds:g} s each; "
-            f"{len(large)} problems of about 1,000 tasks; SAGA {version or 'not installed'}",
+            f"{len(large)} problems of about 1,000 tasks; SAGA {version or 'not installed'}"
+            + "".join(f"; nothing drawn by {each}" for each in missing),
             ours=_ours(cases, large),
             peers=_peers(cases),
             ratios=_ratios(cases, large),
             goals=_goals(cases, large),
         )
-
-
-def _drawn() -> Iterator[tuple[str, float, Problem]]:
-    shapes = [(family, n, m) for family in FAMILIES for n, m in SIZES]
-    shapes += [(family, 250, 64) for family in WIDE]
-    for number, (family, n, m) in enumerate(shapes):
-        for ccr in CCRS:
-            rng = np.random.default_rng((number, int(10 * ccr)))
-            yield family, ccr, instance(rng, family, n, m, ccr=ccr)
-
-
-def _logged(data: Path | None) -> Iterator[tuple[str, float, Problem]]:
-    """Workflows that were really run, their runtimes as work, on unlike workers of ours."""
-    if data is None:
-        return
-    for number, application in enumerate(APPLICATIONS):
-        fitting = [
-            (n, content)
-            for file in sorted((data / "wfinstances").rglob("*.json.gz"))
-            if application in str(file)
-            for n, content in [_read(file)]
-            if 20 <= n <= 250
-        ]
-        for k, (_, content) in enumerate(sorted(fitting, key=lambda each: each[0])[-4:]):
-            rng = np.random.default_rng((number, k))
-            ccr = (0.1, 1.0, 2.0, 5.0)[k]
-            yield f"logged {application}", ccr, _as_problem(content, rng, (8, 16)[k % 2], ccr)
-
-
-def _read(file: Path) -> tuple[int, dict[str, object]]:
-    with gzip.open(file, "rt", encoding="utf-8") as stream:
-        content = json.load(stream)
-    return len(content["workflow"]["specification"]["tasks"]), content
-
-
-def _as_problem(
-    content: dict[str, object], rng: np.random.Generator, m: int, ccr: float
-) -> Problem:
-    workflow = workflow_of(content, "logged")
-    seconds = _runtimes(content)
-    work = np.array([max(RUNTIMES, seconds.get(task.id, 0.0)) for task in workflow.tasks])
-    index, speed_and_rate = workflow.index, unlike_workers(rng, m)
-    edges = [(index[each.source], index[each.target]) for each in workflow.dependencies]
-    carried = np.array([max(each.bytes, 1.0) for each in workflow.dependencies])
-    return joined(workflow.name, edges, work, carried, *speed_and_rate, ccr=ccr)
-
-
-def _runtimes(content: dict[str, object]) -> dict[str, float]:
-    workflow = content["workflow"]
-    assert isinstance(workflow, dict)
-    return {each["id"]: each["runtimeInSeconds"] for each in workflow["execution"]["tasks"]}
 
 
 def _case(family: str, ccr: float, problem: Problem, *, seconds: float, saga: Saga) -> Case:

@@ -255,19 +255,19 @@ def joined(
     speed: Floats,
     rate: Floats,
     *,
-    ccr: float,
+    ccr: float | None,
 ) -> Problem:
     """The problem of this work (n) and these bytes (one per edge) on workers of these speeds (m).
 
     `rate` (m x m, symmetric) is relative: all bandwidths are scaled so that the mean transfer
-    between two workers is `ccr` times the mean duration.
+    between two workers is `ccr` times the mean duration. Without a `ccr` it is taken as it is.
     """
     n, m = len(work), len(speed)
     duration = work[:, None] / speed
     pairs = list(combinations(range(m), 2))
     per_byte = float(np.mean([1 / rate[a, b] for a, b in pairs])) if pairs else 1.0
     mean = float(carried.mean()) * per_byte if len(carried) else 0.0
-    scale = mean / (ccr * float(duration.mean())) if mean > 0 and ccr > 0 else 1.0
+    scale = mean / (ccr * float(duration.mean())) if mean > 0 and ccr else 1.0
     tasks = [Task(id=f"t{i}", kind="work", memory=MEMORY) for i in range(n)]
     workers = [
         Worker(name=f"w{k}", cores=1.0, memory=MEMORY, speed=float(speed[k])) for k in range(m)
