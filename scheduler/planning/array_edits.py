@@ -10,6 +10,7 @@ from scheduler.cluster import Cluster, Worker
 from scheduler.forecast import Forecast
 from scheduler.planning.flat import Flat, Floats, Ints
 from scheduler.planning.schedule import Placement
+from scheduler.planning.shelf import Shelf
 
 OF_TASKS = (
     "row", "cores", "need", "release", "deadline", "weight", "owner",
@@ -95,10 +96,10 @@ def with_windows(flat: Flat, column: int, closed: Sequence[tuple[float, float]])
     return flat._replace(closed_start=start, closed=np.concatenate(rows))
 
 
-def with_task(flat: Flat, row: int, alone: Flat) -> Flat:
+def with_task(flat: Flat, row: int, alone: Flat, shelf: Shelf) -> Flat:
     """The task has what `alone`, the arrays of its own problem, says; it gets a row of its own."""
     rows: dict[str, Any] = {
-        name: np.concatenate([getattr(flat, name), getattr(alone, name)]) for name in OF_ROWS
+        name: shelf.below(getattr(flat, name), getattr(alone, name)) for name in OF_ROWS
     }
     own: dict[str, Any] = {
         name: set_at(getattr(flat, name), row, getattr(alone, name)[0])
@@ -107,37 +108,44 @@ def with_task(flat: Flat, row: int, alone: Flat) -> Flat:
     return flat._replace(row=set_at(flat.row, row, len(flat.duration)), **own, **rows)
 
 
-def scaled(flat: Flat, row: int, factor: float) -> Flat:
+def scaled(flat: Flat, row: int, factor: float, shelf: Shelf) -> Flat:
     """The task takes so many times as long everywhere."""
     r = flat.row[row]
     rows: dict[str, Any] = {
-        name: np.concatenate([getattr(flat, name), getattr(flat, name)[r : r + 1]])
-        for name in OF_ROWS
+        name: shelf.below(getattr(flat, name), getattr(flat, name)[r : r + 1]) for name in OF_ROWS
     }
     rows["duration"][-1] *= factor
     return flat._replace(row=set_at(flat.row, row, len(flat.duration)), **rows)
 
 
-def with_more(flat: Flat, added: Flat, source: Ints, target: Ints, size: Floats) -> Flat:
+def with_more(
+    flat: Flat, added: Flat, source: Ints, target: Ints, size: Floats, shelf: Shelf
+) -> Flat:
     """The tasks of `added` come after all others, waiting for each other and for `source` tasks.
 
     `source` and `target` are indices of both together; `added` has the same workers and pools.
     """
     n = flat.row.size
     names: dict[str, Any] = {
-        name: np.concatenate([getattr(flat, name), getattr(added, name)])
-        for name in (*OF_TASKS, *OF_ROWS)
+        name: np.concatenate([getattr(flat, name), getattr(added, name)]) for name in OF_TASKS
     }
+    names |= {name: shelf.below(getattr(flat, name), getattr(added, name)) for name in OF_ROWS}
     names["row"][n:] += len(flat.duration)
-    both = np.repeat(np.arange(n), np.diff(flat.before_start))
-    inner = np.repeat(np.arange(added.row.size), np.diff(added.before_start)) + n
-    ends = (
-        np.concatenate([flat.before_task, added.before_task + n, source]),
-        np.concatenate([both, inner, target]),
-        np.concatenate([flat.before_bytes, added.before_bytes, size]),
-    )
-    order = np.concatenate([flat.order, added.order + n])
-    return _with_edges(flat._replace(order=order, **names), *ends)
+    names["order"] = np.concatenate([flat.order, added.order + n])
+    for side, own, other in (("before", target, source), ("after", source, target)):
+        start, task, sizes = (
+            getattr(flat, f"{side}_{name}") for name in ("start", "task", "bytes")
+        )
+        more = [getattr(added, f"{side}_{name}") for name in ("start", "task", "bytes")]
+        start = np.concatenate([start, start[-1] + more[0][1:]])
+        rows = np.argsort(own, kind="stable")
+        where = start[own[rows] + 1]
+        start[1:] += np.cumsum(np.bincount(own, minlength=start.size - 1))
+        task, sizes = np.concatenate([task, more[1] + n]), np.concatenate([sizes, more[2]])
+        names[f"{side}_start"] = start
+        names[f"{side}_task"] = np.insert(task, where, other[rows])
+        names[f"{side}_bytes"] = np.insert(sizes, where, size[rows])
+    return flat._replace(**names)
 
 
 def without(flat: Flat, row: int) -> Flat:
@@ -166,7 +174,9 @@ def _with_edges(flat: Flat, source: Ints, target: Ints, size: Floats) -> Flat:
     return flat._replace(**names)
 
 
-def with_worker(flat: Flat, worker: Worker, duration: Floats, memory: Floats, rate: float) -> Flat:
+def with_worker(
+    flat: Flat, worker: Worker, duration: Floats, memory: Floats, rate: float, shelf: Shelf
+) -> Flat:
     """The cluster has one worker more, its last, reached at `rate` seconds per byte.
 
     `duration` (infinite where it cannot take the task) and `memory` are of the tasks, n.
@@ -175,12 +185,12 @@ def with_worker(flat: Flat, worker: Worker, duration: Floats, memory: Floats, ra
     per_byte = np.full((m + 1, m + 1), rate)
     per_byte[:m, :m], per_byte[m, m] = flat.per_byte, 0.0
     windows = np.array(sorted(worker.closed), dtype=np.float64).reshape(-1, 2)
-    affinity = np.full((len(duration), m + 1), 1.0 / (m + 1))
-    affinity[:, :m] = flat.affinity[flat.row] * m / (m + 1)
+    affinity = shelf.beside(_of_each(flat, flat.affinity), np.full(len(duration), 1.0 / m))
+    affinity *= m / (m + 1)
     return flat._replace(
         row=np.arange(len(duration)),
-        duration=np.column_stack([flat.duration[flat.row], duration]),
-        memory=np.column_stack([flat.memory[flat.row], memory]),
+        duration=shelf.beside(_of_each(flat, flat.duration), duration),
+        memory=shelf.beside(_of_each(flat, flat.memory), memory),
         affinity=affinity,
         worker_cores=np.append(flat.worker_cores, worker.cores),
         worker_memory=np.append(flat.worker_memory, worker.memory),
@@ -192,8 +202,15 @@ def with_worker(flat: Flat, worker: Worker, duration: Floats, memory: Floats, ra
     )
 
 
+def _of_each(flat: Flat, rows: Floats) -> Floats:
+    """Rows of beliefs, one for each task; as they lie where they do so already."""
+    own = flat.row.size == len(rows) and bool((flat.row == np.arange(len(rows))).all())
+    return rows if own else rows[flat.row]
+
+
 def given_whole(flat: Flat, rows: Ints) -> bool:
     """Whether some of the tasks get all that their workers have, for want of a larger one."""
-    beliefs = flat.row[rows]
-    whole = (flat.memory[beliefs] == flat.worker_memory) | np.isinf(flat.duration[beliefs])
-    return bool(whole.all(axis=1).any())
+    rows = flat.row[rows]
+    for w, most in enumerate(flat.worker_memory):
+        rows = rows[(flat.memory[rows, w] == most) | np.isinf(flat.duration[rows, w])]
+    return rows.size > 0

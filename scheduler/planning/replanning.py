@@ -20,6 +20,7 @@ from functools import cached_property
 import numpy as np
 
 from scheduler.errors import Infeasible
+from scheduler.planning.array_edits import OF_ROWS
 from scheduler.planning.edits import (
     Edit,
     Expected,
@@ -206,6 +207,7 @@ class Replanner:
     def __init__(self, problem: Problem, schedule: Schedule, *, care: Care | None = None) -> None:
         self.world, self.flat = World.of(problem), problem.flat
         self.plan, self.care = Planned.of(schedule, problem), care or Care()
+        self.world.shelf.reserve(self.flat.duration.size, 2 * len(OF_ROWS))
 
     @property
     def problem(self) -> Problem:
