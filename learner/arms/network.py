@@ -67,7 +67,8 @@ class NetworkArm(Arm):
         steering = [method.steering(scene) for method in asked]
         found = learn(plan, scene.lessons, scene.settings, steering)
         network = Network(plan)
-        network.load_state_dict(dict(found.weights))
+        own = network.state_dict().keys()  # methods may have had others learn beside it
+        network.load_state_dict({name: found.weights[name] for name in own})
         return cls(network, found.epoch + 1 if like is None else like.epochs)
 
     def raw(self, inputs: Inputs, targets: Collection[str]) -> dict[str, Floats]:
