@@ -93,7 +93,9 @@ def _parted(value: Any, tensors: dict[str, Tensor]) -> Any:
     """The value as JSON, its tensors named and put aside."""
     if isinstance(value, Tensor):
         name = str(len(tensors))
-        tensors[name] = value.detach().clone().contiguous()  # two of one memory are two here
+        tensors[name] = (
+            value.detach().to("cpu", copy=True).contiguous()
+        )  # two of one memory are two here
         return {TENSOR: name}
     if isinstance(value, Mapping):
         if all(isinstance(key, str) for key in value):
@@ -174,7 +176,7 @@ def fingerprint(*parts: object) -> str:
 def _tell(part: object, told: Any) -> None:
     if isinstance(part, Tensor):
         told.update(str((part.dtype, tuple(part.shape))).encode())
-        told.update(part.detach().numpy().tobytes())
+        told.update(part.detach().contiguous().numpy().data)
     elif isinstance(part, Mapping):
         for key, value in part.items():
             told.update(repr(key).encode())

@@ -1,7 +1,8 @@
 """Examples laid out for learning: tensors, and the batches of each epoch."""
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
+from functools import cached_property
 
 import numpy as np
 import torch
@@ -16,7 +17,7 @@ from learner.networks.network import Rows
 from learner.offsets import Offsets
 from learner.offsets.ridge import fit_ridge
 from learner.targets import auxiliaries, target_named, targets
-from learner.targets.base import AttemptTarget, Target
+from learner.targets.base import AttemptTarget
 from learner.targets.quantities import Quantity
 
 Floats = NDArray[np.float64]
@@ -107,6 +108,23 @@ class Lesson:
     def __len__(self) -> int:
         return len(self.attempts.kind)
 
+    def to(self, device: torch.device) -> "Lesson":
+        """The same lesson in the memory of a device."""
+
+        def moved(by_target: Mapping[str, Tensor]) -> dict[str, Tensor]:
+            return {name: each.to(device) for name, each in by_target.items()}
+
+        if self.workers.device == device:
+            return self
+        attempts, works = (Rows(*(each.to(device) for each in r)) for r in self.rows)
+        numbers = (moved(each) for each in (self.truth, self.at_least, self.offset, self.weight))
+        return Lesson(attempts, works, self.workers.to(device), *numbers)
+
+    @property
+    def rows(self) -> tuple[Rows, Rows]:
+        """The attempts, and the works of the choices."""
+        return self.attempts, self.works
+
     def take(self, rows: Tensor, choices: Tensor) -> "Lesson":
         """The lesson of some of the attempts and some of the choices."""
         mine = {n: choices if target_named(n).sees == "choices" else rows for n in self.truth}
@@ -120,20 +138,33 @@ class Lesson:
             weight={n: each[mine[n]] for n, each in self.weight.items()},
         )
 
+    def told(self) -> dict[str, object]:
+        """All that it holds, for a fingerprint."""
+        return {each.name: getattr(self, each.name) for each in fields(self)}
+
     @property
     def taught(self) -> tuple[str, ...]:
         """The targets of which the rows say something."""
-        every = torch.arange(len(self)), torch.arange(self.choices)
-        return tuple(
-            name
-            for name in self.truth
-            if self._telling(target_named(name), every[target_named(name).sees == "choices"]).any()
-        )
+        return tuple(name for name, each in self.telling.items() if each[1].any())
 
     @property
     def choices(self) -> int:
         """How many choices there are."""
         return len(self.weight["assignment"])
+
+    @cached_property
+    def telling(self) -> dict[str, tuple[Floats, NDArray[np.bool_]]]:
+        """By target, what each row counts, and whether it says something: what the target was, or
+        that it was more than a bound."""
+        found = {}
+        for name, truth in self.truth.items():
+            target = target_named(name)
+            tells = target.observed(truth)
+            if target.sees == "attempts":
+                tells = tells | ~torch.isnan(self.at_least[name])
+            counted = (self.weight[name] * tells).cpu().double().numpy()
+            found[name] = counted, tells.cpu().numpy()
+        return found
 
     def batches(
         self, size: int, *, seed: int, forget: float, rank: int = 0, world: int = 1
@@ -145,54 +176,80 @@ class Lesson:
         """
         rng = default_rng(seed)
         order, others = rng.permutation(len(self)), rng.permutation(self.choices)
-        steps = max(-(-len(self) // size), 1)
+        lost = torch.from_numpy(rng.random((2, len(self))) < forget).to(self.workers.device)
         most = max(size // 2, 1)  # choices add half a batch at most
-        for step in range(steps):
-            mine = order[step * size : (step + 1) * size]
-            chosen = others[step * len(others) // steps : (step + 1) * len(others) // steps][:most]
-            forgotten = rng.random((2, len(mine))) < forget
-            yield self.batch(mine, chosen, forgotten=forgotten, rank=rank, world=world)
+        yield from self._dealt(order, others, size, most=most, lost=lost, rank=rank, world=world)
+
+    def parts(self, size: int, *, rank: int = 0, world: int = 1) -> Iterator[Batch]:
+        """Everything once, in order and with nothing forgotten, in batches of so many attempts."""
+        order, others = np.arange(len(self)), np.arange(self.choices)
+        lost = torch.zeros((2, len(self)), dtype=torch.bool, device=self.workers.device)
+        every = len(others)
+        yield from self._dealt(order, others, size, most=every, lost=lost, rank=rank, world=world)
 
     def whole(self) -> Batch:
         """Everything in one batch, nothing forgotten."""
-        rows, choices = np.arange(len(self)), np.arange(self.choices)
-        return self.batch(rows, choices, forgotten=np.zeros((2, len(rows)), dtype=bool))
+        return next(self.parts(max(len(self), 1)))
 
-    def batch(
+    def shown(self, most: int) -> Rows:
+        """The first rows of both sorts, so many of each at most."""
+        pairs = zip(*self.rows, strict=True)
+        return Rows(*(torch.cat([one[:most], two[:most]]) for one, two in pairs))
+
+    def _dealt(
         self,
-        rows: Ints,
-        choices: Ints,
+        order: Ints,
+        others: Ints,
+        size: int,
         *,
-        forgotten: NDArray[np.bool_],
-        rank: int = 0,
-        world: int = 1,
+        most: int,
+        lost: Tensor,
+        rank: int,
+        world: int,
+    ) -> Iterator[Batch]:
+        """Batches in the order of the attempts, each with its part of the other choices."""
+        steps = max(-(-len(order) // size), 1)
+        counts = self._counts(order, size)
+        device = self.workers.device
+        attempts, choices = (torch.from_numpy(each).to(device) for each in (order, others))
+        for step in range(steps):
+            begin = step * len(others) // steps
+            end = min((step + 1) * len(others) // steps, begin + most)
+            mine = slice(step * size + rank, (step + 1) * size, world)
+            chosen = self.telling["assignment"][0][others[begin:end]].sum()
+            share = {"attempts": attempts[mine], "choices": choices[begin + rank : end : world]}
+            counted = {
+                name: float(counts[name][step] if name in counts else chosen) for name in self.truth
+            }
+            yield self._batch(share, lost[:, mine], counted)
+
+    def _counts(self, order: Ints, size: int) -> dict[str, Floats]:
+        """By target that sees attempts, what the rows of each batch count together."""
+        starts = np.arange(0, max(len(order), 1), size)
+        return {
+            name: np.add.reduceat(each[order], starts) if len(order) else np.zeros(1)
+            for name, (each, _) in self.telling.items()
+            if target_named(name).sees == "attempts"
+        }
+
+    def _batch(
+        self, share: Mapping[str, Tensor], lost: Tensor, counts: Mapping[str, float]
     ) -> Batch:
         """The share of one training worker in a batch; `counts` are those of the whole batch."""
-        every = {"attempts": torch.from_numpy(rows), "choices": torch.from_numpy(choices)}
-        share = {name: each[rank::world] for name, each in every.items()}
-        lost = torch.from_numpy(forgotten[:, rank::world])
+        truth, at_least, offset, weight = {}, {}, {}, {}
         variant = lost[0].long() + 2 * lost[1].long()
-        truth, at_least, offset, weight, counts = {}, {}, {}, {}, {}
         for name in self.truth:
-            target = target_named(name)
-            mine, everyone = share[target.sees], every[target.sees]
-            truth[name], at_least[name] = self.truth[name][mine], self.at_least[name][mine]
-            weight[name] = self.weight[name][mine]
-            forgets = target.sees == "attempts"
-            offset[name] = self.offset[name][variant if forgets else 0, mine]
-            telling = self._telling(target, everyone)
-            counts[name] = float((self.weight[name][everyone] * telling).sum())
+            sees = target_named(name).sees
+            mine = share[sees]
+            truth[name] = self.truth[name].index_select(0, mine)
+            at_least[name] = self.at_least[name].index_select(0, mine)
+            weight[name] = self.weight[name].index_select(0, mine)
+            offset[name] = self.offset[name][variant if sees == "attempts" else 0, mine]
         attempts = _forgetting(self.attempts.take(share["attempts"]), lost)
         together = zip(attempts, self.works.take(share["choices"]), strict=True)
         both = Rows(*(torch.cat(each) for each in together))
         workers, size = self.workers[share["choices"]], len(attempts.kind)
-        return Batch(both, size, workers, truth, at_least, offset, weight, counts, share)
-
-    def _telling(self, target: Target, rows: Tensor) -> Tensor:
-        """Which rows say something of a target: what it was, or that it was more than a bound."""
-        seen = target.observed(self.truth[target.name][rows])
-        bounded = ~torch.isnan(self.at_least[target.name][rows])
-        return seen if target.sees == "choices" else seen | bounded
+        return Batch(both, size, workers, truth, at_least, offset, weight, counts, dict(share))
 
 
 def measured_along(examples: Examples) -> dict[str, Floats]:

@@ -22,10 +22,11 @@ from torch import Tensor
 from learner.methods.base import Steering
 from learner.networks.network import Plan
 from learner.training.checkpoints import Checkpoints, fingerprint
-from learner.training.fit import Fitted, Team, fit
+from learner.training.fit import Fitted, fit
 from learner.training.lesson import Lesson
 from learner.training.noted import Clock, utc_now
 from learner.training.settings import TrainingSettings
+from learner.training.team import Team
 from scheduler.errors import AllotError
 from scheduler.execution.executors.ray_start import ray_running
 from scheduler.store import Store
@@ -190,7 +191,7 @@ def about_of(
     steering: Sequence[Steering] = (),
 ) -> str:
     """What a checkpoint has to be about so that a training may go on from it."""
-    parts = [vars(lessons[name]) for name in sorted(lessons)]
+    parts = [lessons[name].told() for name in sorted(lessons)]
     told = [each.told() for each in steering]
     return fingerprint(plan.as_plain(), settings.as_plain(), parts, told)
 

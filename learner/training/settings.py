@@ -16,6 +16,7 @@ from scheduler.numbers import at_least_one, finite, positive
 SEEDS = 2**32  # what numpy takes as a seed
 
 LARGE = 2048  # rows from which on larger batches lose nothing
+MANY = 131_072  # rows from which on batches grow with them
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -103,8 +104,10 @@ class TrainingSettings:
 
     def batch_of(self, rows: int) -> int:
         """Rows in one step: a sixteenth of them, from 32 to 128; of 2,048 and more an eighth, to
-        512."""
+        512; of 131,072 and more a 256th, to 4,096."""
         usual = min(rows // 8, 512) if rows >= LARGE else min(rows // 16, 128)
+        if rows >= MANY:
+            usual = min(rows // 256, 4096)
         return self.batch or max(usual, 32)
 
     def as_plain(self) -> dict[str, Any]:
