@@ -166,12 +166,17 @@ class _Chain:
 
 def desk_of(n: int) -> Desk:
     """Room to work in for n tasks."""
+    stale = np.zeros(n + 8 - n % 8, np.int8)
     return Desk(
         mark=np.full(n, NOWHERE, np.int32),
-        stale=np.zeros(n, np.int8),
+        stale=stale,
+        eights=stale.view(np.int64),
         list=np.zeros(n, np.int32),
         path=np.zeros(n, np.int32),
         out=np.zeros(n, np.int32),
+        touched=np.zeros(n, np.int32),
+        written=np.full(n, NOWHERE, np.int32),
+        state=np.zeros(5, np.int64),
     )
 
 

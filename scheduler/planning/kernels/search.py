@@ -17,6 +17,9 @@ from scheduler.planning.kernels.compiling import compiled
 
 Small = NDArray[np.int32]
 NOWHERE = -1
+FORCED = 2
+ROUND, TOUCHED, LOW, HIGH, MARK = range(5)
+MOST_MARKS = 2**31 - 2**20
 
 
 class Board(NamedTuple):
@@ -62,13 +65,23 @@ class Plan(NamedTuple):
 
 
 class Desk(NamedTuple):
-    """Room to work in: marks of a round, what must be computed anew, lists of tasks; n each."""
+    """Room to work in: n each, but `state` (5) and what is stale (n and some more).
+
+    `mark` by task. `stale`, by place in the order, says what must be computed anew; `eights` is the
+    same, eight places at a time. `list`, `path` and `out` are lists of tasks, and so is `touched`:
+    what has changed in this round, whose number is `written` beside each. `state` holds the number
+    of the round, how many it touched, the first and the last place that it moved, the last mark.
+    """
 
     mark: Small
     stale: NDArray[np.int8]
+    eights: NDArray[np.int64]
     list: Small
     path: Small
     out: Small
+    touched: Small
+    written: Small
+    state: NDArray[np.int64]
 
 
 @compiled
@@ -93,17 +106,22 @@ def makespan(board: Board, plan: Plan) -> float:
 
 
 @compiled
-def settle_ends(board: Board, plan: Plan, stale: NDArray[np.int8], low: int, high: int) -> None:
+def settle_ends(board: Board, plan: Plan, desk: Desk, low: int, high: int) -> None:
     """Computes `end` anew where stale, from place `low` on; 2 is stale and passed on for sure."""
-    worker, took, end = plan.worker, plan.took, plan.end
+    worker, took, end, place, order = plan.worker, plan.took, plan.end, plan.place, plan.order
+    stale, eights, touched, written = desk.stale, desk.eights, desk.touched, desk.written
+    count, now = desk.state[TOUCHED], desk.state[ROUND]
     i = low
     while i <= high:
-        t = plan.order[i]
-        i += 1
-        if stale[t] == 0:
+        if stale[i] == 0:
+            i += 1
+            while i & 7 == 0 and i <= high and eights[i >> 3] == 0:
+                i += 8
             continue
-        forced = stale[t] == 2
-        stale[t] = 0
+        forced = stale[i] >= FORCED
+        stale[i] = 0
+        t = order[i]
+        i += 1
         w = worker[t]
         if w >= 0:
             begin = board.ready[t, w]
@@ -126,33 +144,42 @@ def settle_ends(board: Board, plan: Plan, stale: NDArray[np.int8], low: int, hig
                     begin = end[p]
         new = begin + took[t]
         if new != end[t] or forced:
+            if written[t] != now:
+                written[t] = now
+                touched[count] = t
+                count += 1
             end[t] = new
             for e in range(board.onto_start[t], board.onto_start[t + 1]):
-                s = board.onto_task[e]
-                if stale[s] == 0:
-                    stale[s] = 1
-                if plan.place[s] > high:
-                    high = plan.place[s]
+                at = place[board.onto_task[e]]
+                stale[at] |= 1
+                if at > high:
+                    high = at
             s = plan.after[t]
             if s >= 0:
-                if stale[s] == 0:
-                    stale[s] = 1
-                if plan.place[s] > high:
-                    high = plan.place[s]
+                at = place[s]
+                stale[at] |= 1
+                if at > high:
+                    high = at
+    desk.state[TOUCHED] = count
 
 
 @compiled
-def settle_rests(board: Board, plan: Plan, stale: NDArray[np.int8], high: int, low: int) -> None:
+def settle_rests(board: Board, plan: Plan, desk: Desk, high: int, low: int) -> None:
     """Computes `rest` anew where stale, from place `high` down."""
-    worker, took, rest = plan.worker, plan.took, plan.rest
+    worker, took, rest, place, order = plan.worker, plan.took, plan.rest, plan.place, plan.order
+    stale, eights, touched, written = desk.stale, desk.eights, desk.touched, desk.written
+    count, now = desk.state[TOUCHED], desk.state[ROUND]
     i = high
     while i >= low:
-        t = plan.order[i]
-        i -= 1
-        if stale[t] == 0:
+        if stale[i] == 0:
+            i -= 1
+            while i & 7 == 7 and i >= low and eights[i >> 3] == 0:
+                i -= 8
             continue
-        forced = stale[t] == 2
-        stale[t] = 0
+        forced = stale[i] >= FORCED
+        stale[i] = 0
+        t = order[i]
+        i -= 1
         w = worker[t]
         behind = 0.0
         for e in range(board.onto_start[t], board.onto_start[t + 1]):
@@ -168,64 +195,107 @@ def settle_rests(board: Board, plan: Plan, stale: NDArray[np.int8], high: int, l
             behind = rest[s]
         new = behind + took[t]
         if new != rest[t] or forced:
+            if written[t] != now:
+                written[t] = now
+                touched[count] = t
+                count += 1
             rest[t] = new
             for e in range(board.into_start[t], board.into_start[t + 1]):
-                p = board.into_task[e]
-                if stale[p] == 0:
-                    stale[p] = 1
-                if plan.place[p] < low:
-                    low = plan.place[p]
+                at = place[board.into_task[e]]
+                stale[at] |= 1
+                if at < low:
+                    low = at
             p = plan.before[t]
             if p >= 0:
-                if stale[p] == 0:
-                    stale[p] = 1
-                if plan.place[p] < low:
-                    low = plan.place[p]
+                at = place[p]
+                stale[at] |= 1
+                if at < low:
+                    low = at
+    desk.state[TOUCHED] = count
 
 
 @compiled
 def settle(board: Board, plan: Plan, desk: Desk) -> None:
     """Computes all times anew."""
     n = plan.worker.size
-    desk.stale[:] = 2
-    settle_ends(board, plan, desk.stale, 0, n - 1)
-    desk.stale[:] = 2
-    settle_rests(board, plan, desk.stale, n - 1, 0)
-    desk.stale[:] = 0
+    desk.stale[:n] = FORCED
+    settle_ends(board, plan, desk, 0, n - 1)
+    desk.stale[:n] = FORCED
+    settle_rests(board, plan, desk, n - 1, 0)
+    start_round(desk)
+
+
+@compiled
+def start_round(desk: Desk) -> None:
+    """From now on it is written down which tasks change."""
+    if max(desk.state[ROUND], desk.state[MARK]) > MOST_MARKS:
+        desk.mark[:], desk.written[:] = NOWHERE, NOWHERE
+        desk.state[ROUND] = desk.state[MARK] = 0
+    desk.state[ROUND] += 1
+    desk.state[TOUCHED] = 0
+    desk.state[LOW], desk.state[HIGH] = desk.stale.size, -1
+
+
+@compiled
+def write_down(desk: Desk, t: int) -> None:
+    """Notes that t changes in this round."""
+    if desk.written[t] != desk.state[ROUND]:
+        desk.written[t] = desk.state[ROUND]
+        desk.touched[desk.state[TOUCHED]] = t
+        desk.state[TOUCHED] += 1
+
+
+@compiled
+def carry_over(source: Plan, target: Plan, desk: Desk) -> None:
+    """Makes the target equal to the source in all that has changed in this round."""
+    for i in range(desk.state[TOUCHED]):
+        t = desk.touched[i]
+        target.worker[t], target.took[t] = source.worker[t], source.took[t]
+        target.before[t], target.after[t] = source.before[t], source.after[t]
+        target.end[t], target.rest[t] = source.end[t], source.rest[t]
+    for i in range(desk.state[LOW], desk.state[HIGH] + 1):
+        t = source.order[i]
+        target.order[i] = t
+        target.place[t] = i
+    target.first[:] = source.first
 
 
 @compiled
 def take_out(board: Board, plan: Plan, desk: Desk, count: int) -> None:
     """Takes the first `count` tasks of desk.out off their workers and settles the times."""
-    stale, out = desk.stale, desk.out
+    stale, out, place = desk.stale, desk.out, plan.place
     low, high = plan.worker.size, -1
     for i in range(count):
         t = out[i]
         a, b, w = plan.before[t], plan.after[t], plan.worker[t]
+        write_down(desk, t)
         if a >= 0:
             plan.after[a] = b
+            write_down(desk, a)
         else:
             plan.first[w] = b
         if b >= 0:
             plan.before[b] = a
-            stale[b] = 2
-            low = min(low, plan.place[b])
-            high = max(high, plan.place[b])
+            write_down(desk, b)
+            stale[place[b]] |= 1
+            high = max(high, place[b])
         plan.before[t] = plan.after[t] = plan.worker[t] = NOWHERE
         plan.took[t] = board.guess[t]
-        stale[t] = 2
-        low = min(low, plan.place[t])
-        high = max(high, plan.place[t])
+        stale[place[t]] = FORCED
+        low = min(low, place[t])
+        high = max(high, place[t])
         desk.list[i] = a
-    settle_ends(board, plan, stale, low, high)
+    settle_ends(board, plan, desk, low, high)
     low, high = plan.worker.size, -1
     for i in range(count):
-        for t in (out[i], desk.list[i]):
-            if t >= 0:
-                stale[t] = 2
-                low = min(low, plan.place[t])
-                high = max(high, plan.place[t])
-    settle_rests(board, plan, stale, high, low)
+        t, a = out[i], desk.list[i]
+        stale[place[t]] = FORCED
+        low = min(low, place[t])
+        high = max(high, place[t])
+        if a >= 0:
+            stale[place[a]] |= 1
+            low = min(low, place[a])
+    settle_rests(board, plan, desk, high, low)
 
 
 @compiled
@@ -268,14 +338,36 @@ def mark_ways(board: Board, plan: Plan, desk: Desk, v: int, mark: int) -> None:
 
 @compiled
 def best_place(
-    board: Board, plan: Plan, desk: Desk, v: int, mark: int, blink: float, state: NDArray[np.uint64]
-) -> tuple[int, int]:
-    """The worker and the task after which v makes the shortest way; NOWHERE stands for the front.
+    board: Board,
+    plan: Plan,
+    desk: Desk,
+    v: int,
+    limit: float,
+    blink: float,
+    state: NDArray[np.uint64],
+) -> tuple[float, int, int]:
+    """The shortest way through v, the worker and the task after which it is; NOWHERE is the front.
 
-    Every place is overlooked with the chance `blink`, but not all of them. What comes after v must
-    be marked with `mark`, what comes before it with `mark` + 1.
+    The way is infinite where none is as short as `limit`. Every worker is overlooked with the
+    chance `blink`. What must come before v ends no later than its latest forerunner and has v
+    behind it, what must come after it the other way round: times alone tell (Mastrolilli and
+    Gambardella 2000, theorem 1, here where v has no worker yet). Tasks beside it that look the same
+    are no better places. Only where v takes no time must the ways be marked.
     """
+    begins, leaves = board.early[v], 0.0
+    for e in range(board.into_start[v], board.into_start[v + 1]):
+        begins = max(begins, plan.end[board.into_task[e]])
+    for e in range(board.onto_start[v], board.onto_start[v + 1]):
+        leaves = max(leaves, plan.rest[board.onto_task[e]])
+    ends, rests = plan.end[v], plan.rest[v]
+    marked = not (ends > begins and rests > leaves)
+    mark = 0
+    if marked:
+        desk.state[MARK] += 2
+        mark = desk.state[MARK]
+        mark_ways(board, plan, desk, v, mark)
     best, best_worker, best_before = np.inf, NOWHERE, NOWHERE
+    most = limit
     m = plan.first.size
     shift = int(draw(state) * m)
     for k in range(m):
@@ -283,53 +375,73 @@ def best_place(
         if w >= m:
             w -= m
         d = board.duration[v, w]
-        if d >= best:
+        if begins + d + leaves > most:
             continue
-        head, tail = board.ready[v, w], 0.0
+        head, tail = max(begins, board.ready[v, w]), leaves
         for e in range(board.into_start[v], board.into_start[v + 1]):
             p = board.into_task[e]
             u = plan.worker[p]
-            arrival = plan.end[p]
             if u >= 0 and u != w:
-                arrival += board.into_bytes[e] * board.per_byte[u, w] + board.lag[u, w]
-            head = max(head, arrival)
-        if head + d >= best:
+                arrival = plan.end[p] + board.into_bytes[e] * board.per_byte[u, w] + board.lag[u, w]
+                head = max(head, arrival)
+        if head + d + leaves > most:
             continue
         for e in range(board.onto_start[v], board.onto_start[v + 1]):
             s = board.onto_task[e]
             u = plan.worker[s]
-            way = plan.rest[s]
             if u >= 0 and u != w:
-                way += board.onto_bytes[e] * board.per_byte[w, u] + board.lag[w, u]
-            tail = max(tail, way)
-        if head + d + tail >= best or (best < np.inf and draw(state) < blink):
+                way = plan.rest[s] + board.onto_bytes[e] * board.per_byte[w, u] + board.lag[w, u]
+                tail = max(tail, way)
+        if head + d + tail > most or draw(state) < blink:
             continue
-        here, here_before = np.inf, NOWHERE
         a, b = NOWHERE, plan.first[w]
+        if marked:
+            here, here_before = np.inf, NOWHERE
+            while True:
+                before = max(head, plan.end[a]) if a >= 0 else head
+                after = tail
+                if b >= 0:
+                    if desk.mark[b] == mark + 1:
+                        here = np.inf
+                        a, b = b, plan.after[b]
+                        continue
+                    after = max(after, plan.rest[b])
+                if before + d + after < here:
+                    here, here_before = before + d + after, a
+                if b < 0 or desk.mark[b] == mark:
+                    break
+                a, b = b, plan.after[b]
+            if here <= most and here < best:
+                best, best_worker, best_before = here, w, here_before
+                most = min(most, best)
+            continue
+        while b >= 0 and plan.end[b] <= begins and plan.rest[b] >= rests:
+            a, b = b, plan.after[b]
+        before = max(head, plan.end[a]) if a >= 0 else head
         while True:
-            before, after = head, tail
-            if a >= 0 and plan.end[a] > before:
-                before = plan.end[a]
-            if b >= 0:
-                if desk.mark[b] == mark + 1:
-                    here = np.inf
-                    a, b = b, plan.after[b]
-                    continue
-                if plan.rest[b] > after:
-                    after = plan.rest[b]
-            if before + d + after < here:
-                here, here_before = before + d + after, a
-            if b < 0 or desk.mark[b] == mark:
+            if before + d + tail > most:
+                break
+            after = tail
+            if b >= 0 and plan.rest[b] > after:
+                after = plan.rest[b]
+            way = before + d + after
+            if way < best and way <= most:
+                best, best_worker, best_before = way, w, a
+                most = way
+            if after == tail:
                 break
             a, b = b, plan.after[b]
-        if here < best:
-            best, best_worker, best_before = here, w, here_before
-    return best_worker, best_before
+            if plan.end[a] > before:
+                before = plan.end[a]
+    return best, best_worker, best_before
 
 
 @compiled
-def put_in(board: Board, plan: Plan, desk: Desk, v: int, w: int, a: int, mark: int) -> None:
-    """Puts v on the worker after a (or in front) and settles the times."""
+def put_in(board: Board, plan: Plan, desk: Desk, v: int, w: int, a: int) -> None:
+    """Puts v on the worker after a (or in front) and settles the ends; the rests are still stale.
+
+    See `settle_around`.
+    """
     b = plan.after[a] if a >= 0 else plan.first[w]
     place = plan.place
     low = high = place[v]
@@ -338,28 +450,36 @@ def put_in(board: Board, plan: Plan, desk: Desk, v: int, w: int, a: int, mark: i
     if b >= 0:
         low = min(low, place[b])
     if low < high:
-        reorder(board, plan, desk, v, b, low, high, mark)
+        reorder(board, plan, desk, v, b, low, high)
+    write_down(desk, v)
     if a >= 0:
         plan.after[a] = v
+        write_down(desk, a)
     else:
         plan.first[w] = v
     if b >= 0:
         plan.before[b] = v
+        write_down(desk, b)
     plan.before[v], plan.after[v], plan.worker[v] = a, b, w
     plan.took[v] = board.duration[v, w]
-    stale = desk.stale
-    stale[v] = 2
-    settle_ends(board, plan, stale, place[v], place[v])
-    stale[v] = 2
-    settle_rests(board, plan, stale, place[v], place[v])
+    desk.stale[place[v]] = FORCED
+    settle_ends(board, plan, desk, place[v], place[v])
 
 
 @compiled
-def reorder(
-    board: Board, plan: Plan, desk: Desk, v: int, b: int, low: int, high: int, mark: int
-) -> None:
+def settle_around(board: Board, plan: Plan, desk: Desk, v: int) -> None:
+    """Settles the rests after v was put in."""
+    desk.stale[plan.place[v]] = FORCED
+    settle_rests(board, plan, desk, plan.place[v], plan.place[v])
+
+
+@compiled
+def reorder(board: Board, plan: Plan, desk: Desk, v: int, b: int, low: int, high: int) -> None:
     """Moves v and what comes after v and b behind the rest of order[low:high + 1]."""
-    seen, order, place = desk.mark, plan.order, plan.place
+    desk.state[MARK] += 2
+    desk.state[LOW] = min(desk.state[LOW], low)
+    desk.state[HIGH] = max(desk.state[HIGH], high)
+    seen, order, place, mark = desk.mark, plan.order, plan.place, desk.state[MARK]
     seen[v] = mark
     if b >= 0:
         seen[b] = mark
@@ -458,11 +578,12 @@ def choose(
     desk: Desk,
     length: int,
     most: int,
-    mark: int,
     state: NDArray[np.uint64],
 ) -> int:
     """Fills desk.out with related tasks around one of the critical path; gives how many."""
     n = plan.worker.size
+    desk.state[MARK] += 2
+    mark = desk.state[MARK]
     t = desk.path[int(draw(state) * length)] if draw(state) < 0.85 else int(draw(state) * n)
     wanted = 1 + int(draw(state) * draw(state) * most)
     desk.out[0] = t
@@ -513,35 +634,33 @@ def anneal(
     copy(plan, kept)
     now = makespan(board, plan)
     shortest = makespan(board, best)
-    mark = 0
-    desk.mark[:] = -1
     length = critical_path(board, plan, desk.path, state)
     ratio = (cold / hot) ** (1.0 / max(rounds, 1)) if hot > 0 else 1.0
     temperature = hot
     for _ in range(rounds):
-        count = choose(board, plan, desk, length, most, mark, state)
-        mark += 1
+        limit = now - temperature * np.log(1.0 - draw(state))
+        start_round(desk)
+        count = choose(board, plan, desk, length, most, state)
         if draw(state) < 0.5:
             sort_by_place(plan, desk.out, count)
         take_out(board, plan, desk, count)
+        placed = True
         for i in range(count):
             v = desk.out[i]
-            mark_ways(board, plan, desk, v, mark)
-            w, a = best_place(board, plan, desk, v, mark, blink, state)
-            put_in(board, plan, desk, v, w, a, mark + 2)
-            mark += 3
-        new = makespan(board, plan)
-        if new <= now or draw(state) < np.exp((now - new) / temperature):
-            now = new
-            copy(plan, kept)
+            _, w, a = best_place(board, plan, desk, v, limit, blink, state)
+            if w < 0:
+                placed = False
+                break
+            put_in(board, plan, desk, v, w, a)
+            settle_around(board, plan, desk, v)
+        if placed:
+            now = makespan(board, plan)
+            carry_over(plan, kept, desk)
             length = critical_path(board, plan, desk.path, state)
-            if new < shortest:
-                shortest = new
+            if now < shortest:
+                shortest = now
                 copy(plan, best)
         else:
-            copy(kept, plan)
+            carry_over(kept, plan, desk)
         temperature *= ratio
-        if mark > 2000000000:
-            desk.mark[:] = -1
-            mark = 0
     return shortest

@@ -129,13 +129,14 @@ def test_times_kept_along_the_way_equal_times_computed_anew(seed: int, family, m
     plan = plan_of(flat, board, free, best(starts(problem)))
     desk, state = desk_of(len(free)), np.array([seed * 2 + 1], dtype=np.uint64)
     kernel.settle(board, plan, desk)
-    for mark in range(0, 300, 6):
+    for _ in range(50):
         desk.out[0] = int(kernel.draw(state) * len(free))
         kernel.take_out(board, plan, desk, 1)
-        v = int(desk.out[0])
-        kernel.mark_ways(board, plan, desk, v, mark)
-        w, a = kernel.best_place(board, plan, desk, v, mark, 0.5, state)
-        kernel.put_in(board, plan, desk, v, w, a, mark + 2)
+        v, w = int(desk.out[0]), -1
+        while w < 0:
+            _, w, a = kernel.best_place(board, plan, desk, v, np.inf, 0.5, state)
+        kernel.put_in(board, plan, desk, v, w, a)
+        kernel.settle_around(board, plan, desk, v)
         anew = duplicate(plan)
         kernel.settle(board, anew, desk)
         assert np.array_equal(plan.end, anew.end)
@@ -156,13 +157,14 @@ def test_the_way_through_the_chosen_place_is_the_shortest_of_all_places(seed: in
     kernel.settle(board, plan, desk)
     desk.out[0] = v = seed % 8
     kernel.take_out(board, plan, desk, 1)
+    way, w, a = kernel.best_place(board, plan, desk, v, np.inf, 0.0, state)
     kernel.mark_ways(board, plan, desk, v, 0)
     seen = desk.mark.copy()
-    w, a = kernel.best_place(board, plan, desk, v, 0, 0.0, state)
 
     def through(worker: int, after: int) -> float:
         tried, room = duplicate(plan), desk_of(8)
-        kernel.put_in(board, tried, room, v, worker, after, 3)
+        kernel.put_in(board, tried, room, v, worker, after)
+        kernel.settle_around(board, tried, room, v)
         return float(tried.end[v] + tried.rest[v] - tried.took[v])
 
     every = []
@@ -181,6 +183,52 @@ def test_the_way_through_the_chosen_place_is_the_shortest_of_all_places(seed: in
                 break
             before, follower = follower, int(plan.after[follower])
     assert through(w, a) == pytest.approx(min(every))
+    assert way == pytest.approx(min(every))
+    assert kernel.best_place(board, plan, desk, v, 0.99 * way, 0.0, state)[1] < 0
+
+
+@some
+@given(seed=seeds, instant=st.integers(1, 8))
+def test_tasks_too_short_to_be_seen_in_the_times_close_no_circle(seed: int, instant: int) -> None:
+    rng = np.random.default_rng(seed)
+    durations = rng.integers(1, 4, (12, 3)).astype(float)
+    durations[rng.choice(12, instant, replace=False)] = 1e-30
+    pairs = [(a, b) for a in range(1, 13) for b in range(a + 1, 13) if rng.random() < 0.3]
+    problem = problem_of(durations.tolist(), {pair: float(rng.integers(0, 2)) for pair in pairs})
+    flat = problem.flat
+    board = board_of(flat, np.arange(12))
+    plan = plan_of(flat, board, np.arange(12), best(starts(problem)))
+    desk, state = desk_of(12), np.array([seed * 2 + 1], dtype=np.uint64)
+    kernel.settle(board, plan, desk)
+    for v in np.tile(np.arange(12), 6):
+        desk.out[0] = v
+        kernel.take_out(board, plan, desk, 1)
+        _, w, a = kernel.best_place(board, plan, desk, int(v), np.inf, 0.0, state)
+        kernel.put_in(board, plan, desk, int(v), w, a)
+        kernel.settle_around(board, plan, desk, int(v))
+        later = np.repeat(plan.place, np.diff(flat.before_start))
+        assert (plan.place[flat.before_task] < later).all()
+        follows = plan.after >= 0
+        assert (plan.place[follows] < plan.place[plan.after[follows]]).all()
+
+
+def test_a_change_that_is_refused_leaves_no_trace() -> None:
+    problem = instance(np.random.default_rng(6), "layered", 60, 5)
+    flat, free = problem.flat, np.arange(60)
+    board = board_of(flat, free)
+    plan = plan_of(flat, board, free, best(starts(problem)))
+    desk, state = desk_of(60), np.array([11], dtype=np.uint64)
+    kernel.settle(board, plan, desk)
+    kept = duplicate(plan)
+    for first in range(0, 60, 3):
+        kernel.start_round(desk)
+        desk.out[:3] = first, first + 1, first + 2
+        kernel.take_out(board, plan, desk, 3)
+        _, w, a = kernel.best_place(board, plan, desk, first, np.inf, 0.0, state)
+        kernel.put_in(board, plan, desk, first, w, a)
+        kernel.settle_around(board, plan, desk, first)
+        kernel.carry_over(kept, plan, desk)
+        assert all(np.array_equal(one, other) for one, other in zip(plan, kept, strict=True))
 
 
 def test_what_has_happened_stays_and_the_rest_starts_no_earlier_than_now() -> None:
