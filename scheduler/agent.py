@@ -9,7 +9,8 @@ from datetime import datetime, timedelta
 from scheduler.cluster import Cluster
 from scheduler.documents import cluster_document, workflow_document
 from scheduler.errors import AllotError, InvalidRecord, StoreError
-from scheduler.execution.events import AttemptEnded, AttemptStarted, Event
+from scheduler.execution.adapting import Adapting
+from scheduler.execution.events import AttemptEnded, AttemptStarted, Event, PlanChanged
 from scheduler.execution.executors.base import Executor
 from scheduler.forecast import Forecast
 from scheduler.logs.base import Refused
@@ -33,7 +34,10 @@ Watcher = Callable[[Event], None]
 
 @dataclass(frozen=True)
 class RunReport:
-    """What became of one run. `makespan` is seconds until the last attempt ended."""
+    """What became of one run. `makespan` is seconds until the last attempt ended.
+
+    `schedule` is what was planned at first, `changes` how that was changed while the run went on.
+    """
 
     run: int
     forecast: Forecast
@@ -41,6 +45,7 @@ class RunReport:
     attempts: tuple[Attempt, ...]
     given_up: Mapping[str, str]
     makespan: float
+    changes: tuple[PlanChanged, ...] = ()
 
     @property
     def state(self) -> str:
@@ -54,7 +59,8 @@ class Agent:
 
     `clock` gives aware UTC times, also when asked from another thread. At least every `beat`
     seconds a run shows that it lives. `sizing` chooses what memory attempts get, and learns from
-    each that ends; without it the objective's quantile and margin decide.
+    each that ends; without it the objective's quantile and margin decide. `adapting` says how runs
+    are planned again where they leave the plan; without it they never are.
     """
 
     predictor: Predictor
@@ -64,6 +70,7 @@ class Agent:
     clock: Callable[[], datetime]
     beat: float = 20.0
     sizing: MemorySizing | None = None
+    adapting: Adapting | None = None
 
     def run(
         self,
@@ -120,7 +127,7 @@ class Agent:
         """
         started: dict[tuple[str, int], AttemptStarted] = {}
         said = {} if self.sizing is None else told(problem.forecast)
-        for event in self.executor.run(problem, schedule):
+        for event in self._carried_out(problem, schedule):
             self.store.append_events(run, [event], at=self.clock())
             if isinstance(event, AttemptStarted):
                 started[event.task, event.attempt] = event
@@ -131,10 +138,17 @@ class Agent:
                     self.sizing.learn([record], {(record.run, record.task): said[record.task]})
             yield event
 
+    def _carried_out(self, problem: Problem, schedule: Schedule) -> Iterator[Event]:
+        if self.adapting is None:
+            return self.executor.run(problem, schedule)
+        following = self.adapting.following(problem, schedule)
+        return self.executor.run(problem, schedule, replan=following)
+
     def _report(self, run: int, problem: Problem, schedule: Schedule) -> RunReport:
         attempts, given_up = self.store.run_attempts(run), self.store.run_given_up(run)
         makespan = max((each.end for each in attempts if each.end is not None), default=0.0)
-        return RunReport(run, problem.forecast, schedule, attempts, given_up, makespan)
+        changes = self.store.run_changes(run)
+        return RunReport(run, problem.forecast, schedule, attempts, given_up, makespan, changes)
 
     @contextmanager
     def _ended(self, run: int) -> Iterator[None]:

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import fields, replace
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -15,6 +15,10 @@ from scheduler.planning.objective import AIMS, Objective, owners
 from scheduler.planning.planners.base import Planner
 from scheduler.workflow import Workflow
 
+if TYPE_CHECKING:
+    from scheduler.execution.adapting import Adapting
+
+AGAIN, AGAIN_SECONDS = 2000, 0.5  # evaluations of a search while a run goes on, and their most time
 WorkflowFile = Annotated[
     Path, typer.Argument(metavar="WORKFLOW", help="Allot's own JSON, or WfFormat JSON.")
 ]
@@ -176,6 +180,19 @@ def _numbers(
         except ValueError:
             raise InvalidInput(f"{flag} must be {form}, found {text!r}.") from None
     return numbers
+
+
+def adapting(executor_name: str) -> "Adapting":
+    """How runs of that executor are planned again; real time is not spent on planning alone."""
+    from time import monotonic
+
+    from scheduler.execution.adapting import Adapting
+    from scheduler.planning.planners.heft import Heft
+    from scheduler.planning.planners.search import Search
+
+    again = Search(evaluations=AGAIN, seconds=AGAIN_SECONDS, threads=1)
+    seconds = None if executor_name == "simulator" else monotonic
+    return Adapting(planners=(Heft(), again), seconds=seconds)
 
 
 def executor(name: str, *, address: str, seed: int) -> Executor:

@@ -1,5 +1,6 @@
 """`allot run` and `allot status`: carry a workflow out, and see how runs stand."""
 
+from collections.abc import Sequence
 from dataclasses import asdict
 from typing import Annotated
 
@@ -18,6 +19,7 @@ from scheduler.commands.parts import (
     Quantile,
     Quotas,
     WorkflowFile,
+    adapting,
     demand_owners,
     executor,
     objective,
@@ -25,7 +27,8 @@ from scheduler.commands.parts import (
     with_deadline,
 )
 from scheduler.door import Door, Json, Seed, StoreUrl
-from scheduler.execution.events import AttemptEnded, Event, TaskGivenUp
+from scheduler.execution.events import AttemptEnded, Event, PlanChanged, TaskGivenUp
+from scheduler.numbers import counted
 
 
 def register(app: typer.Typer) -> None:
@@ -51,6 +54,10 @@ def run(
     hard_deadlines: HardDeadlines = None,
     deadline: Deadline = None,
     quotas: Quotas = None,
+    replan: Annotated[
+        bool,
+        typer.Option("--replan/--no-replan", help="Plan again where the run leaves the plan."),
+    ] = True,
     seed: Seed = None,
     store: StoreUrl = None,
     json: Json = False,
@@ -80,12 +87,15 @@ def run(
             opened,
             door.now,
             sizing=sizing(opened, now=door.now(), kinds={task.kind for task in tasks.tasks}),
+            adapting=adapting(executor_name) if replan else None,
         )
         bar = progress.add_task("running", total=len(tasks))
 
         def watch(event: Event) -> None:
             if isinstance(event, (AttemptEnded, TaskGivenUp)):
                 progress.advance(bar)
+            if isinstance(event, PlanChanged):
+                progress.console.print(changed_sentence(event), highlight=False)
 
         report = agent.run(tasks, workers, objective=asked, watch=watch)
     states = {
@@ -99,14 +109,34 @@ def run(
         "lower_bound": report.schedule.lower_bound,
         "tasks": states | dict.fromkeys(report.given_up, "given_up"),
         "given_up": dict(report.given_up),
+        "replans": [_replan_document(each) for each in report.changes],
     }
     door.answer(
         document,
         f"Run {report.run} {report.state}: {report.makespan:.2f} s, "
-        f"planned {report.schedule.makespan:.2f} s.",
+        f"planned {report.schedule.makespan:.2f} s{_times(report.changes)}.",
     )
     if report.given_up:
         raise typer.Exit(1)
+
+
+def changed_sentence(event: PlanChanged) -> str:
+    """A change of plan in one line: when, what moved, why, and what it gains."""
+    why = "; ".join(event.reasons) or "another plan ends sooner"
+    ends = f"expected to end at {event.ends:.6g} s, without the change at {event.before:.6g} s"
+    return f"{event.at:.6g} s: {counted(event.moved, 'task')} moved ({why}); {ends}."
+
+
+def _times(changes: Sequence[PlanChanged]) -> str:
+    if not changes:
+        return ""
+    times = "once" if len(changes) == 1 else f"{len(changes)} times"
+    return f", planned again {times}"
+
+
+def _replan_document(event: PlanChanged) -> dict[str, object]:
+    names = ("at", "reasons", "moved", "changes", "before", "ends")
+    return {name: getattr(event, name) for name in names}
 
 
 def status(store: StoreUrl = None, json: Json = False) -> None:

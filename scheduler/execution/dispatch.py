@@ -28,11 +28,13 @@ from scheduler.errors import InvalidInput
 from scheduler.execution.events import AttemptEnded, Event, GiveUp, Instruction, Start
 from scheduler.execution.holding import Amounts, Arrivals, Held, Place, WorkerPlace
 from scheduler.execution.look_ahead import expected_end, ready_by
+from scheduler.execution.setting_out import grown, held_tasks
 from scheduler.planning.problem import Problem
 from scheduler.planning.schedule import Placement, Schedule
 from scheduler.planning.timeline import CLOCK
 from scheduler.records import Outcome
 
+NEVER = 1e17  # seconds: a worker that opens then is gone
 Transfer = Callable[[float, str, str], float]
 
 
@@ -45,22 +47,7 @@ class Dispatch:
 
     def __init__(self, problem: Problem, schedule: Schedule, *, transfer: Transfer) -> None:
         self._problem, self._transfer = problem, transfer
-        priority, need = _inherited(problem), problem.flat.need
-        graph, placed = problem.workflow.graph, schedule.by_task
-        self._tasks = {
-            task.id: Held(
-                task.id,
-                row,
-                placed[task.id].worker,
-                placed[task.id].allocation,
-                placed[task.id].start,
-                priority[task.id],
-                graph.in_degree(task.id),
-                tuple((pool, float(need[row, pool])) for pool in need[row].nonzero()[0].tolist()),
-            )
-            for row, task in enumerate(problem.workflow.tasks)
-        }
-        self._by_priority = len(set(priority.values())) > 1
+        self._tasks = held_tasks(problem, schedule)
         self._arrivals, self._wake = Arrivals(), math.inf
         self._open_places()
 
@@ -95,12 +82,18 @@ class Dispatch:
             if task.over or task.running
         }
 
+    def running(self, now: float) -> Mapping[str, Placement]:
+        """What runs now, as `happened` tells it."""
+        return {
+            name: self._placement(task, now) for name, task in self._tasks.items() if task.running
+        }
+
     def replace(self, problem: Problem, schedule: Schedule) -> None:
         """Follows another schedule from now on; what is over or runs stays as it is.
 
-        `problem` is the one that the schedule solves, of the same workflow and cluster. A task that
-        ran out of memory never gets less than it would have got. Raises InvalidInput where the
-        schedule does not place a task that is still open.
+        `problem` is the one that the schedule solves. Tasks and workers may have come to it, at the
+        end; none may have gone. A task that ran out of memory never gets less than it would have
+        got. Raises InvalidInput where the schedule does not place a task that is still open.
         """
         placed = schedule.by_task
         missing = [
@@ -117,6 +110,8 @@ class Dispatch:
         for name, task in self._tasks.items():
             if not (task.over or task.running):
                 self._move(task, placed[name])
+        if len(problem.workflow) > len(self._tasks):
+            self._join(held_tasks(problem, schedule))
         self._arrivals = Arrivals()
         self._open_places()
 
@@ -146,6 +141,7 @@ class Dispatch:
         return Placement(task.name, task.worker, start, end, task.allocation)
 
     def _open_places(self) -> None:
+        self._by_priority = len({each.priority for each in self._tasks.values()}) > 1
         self._workers = {
             each.name: WorkerPlace((each.cores, float(each.memory)), closed=sorted(each.closed))
             for each in self._problem.cluster.workers
@@ -161,6 +157,16 @@ class Dispatch:
                     place.book(task)
             if task.waits_for == 0 and not task.running:
                 self._expect(task)
+
+    def _join(self, tasks: Mapping[str, Held]) -> None:
+        """Takes the tasks in that are new; others get the priority of what waits for them now."""
+        for name, task in tasks.items():
+            if name in self._tasks:
+                self._tasks[name].priority = task.priority
+                continue
+            before = self._problem.workflow.graph.pred[name]
+            task.waits_for -= sum(name in self._tasks and self._tasks[name].over for name in before)
+            self._tasks[name] = task
 
     def _move(self, task: Held, placed: Placement) -> None:
         task.rank = placed.start
@@ -182,7 +188,7 @@ class Dispatch:
             for task in turn:
                 opens = worker.opening(now, self._seconds(task))
                 if opens > now:
-                    self._wake = min(self._wake, opens)
+                    self._wake = min(self._wake, opens if opens < NEVER else math.inf)
                     continue
                 (_, amounts), *shares = self._holds(task)
                 if not worker.fits(amounts):
@@ -313,32 +319,15 @@ class Dispatch:
         if task.attempt >= most:
             why = f"attempt {task.attempt} of {most} ended: {outcome}"
             return self._give_up(task, why, event.at)
-        if outcome is Outcome.OUT_OF_MEMORY and not self._grow(task):
-            held = task.allocation.memory / 1e9
-            why = f"needs more than {held:.3g} GB, and no worker that can take it has more"
-            return self._give_up(task, why, event.at)
+        if outcome is Outcome.OUT_OF_MEMORY:
+            larger = grown(self._problem, task)
+            if larger is None:
+                held = task.allocation.memory / 1e9
+                why = f"needs more than {held:.3g} GB, and no worker that can take it has more"
+                return self._give_up(task, why, event.at)
+            task.worker, task.allocation = larger
         self._expect(task)
         return ()
-
-    def _grow(self, task: Held) -> bool:
-        """Gives the task more memory, where it is or on the fastest worker that has it."""
-        wanted = math.ceil(self._problem.memory_after(task.row, task.allocation.memory))
-        larger = [
-            (
-                worker.memory < wanted,
-                worker.name != task.worker,
-                self._problem.duration[task.row, column],
-                worker,
-            )
-            for column, worker in enumerate(self._problem.cluster.workers)
-            if self._problem.eligible[task.row, column] and worker.memory > task.allocation.memory
-        ]
-        if not larger:
-            return False
-        _, _, _, chosen = min(larger, key=lambda each: each[:3])
-        task.worker = chosen.name
-        task.allocation = Allocation(task.allocation.cores, min(wanted, chosen.memory))
-        return True
 
     def _give_up(self, task: Held, reason: str, at: float) -> Iterator[GiveUp]:
         if task.attempt == 0:
@@ -350,12 +339,3 @@ class Dispatch:
             if not self._tasks[successor].over:
                 why = f"waits for {task.name!r}, which was given up"
                 yield from self._give_up(self._tasks[successor], why, at)
-
-
-def _inherited(problem: Problem) -> Mapping[str, int]:
-    """The priority of each task, at least that of every task that waits for it."""
-    workflow, found = problem.workflow, dict[str, int]()
-    for name in reversed(workflow.order):
-        later = [found[each] for each in workflow.graph.succ[name]]
-        found[name] = max([workflow.task(name).priority, *later])
-    return found

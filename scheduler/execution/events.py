@@ -55,7 +55,23 @@ class TaskGivenUp:
     reason: str
 
 
-Event = AttemptStarted | AttemptEnded | TaskGivenUp
+@dataclass(frozen=True)
+class PlanChanged:
+    """What had not begun was planned anew: why, how many tasks moved, and in words which.
+
+    `ends` is when the run is now planned to end, `before` when it would have without the change.
+    """
+
+    at: float
+    time: datetime
+    reasons: tuple[str, ...]
+    moved: int
+    changes: tuple[str, ...]
+    before: float
+    ends: float
+
+
+Event = AttemptStarted | AttemptEnded | TaskGivenUp | PlanChanged
 
 
 @dataclass(frozen=True)

@@ -1,6 +1,5 @@
 """What the forecast says of attempts that run now, and of tasks that wait for them."""
 
-import math
 from collections.abc import Callable, Mapping
 from statistics import NormalDist
 
@@ -9,15 +8,22 @@ from numpy.typing import NDArray
 
 from scheduler.execution.holding import Held
 from scheduler.planning.problem import Problem
+from scheduler.planning.schedule import Placement
 from scheduler.planning.spread import at_score, score_of
+from scheduler.planning.timeline import CLOCK
 
 SURE = 0.9  # past this level of its duration an attempt is overdue, and nobody waits for it
+LONGER = 0.25  # of what it has run for: what an attempt still takes when no forecast helps
 _LAW = NormalDist()
-_SUREST = 1 - 1e-9
+BROKEN = _LAW.inv_cdf(0.999)
 
 
 def expected_end(problem: Problem, task: Held, now: float) -> float:
-    """When an attempt that runs now ends, at the median of those that last as long as it has."""
+    """When an attempt that runs now ends, at the median of those that last as long as it has.
+
+    Past what 999 in 1,000 take, the forecast is taken to be wrong of it: then it is expected to
+    take a quarter longer than it has.
+    """
     assert task.began is not None
     usual = task.began + float(problem.duration[task.row, problem.cluster.index[task.worker]])
     if usual > now:
@@ -25,10 +31,19 @@ def expected_end(problem: Problem, task: Held, now: float) -> float:
     values, levels = _believed(problem, task), problem.forecast.quantiles
     gone = max(now - task.began, 1e-12)
     reached = float(score_of(values[None], levels, np.array([gone]))[0])
-    if not math.isfinite(reached):
-        return now
-    middle = _LAW.inv_cdf(min((1 + _LAW.cdf(reached)) / 2, _SUREST))
+    if not reached < BROKEN:
+        just_over = now <= usual * (1 + CLOCK)
+        return now if just_over else task.began + (1 + LONGER) * gone
+    middle = _LAW.inv_cdf((1 + _LAW.cdf(reached)) / 2)
     return max(now, task.began + float(at_score(values, levels, middle)))
+
+
+def taking(problem: Problem, placed: Placement, level: float) -> float:
+    """Seconds that a share of `level` of all attempts there take at most, by the forecast."""
+    row, column = problem.workflow.index[placed.task], problem.cluster.index[placed.worker]
+    rows, levels = problem.forecast.rows, problem.forecast.quantiles
+    believed = problem.forecast.duration[row if rows is None else rows[row], column]
+    return float(at_score(believed, levels, _LAW.inv_cdf(level)))
 
 
 def ready_by(

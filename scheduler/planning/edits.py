@@ -15,7 +15,7 @@ from scheduler.planning.edits_of_tasks import (
     TaskRemoved,
     TasksAdded,
 )
-from scheduler.planning.edits_of_workers import FOREVER, WorkerAdded, WorkerLost
+from scheduler.planning.edits_of_workers import FOREVER, WorkerAdded, WorkerBack, WorkerLost
 from scheduler.planning.world import Edit, World
 
 __all__ = [
@@ -34,6 +34,7 @@ __all__ = [
     "TaskRemoved",
     "TasksAdded",
     "WorkerAdded",
+    "WorkerBack",
     "WorkerLost",
     "World",
 ]

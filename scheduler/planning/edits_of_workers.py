@@ -49,6 +49,36 @@ class WorkerLost(Edit):
 
 
 @dataclass(frozen=True, kw_only=True)
+class WorkerBack(Edit):
+    """A worker that was lost is there again."""
+
+    worker: str
+
+    def on_values(self, world: World) -> World:
+        workers = list(world.cluster.workers)
+        column = world.column(self.worker)
+        workers[column] = replace(workers[column], closed=self._closed(world))
+        return replace(world, cluster=_cluster(world.cluster, workers))
+
+    def on_arrays(self, flat: Flat, world: World) -> Flat:
+        column = world.cluster.index[self.worker]
+        return arrays.with_windows(flat, column, self._closed(world))
+
+    def _closed(self, world: World) -> tuple[tuple[float, float], ...]:
+        closed = world.cluster.workers[world.column(self.worker)].closed
+        if all(until < FOREVER for _, until in closed):
+            raise InvalidInput(f"The worker {self.worker!r} must be lost before it can be back.")
+        known = ((since, min(until, world.now)) for since, until in closed if since < world.now)
+        later = (
+            (since, until) for since, until in closed if world.now <= since and until < FOREVER
+        )
+        return (*known, *later)
+
+    def sentence(self) -> str:
+        return f"{self.worker} is back"
+
+
+@dataclass(frozen=True, kw_only=True)
 class WorkerAdded(Edit):
     """A worker more, with what is believed of every task there (a forecast of it alone)."""
 

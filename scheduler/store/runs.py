@@ -14,7 +14,14 @@ from sqlmodel import SQLModel
 import scheduler.store.tables  # noqa: F401  fills the metadata
 from scheduler.cluster import Allocation
 from scheduler.errors import NotFound
-from scheduler.execution.events import AttemptEnded, AttemptStarted, Event, Observation, TaskGivenUp
+from scheduler.execution.events import (
+    AttemptEnded,
+    AttemptStarted,
+    Event,
+    Observation,
+    PlanChanged,
+    TaskGivenUp,
+)
 from scheduler.forecast import Forecast
 from scheduler.planning.schedule import Placement, Schedule
 from scheduler.records import Outcome
@@ -161,6 +168,12 @@ class RunRows(Part):
             if row["type"] == "given_up"
         }
 
+    def run_changes(self, run: int) -> tuple[PlanChanged, ...]:
+        """How the plan was changed while the run went on, in order."""
+        return tuple(
+            _plan_changed(row) for row in self._events(run) if row["type"] == "plan_changed"
+        )
+
     def _events(self, run: int) -> Sequence[RowMapping]:
         query = sa.select(EVENT).where(EVENT.c.run_id == run).order_by(EVENT.c.id)
         with self._reading() as connection:
@@ -248,7 +261,7 @@ def _placement(row: RowMapping) -> Placement:
 def _event_row(run: int, event: Event) -> dict[str, Any]:
     row: dict[str, Any] = {
         "run_id": run,
-        "task": event.task,
+        "task": "" if isinstance(event, PlanChanged) else event.task,
         "attempt": 0,
         "worker": "",
         "at": event.at,
@@ -271,6 +284,25 @@ def _event_row(run: int, event: Event) -> dict[str, Any]:
             }
         case TaskGivenUp():
             return row | {"type": "given_up", "details": {"reason": event.reason}}
+        case PlanChanged():
+            told = {name: getattr(event, name) for name in _TOLD}
+            return row | {"type": "plan_changed", "details": told}
+
+
+_TOLD = ("reasons", "moved", "changes", "before", "ends")
+
+
+def _plan_changed(row: RowMapping) -> PlanChanged:
+    details = row["details"]
+    return PlanChanged(
+        at=row["at"],
+        time=row["time"],
+        reasons=tuple(details["reasons"]),
+        moved=details["moved"],
+        changes=tuple(details["changes"]),
+        before=details["before"],
+        ends=details["ends"],
+    )
 
 
 def _started(row: RowMapping) -> Attempt:

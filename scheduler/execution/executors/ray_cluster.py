@@ -26,6 +26,8 @@ from scheduler.execution.place import Place
 from scheduler.planning.problem import Problem
 from scheduler.records import Outcome
 
+PATIENCE = 2.0  # seconds between two looks at what workers there are
+
 
 @dataclass(frozen=True)
 class RayCluster(Executor):
@@ -75,6 +77,8 @@ class RaySession(Session):
         self._problem, self._hold = problem, hold_memory
         self._flying: dict[Any, Start] = {}
         self._began = time.monotonic()
+        self._missing: frozenset[str] = frozenset()
+        self._looked = -PATIENCE
 
     def now(self) -> float:
         """Seconds since the run began."""
@@ -87,6 +91,17 @@ class RaySession(Session):
     def transfer(self, size: float, source: str, target: str) -> float:  # noqa: ARG002
         """Nothing: an attempt fetches its own inputs, inside its measured time."""
         return 0.0
+
+    def follow(self, problem: Problem) -> None:
+        """Goes on with it; a worker that is new must be offered by a Ray node by then."""
+        self._problem = problem
+
+    def missing(self) -> frozenset[str]:
+        """The workers whose resources no Ray node offers, looked up every few seconds at most."""
+        if self.now() - self._looked >= PATIENCE:
+            self._looked = self.now()
+            self._missing = frozenset(_missing(self._problem.cluster))
+        return self._missing
 
     def start(self, instruction: Start) -> None:
         """Submits the attempt to Ray; Ray itself never tries again."""
@@ -102,7 +117,7 @@ class RaySession(Session):
         """Waits for the next attempt to end."""
         timeout = None if until is None else max(0.0, until - self.now())
         if not self._flying:  # Ray would not wait at all
-            time.sleep(timeout or 0.0)
+            time.sleep(PATIENCE if timeout is None else min(timeout, PATIENCE))
             return []
         ready, _ = ray.wait(list(self._flying), num_returns=1, timeout=timeout)
         return [self._ended(each) for each in ready]
@@ -121,6 +136,7 @@ class RaySession(Session):
             ray.exceptions.NodeDiedError,
             ray.exceptions.OutOfMemoryError,
         ) as error:
+            self._looked = -PATIENCE  # a worker may be gone: look at once
             observed = Observation(Outcome.LOST, message=f"{type(error).__name__}: {error}")
         except ray.exceptions.RayTaskError as error:  # carrying out the order broke, not the action
             why = f"{type(error.cause).__name__}: {error.cause}"
@@ -159,11 +175,15 @@ def _attempt() -> Any:
     return ray.remote(carry_out)
 
 
-def _check_workers(cluster: Cluster) -> None:
+def _missing(cluster: Cluster) -> list[str]:
     offered: dict[str, float] = ray.cluster_resources()  # type: ignore[no-untyped-call]
-    missing = [
+    return [
         each.name for each in cluster.workers if offered.get(resource(each.name), 0.0) < each.cores
     ]
+
+
+def _check_workers(cluster: Cluster) -> None:
+    missing = _missing(cluster)
     if missing:
         offer = {resource(name): cluster.worker(name).cores for name in missing}
         raise AllotError(

@@ -2,9 +2,9 @@
 
 import heapq
 from abc import ABC, abstractmethod
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import ClassVar
 
@@ -66,11 +66,15 @@ class AsForecast(Truth):
 
 @dataclass(frozen=True)
 class Simulator(Executor):
-    """Runs schedules in simulated time. `began` is the clock's time at which the run begins."""
+    """Runs schedules in simulated time. `began` is the clock's time at which the run begins.
+
+    `outages` says, worker by worker, from when until when it is missing (seconds, finite).
+    """
 
     truth: Truth
     seed: int = 0
     began: datetime = EPOCH
+    outages: Mapping[str, tuple[float, float]] = field(default_factory=dict)
 
     @property
     def records(self) -> bool:
@@ -80,17 +84,23 @@ class Simulator(Executor):
     @contextmanager
     def open(self, problem: Problem) -> Iterator["SimulatedSession"]:
         """A fresh run; equal seeds give equal runs."""
-        yield SimulatedSession(problem, self.truth, np.random.default_rng(self.seed), self.began)
+        rng = np.random.default_rng(self.seed)
+        yield SimulatedSession(problem, self.truth, rng, self.began, self.outages)
 
 
 class SimulatedSession(Session):
     """One simulated run: a clock that jumps to the next end of an attempt."""
 
     def __init__(
-        self, problem: Problem, truth: Truth, rng: np.random.Generator, began: datetime
+        self,
+        problem: Problem,
+        truth: Truth,
+        rng: np.random.Generator,
+        began: datetime,
+        outages: Mapping[str, tuple[float, float]],
     ) -> None:
         self._problem, self._truth, self._rng, self._began = problem, truth, rng, began
-        self._at = 0.0
+        self._outages, self._at = outages, 0.0
         self._running: list[tuple[float, int, Start, Observation]] = []
         self._count = 0
 
@@ -106,6 +116,16 @@ class SimulatedSession(Session):
         """Bytes travel as the cluster says."""
         return self._problem.cluster.transfer_seconds(size, source, target)
 
+    def follow(self, problem: Problem) -> None:
+        """Draws attempts of this problem from now on."""
+        self._problem = problem
+
+    def missing(self) -> frozenset[str]:
+        """The workers of which an outage has begun and not ended."""
+        return frozenset(
+            worker for worker, (lost, back) in self._outages.items() if lost <= self._at < back
+        )
+
     def start(self, instruction: Start) -> None:
         """Draws what the attempt needs, and when it will end."""
         limit = self._problem.workflow.task(instruction.task).timeout
@@ -113,11 +133,18 @@ class SimulatedSession(Session):
             self._truth.draw(self._problem, instruction, self._rng), instruction, limit
         )
         end = self._at + (observed.duration or 0.0)
+        lost, back = self._outages.get(instruction.worker, (np.inf, np.inf))
+        if lost < end and self._at < back:
+            end = max(lost, self._at)
+            observed = Observation(Outcome.LOST, end - self._at, message="its worker is gone")
         self._count += 1
         heapq.heappush(self._running, (end, self._count, instruction, observed))
 
     def wait(self, until: float | None) -> Sequence[AttemptEnded]:
-        """Jumps to the next end, or to `until` when that comes first."""
+        """Jumps to the next end, or to `until`, or to where an outage begins or ends, if sooner."""
+        turns = [each for pair in self._outages.values() for each in pair]
+        turns = [each for each in turns if each > self._at]
+        until = min(turns if until is None else [until, *turns], default=None)
         if not self._running or (until is not None and until < self._running[0][0]):
             self._at = max(self._at, until if until is not None else self._at)
             return ()

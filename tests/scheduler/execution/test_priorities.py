@@ -13,6 +13,7 @@ from worlds import GB, changed, problem_of, schedule_of
 from scheduler.errors import AllotError, InvalidInput
 from scheduler.execution.dispatch import Dispatch
 from scheduler.execution.events import AttemptEnded, AttemptStarted, Observation, Start
+from scheduler.execution.executors.base import Answer, Replan
 from scheduler.execution.executors.simulator import AsForecast, Simulator
 from scheduler.planning.feasibility import violations
 from scheduler.planning.objective import Objective
@@ -218,13 +219,15 @@ def test_what_has_happened_is_told_with_the_end_that_is_expected() -> None:
 def test_a_run_that_is_replanned_after_every_event_ends_and_keeps_the_order(seed: int) -> None:
     problem = random_problem(np.random.default_rng(seed), 20, 3)
 
-    def again(dispatch: Dispatch, _: object, now: float) -> tuple:
-        rest = replace(problem, fixed=dispatch.happened(now), now=now)
-        return rest, Heft().plan(rest)
+    class Again(Replan):
+        def after(self, dispatch: Dispatch, *facts: object) -> Answer:  # type: ignore[override]
+            now = float(facts[-1])  # type: ignore[arg-type]
+            rest = replace(problem, fixed=dispatch.happened(now), now=now)
+            return Answer(rest, Heft().plan(rest))
 
     over: set[str] = set()
     simulator = Simulator(AsForecast(), seed=seed)
-    for event in simulator.run(problem, Heft().plan(problem), replan=again):
+    for event in simulator.run(problem, Heft().plan(problem), replan=Again()):
         if isinstance(event, AttemptStarted):
             assert set(problem.workflow.predecessors(event.task)) <= over
         if isinstance(event, AttemptEnded) and event.observation.outcome is Outcome.SUCCEEDED:

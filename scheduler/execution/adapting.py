@@ -1,0 +1,258 @@
+"""Planning again while a run goes on, where reality leaves the plan.
+
+What is tried: the plan mended warm, and, while few tasks are open, plans from scratch. Where the
+makespan is all that counts, the one that ends first in the mean over samples of the forecast is
+followed, and none for less than a small gain; so plans change seldom and little.
+"""
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+
+import numpy as np
+from numpy.random import default_rng
+
+from scheduler.errors import Infeasible
+from scheduler.execution.dispatch import Dispatch
+from scheduler.execution.events import AttemptEnded
+from scheduler.execution.executors.base import Answer, Replan
+from scheduler.execution.look_ahead import taking
+from scheduler.planning.edits import (
+    Began,
+    Edit,
+    Ended,
+    Expected,
+    Failed,
+    TasksAdded,
+    WorkerAdded,
+    WorkerBack,
+    WorkerLost,
+)
+from scheduler.planning.planned import Planned
+from scheduler.planning.planners.base import Planner
+from scheduler.planning.problem import Problem
+from scheduler.planning.promise import makespans
+from scheduler.planning.replanning import SAME, Care, Change, Replanned, Replanner
+from scheduler.planning.schedule import Placement, Schedule
+from scheduler.planning.searching import only_makespan
+from scheduler.records import Outcome
+
+EARLY, LATE = 0.1, 0.9  # levels of the duration outside of which an end is news in a large run
+AGAIN = 1.25  # times as long as when it was last told, and an attempt is late once more
+RAREST = 0.03  # share of the samples, the longest, that the mean leaves out
+TOLD = 20  # changes that are put in words
+Meanwhile = Callable[[float], Sequence[TasksAdded | WorkerAdded]]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Adapting:
+    """How runs are planned again.
+
+    While at most `few` tasks are open, `planners` are asked after every attempt that ended, and a
+    plan is followed that ends sooner by a share of `gain` in the mean of `samples`. In larger runs
+    a plan is mended when an attempt failed, ended outside of what 8 in 10 take, or runs longer than
+    9 in 10: tasks move where that ends them sooner by a share of `patience` of a usual task. After
+    workers were lost, came back or were added, or tasks were added, the plan always changes.
+    `meanwhile(now)` tells of workers and tasks that were added since it was last asked.
+    `seconds` since any moment, where given, holds planning for lesser reasons to a `share` of the
+    time of the run.
+    """
+
+    planners: tuple[Planner, ...] = ()
+    few: int = 300
+    samples: int = 100
+    gain: float = 0.0
+    patience: float = 0.05
+    share: float = 0.1
+    seconds: Callable[[], float] | None = field(default=None, repr=False, compare=False)
+    meanwhile: Meanwhile | None = field(default=None, repr=False, compare=False)
+
+    def following(self, problem: Problem, schedule: Schedule) -> "Following":
+        """The replanning of one run, which starts with this schedule, feasible and complete."""
+        return Following(self, problem, schedule)
+
+
+class Following(Replan):
+    """One run: the plan that is followed, and what is known of how it goes."""
+
+    def __init__(self, how: Adapting, problem: Problem, schedule: Schedule) -> None:
+        flat = problem.flat
+        usual = flat.duration[np.isfinite(flat.duration)].mean()
+        care = Care(patience=how.patience * float(usual))
+        self._how, self._problem, self._schedule = how, problem, schedule
+        self._replanner = Replanner(problem, schedule, care=care)
+        self._gone: frozenset[str] = frozenset()
+        self._late_from: dict[tuple[str, float], float] = {}  # the next time, by task and start
+        self._waited_for: frozenset[str] = frozenset()  # workers without which there is no plan
+        self._ends = schedule.makespan
+        self._wait_until, self._only_makespan = 0.0, only_makespan(flat)
+
+    def wake_at(self, dispatch: Dispatch, now: float) -> float | None:
+        """When the next attempt that runs will be late."""
+        self._note(dispatch.running(now))
+        return min((each for each in self._late_from.values() if each > now), default=None)
+
+    def after(
+        self, dispatch: Dispatch, news: Sequence[AttemptEnded], missing: frozenset[str], now: float
+    ) -> Answer | None:
+        """Another plan where one is worth it."""
+        happened, running = dispatch.happened(now), dispatch.running(now)
+        missing -= {each.worker for each in running.values()}  # until these are told as lost
+        lost, back = missing - self._gone, self._gone - missing
+        added = () if self._how.meanwhile is None else tuple(self._how.meanwhile(now))
+        new: list[Edit] = [WorkerBack(worker=each, at=now) for each in sorted(back)]
+        new += [WorkerLost(worker=each, at=now) for each in sorted(lost)]
+        new += [replace(each, at=now) for each in added]
+        reasons = [*self._news(news, happened), *self._lateness(running, now)]
+        if self._waited_for and not new:
+            why, self._waited_for = f"{', '.join(sorted(self._waited_for))} is back", frozenset()
+            return Answer(self._problem, self._schedule, (why,), 0, (), self._ends, self._ends)
+        if not new and not self._worth_a_look(news, reasons, len(happened)):
+            return None
+        reasons += [each.sentence() for each in new]
+        begun = 0.0 if self._how.seconds is None else self._how.seconds()
+        try:
+            found = self._replanner.after(*self._steps(running, happened, now), *new)
+        except Infeasible as error:
+            return self._stuck(error, missing, now)
+        self._gone, self._waited_for = missing, frozenset()
+        answer = self._best(found, happened, tuple(reasons), anew=bool(new))
+        if self._how.seconds is not None:
+            took = self._how.seconds() - begun
+            self._wait_until = self._how.seconds() + took * (1 / self._how.share - 1)
+        return answer
+
+    def _worth_a_look(
+        self, news: Sequence[AttemptEnded], reasons: Sequence[str], happened: int
+    ) -> bool:
+        """Whether to plan again though no worker or task came or went."""
+        if self._how.seconds is not None and self._how.seconds() < self._wait_until:
+            return False
+        few = len(self._problem.workflow) - happened <= self._how.few
+        return bool(reasons) or (few and bool(news))
+
+    def _news(self, news: Sequence[AttemptEnded], happened: Mapping[str, Placement]) -> list[str]:
+        """What ended otherwise than believed, in words."""
+        told = []
+        for each in news:
+            outcome = each.observation.outcome
+            if outcome is not Outcome.SUCCEEDED:
+                told.append(f"{each.task} ended {outcome} at {each.at:.6g} s")
+                continue
+            placed = happened[each.task]
+            length, usual = placed.end - placed.start, taking(self._problem, placed, 0.5)
+            if length > taking(self._problem, placed, LATE):
+                told.append(f"{each.task} took {length:.6g} s instead of {usual:.6g} s")
+            elif length < taking(self._problem, placed, EARLY):
+                told.append(f"{each.task} took only {length:.6g} s instead of {usual:.6g} s")
+        return told
+
+    def _lateness(self, running: Mapping[str, Placement], now: float) -> list[str]:
+        """What runs longer than 9 in 10 such attempts, in words; again whenever much longer."""
+        told = []
+        self._note(running)
+        for (task, start), late in sorted(self._late_from.items()):
+            if late <= now:
+                told.append(f"{task} has run for {now - start:.6g} s, longer than 9 in 10")
+                self._late_from[task, start] = start + AGAIN * (now - start)
+        return told
+
+    def _note(self, running: Mapping[str, Placement]) -> None:
+        """Knows from when on each attempt that runs is late."""
+        known, self._late_from = self._late_from, {}
+        for task, placed in running.items():
+            late = known.get((task, placed.start))
+            if late is None:
+                late = placed.start + taking(self._problem, placed, LATE)
+            self._late_from[task, placed.start] = late
+
+    def _steps(
+        self, running: Mapping[str, Placement], happened: Mapping[str, Placement], now: float
+    ) -> Iterator[Edit]:
+        """What has happened to attempts since the last time."""
+        world = self._replanner.world
+        for task in sorted(world.running - happened.keys()):
+            yield Failed(task=task, at=now)
+        for task, placed in happened.items():
+            before = world.fixed.get(task)
+            again = before is not None and task in world.running and before.start != placed.start
+            if again:
+                yield Failed(task=task, at=now)
+            if before is None or again:
+                yield Began(placement=placed, at=now)
+            elif task not in world.running:
+                continue
+            if task not in running:
+                yield Ended(task=task, at=placed.end)
+            elif before is not None and abs(before.end - placed.end) > SAME:
+                yield Expected(task=task, end=placed.end, at=now)
+
+    def _stuck(self, error: Infeasible, missing: frozenset[str], now: float) -> Answer | None:
+        """Goes on as before but on the workers that are missing, and says once why."""
+        if missing == self._waited_for:
+            return None
+        self._waited_for, world = missing, self._replanner.world
+        for worker in sorted(missing - self._gone):
+            world = WorkerLost(worker=worker, at=now).on(world)
+        why = f"without {', '.join(sorted(missing))} there is no plan: {error}"
+        rest = replace(self._problem, cluster=world.cluster)
+        return Answer(rest, self._schedule, (why,), before=self._ends, ends=self._ends)
+
+    def _best(
+        self, found: Replanned, happened: Mapping[str, Placement], reasons: tuple[str, ...],
+        *, anew: bool,
+    ) -> Answer | None:  # fmt: skip
+        """The plan that is worth most, or None where that is the one that is followed."""
+        problem, now = self._replanner.problem if anew else self._problem, found.world.now
+        rest = replace(problem, fixed=happened, now=now)
+        mended = found.schedule
+        plans = [mended] if anew or found.moved.size else []
+        few = len(problem.workflow) - len(happened) <= self._how.few
+        if few and self._only_makespan:
+            plans += [each.plan(rest) for each in self._how.planners]
+            plans = [self._schedule, *plans] if not anew else plans
+            chosen, before, ends = self._soonest(rest, plans)
+        elif plans:
+            chosen, before, ends = plans[0], float(self._ends), plans[0].makespan
+        else:
+            return None
+        if few:
+            self._replanner.plan = Planned.of(chosen, problem)
+        if chosen is self._schedule:
+            return None
+        why = found.changes if chosen is mended else ()
+        moved, changes = self._told(chosen, happened, {each.task: each for each in why})
+        self._problem, self._schedule, self._ends = problem, chosen, ends
+        return Answer(problem, chosen, reasons, moved, changes, before, ends)
+
+    def _soonest(self, rest: Problem, plans: Sequence[Schedule]) -> tuple[Schedule, float, float]:
+        """The plan that ends first in the mean, after when the first of them does, and it."""
+        drawn = [
+            makespans(rest, each, rng=default_rng(7), samples=self._how.samples) for each in plans
+        ]
+        count = max(1, round((1 - RAREST) * self._how.samples))
+        longest = max(float(each[np.isfinite(each)].max(initial=rest.now)) for each in drawn)
+        means = [np.sort(np.minimum(each, 2 * longest))[:count].mean() for each in drawn]
+        best = int(np.argmin(means))
+        if means[best] >= means[0] * (1 - self._how.gain):
+            best = 0
+        return plans[best], float(means[0]), float(means[best])
+
+    def _told(
+        self, chosen: Schedule, happened: Mapping[str, Placement], why: Mapping[str, Change]
+    ) -> tuple[int, tuple[str, ...]]:
+        """How many tasks run on another worker than planned before, and in words which."""
+        old = self._schedule.by_task
+        moved = [
+            each
+            for each in sorted(chosen.placements, key=lambda each: (each.start, each.task))
+            if each.task not in happened
+            and (each.task not in old or old[each.task].worker != each.worker)
+        ]
+        return len(moved), tuple(_sentence(each, old, why) for each in moved[:TOLD])
+
+
+def _sentence(each: Placement, old: Mapping[str, Placement], why: Mapping[str, Change]) -> str:
+    if each.task in why:
+        return why[each.task].sentence()
+    before = f" instead of {old[each.task].worker}" if each.task in old else ""
+    return f"{each.task} runs on {each.worker} from {each.start:.6g} s{before}."

@@ -1,0 +1,59 @@
+"""Tasks as they are before anything of them has begun, and with what they are tried again."""
+
+import math
+from collections.abc import Mapping
+
+from scheduler.cluster import Allocation
+from scheduler.execution.holding import Held
+from scheduler.planning.problem import Problem
+from scheduler.planning.schedule import Schedule
+
+
+def held_tasks(problem: Problem, schedule: Schedule) -> dict[str, Held]:
+    """Every task of the problem, placed as planned and waiting for all its predecessors."""
+    priority, need = _inherited(problem), problem.flat.need
+    graph, placed = problem.workflow.graph, schedule.by_task
+    return {
+        task.id: Held(
+            task.id,
+            row,
+            placed[task.id].worker,
+            placed[task.id].allocation,
+            placed[task.id].start,
+            priority[task.id],
+            graph.in_degree(task.id),
+            tuple((pool, float(need[row, pool])) for pool in need[row].nonzero()[0].tolist()),
+        )
+        for row, task in enumerate(problem.workflow.tasks)
+    }
+
+
+def grown(problem: Problem, task: Held) -> tuple[str, Allocation] | None:
+    """Worker and allocation with more memory: where the task is, or the fastest that has it.
+
+    None where no worker that can take the task has more than it was given.
+    """
+    wanted = math.ceil(problem.memory_after(task.row, task.allocation.memory))
+    larger = [
+        (
+            worker.memory < wanted,
+            worker.name != task.worker,
+            problem.duration[task.row, column],
+            worker,
+        )
+        for column, worker in enumerate(problem.cluster.workers)
+        if problem.eligible[task.row, column] and worker.memory > task.allocation.memory
+    ]
+    if not larger:
+        return None
+    chosen = min(larger, key=lambda each: each[:3])[3]
+    return chosen.name, Allocation(task.allocation.cores, min(wanted, chosen.memory))
+
+
+def _inherited(problem: Problem) -> Mapping[str, int]:
+    """The priority of each task, at least that of every task that waits for it."""
+    workflow, found = problem.workflow, dict[str, int]()
+    for name in reversed(workflow.order):
+        later = [found[each] for each in workflow.graph.succ[name]]
+        found[name] = max([workflow.task(name).priority, *later])
+    return found
