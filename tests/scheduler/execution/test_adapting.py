@@ -5,6 +5,7 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
+import attempt_actions
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -256,7 +257,10 @@ def test_what_changed_and_why_is_kept_in_the_store(store: Store) -> None:
 
 
 @pytest.mark.ray
-def test_a_real_run_moves_what_waits_behind_a_late_attempt() -> None:
+def test_a_real_run_moves_what_waits_behind_a_late_attempt(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("PYTHONPATH", str(Path(attempt_actions.__file__).parent))
     cluster = Cluster("two", [Worker(name=name, cores=1, memory=10**9) for name in ("w1", "w2")])
     tasks = [
         Task(
