@@ -21,10 +21,12 @@ Version = Annotated[str, typer.Argument(help="A version's id, or challenger, pre
 
 def register(app: typer.Typer) -> None:
     """Adds the commands for learning."""
+    from learner.commands_trainings import register as trainings
     from learner.demo import register as demo
 
     for command in (train, models, promote, rollback, evaluate):
         app.command()(command)
+    trainings(app)
     demo(app)
 
 
@@ -51,6 +53,9 @@ def train(
     address: Annotated[
         str, typer.Option(help="Ray: local for one of our own, auto, or host:port.")
     ] = "local",
+    gpus: Annotated[
+        bool, typer.Option("--gpus", help="Each worker computes on a GPU, in mixed precision.")
+    ] = False,
     sharing: Annotated[
         str,
         typer.Option(
@@ -128,6 +133,7 @@ def train(
                 settings,
                 workers=workers if most is None else (workers, most),
                 address=address,
+                gpus=gpus,
                 clock=door.now,
                 on_progress=watch,
             )

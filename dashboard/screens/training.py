@@ -1,6 +1,6 @@
 """Training: what the networks learn, how well, and which of them is in use."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import pandas as pd
 import plotly.graph_objects as go
@@ -8,7 +8,9 @@ import streamlit as st
 
 from dashboard import charts, frames, session, tables
 from dashboard.words import NOTHING, ago, plain, seconds, when
+from scheduler.errors import AllotError
 from scheduler.store import Store
+from scheduler.store.trainings import ask_to_stop, delete_training, stop_asked
 from scheduler.store.values import ModelVersion, Training
 
 TITLE, ICON, SECTION, PLACE = "Training", ":material/model_training:", "Learn", 1
@@ -128,8 +130,35 @@ def _training(store: Store, trainings: Sequence[Training]) -> None:
         _details(store, newest[found])
 
     session.live(details, every=2.0 if running else None)
+    _acts(store, known[found])
     with st.expander("All trainings"):
         tables.show(frames.trainings(trainings), key="trainings", alt="All trainings")
+
+
+def _acts(store: Store, training: Training) -> None:
+    """What may be done with a training: stopped while it runs, else continued or deleted."""
+    if training.state == "running":
+        if stop_asked(store, training.id) is not None:
+            st.info("It was asked to stop, and ends after its epoch.", icon=":material/schedule:")
+        elif st.button("Stop after this epoch", key=f"stop-{training.id}", icon=":material/stop:"):
+            _do(lambda: ask_to_stop(store, training.id, by="dashboard", at=session.now()))
+        return
+    if training.state != "succeeded":
+        st.caption("Go on from its last checkpoint")
+        st.code(f"allot train --resume {training.id}", language="bash")
+    with st.popover("Delete this training", icon=":material/delete:"):
+        st.write("Its numbers and checkpoints go; a network that it saved stays.")
+        if st.button(f"Delete training {training.id}", key=f"delete-{training.id}"):
+            _do(lambda: delete_training(store, training.id, now=session.now()))
+
+
+def _do(act: Callable[[], object]) -> None:
+    try:
+        act()
+    except AllotError as error:  # it may have ended, or gone, since the page was drawn
+        st.warning(str(error))
+    else:
+        st.rerun()
 
 
 def _line(each: Training, age: str) -> str:

@@ -87,7 +87,7 @@ class Course:
             world=self.team.size,
         ):
             known = torch.tensor(list(batch.counts.values()), dtype=torch.float64)
-            sums.addcmul_(self._step(batch).double(), known.to(sums.device, non_blocking=True))
+            sums.addcmul_(self.step(batch).double(), known.to(sums.device, non_blocking=True))
             counts += known
         self.weighting.end_epoch()
         return self._by_name(sums.cpu() / counts.clamp_min(1.0))
@@ -149,7 +149,7 @@ class Course:
         found: dict[str, Tensor] = self.network.state_dict()
         return found
 
-    def _step(self, batch: Batch) -> Tensor:
+    def step(self, batch: Batch) -> Tensor:
         """The losses of the whole batch, in the order of the names."""
         mine = self._losses(self.worker, batch)
         shared = self._whole(mine)

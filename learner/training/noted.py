@@ -7,7 +7,9 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from learner.training.settings import TrainingSettings
+from scheduler.errors import AllotError
 from scheduler.store import Store
+from scheduler.store.trainings import answer_stop, stop_asked
 from scheduler.store.values import Metric
 
 Clock = Callable[[], datetime]
@@ -24,6 +26,10 @@ class Progress:
     loss: float | None = None
 
 
+class Stopped(AllotError):
+    """A training ended because somebody asked for it; it can be resumed."""
+
+
 Watch = Callable[[Progress], None]
 
 
@@ -34,13 +40,19 @@ def utc_now() -> datetime:
 
 @contextmanager
 def noted(
-    store: Store, settings: TrainingSettings, workers: int, clock: Clock, *, through: int
+    store: Store,
+    settings: TrainingSettings,
+    workers: int,
+    clock: Clock,
+    *,
+    through: int,
+    gpus: bool = False,
 ) -> Iterator[int]:
     """Notes in the store that a training began, and how it ended if not well.
 
     `through` is the newest record that it learns from.
     """
-    plain = settings.as_plain() | {"through": through}
+    plain = settings.as_plain() | {"through": through, "gpus": gpus}
     training = store.begin_training(
         sharing=settings.sharing, workers=workers, settings=plain, at=clock()
     )
@@ -51,6 +63,8 @@ def noted(
 @contextmanager
 def noted_again(store: Store, training: int, clock: Clock) -> Iterator[None]:
     """Notes that a training that was cut off goes on, and how it ended if not well."""
+    again = "the training goes on"
+    answer_stop(store, training, answer=again, at=clock(), state="refused")
     store.resume_training(training, at=clock())
     with _ending(store, training, clock):
         yield
@@ -63,9 +77,32 @@ def _ending(store: Store, training: int, clock: Clock) -> Iterator[None]:
     except KeyboardInterrupt:
         store.end_training(training, state="interrupted", at=clock(), message="stopped by hand")
         raise
+    except Stopped as stopped:
+        store.end_training(training, state="interrupted", at=clock(), message=str(stopped))
+        answer_stop(store, training, answer=str(stopped), at=clock())
+        raise
     except Exception as error:
         store.end_training(training, state="failed", at=clock(), message=str(error)[:1000])
         raise
+
+
+def stopping(store: Store, training: int, on_progress: Watch) -> Watch:
+    """Tells of progress, unless somebody asks the training to stop: then it raises Stopped."""
+
+    def watch(progress: Progress) -> None:
+        if stop_asked(store, training) is not None:
+            raise stopped(training, f"before {progress.doing}")
+        on_progress(progress)
+
+    return watch
+
+
+def stopped(training: int, when: str) -> Stopped:
+    """The error of a training that was asked to stop."""
+    return Stopped(
+        f"Training {training} was stopped as asked, {when}; "
+        f"go on with: allot train --resume {training}"
+    )
 
 
 @contextmanager

@@ -12,7 +12,8 @@ from learner.networks.network import Plan
 from learner.promotion import decide
 from learner.registry import Registry
 from learner.targets.base import Scores
-from learner.training.fit import Fitted
+from learner.training.fit import ASKED, Fitted
+from learner.training.gpus import refuse_missing_gpus
 from learner.training.lesson import Lesson
 from learner.training.noted import (
     Clock,
@@ -20,13 +21,16 @@ from learner.training.noted import (
     Watch,
     noted,
     noted_again,
+    stopped,
+    stopping,
     utc_now,
     watching,
 )
-from learner.training.ray_fit import fit_on_ray
+from learner.training.ray_fit import clear, fit_on_ray
 from learner.training.settings import TrainingSettings
 from scheduler.errors import CorruptVersion, InvalidInput, NotFound
 from scheduler.store import Store
+from scheduler.store.trainings import answer_stop
 from scheduler.store.values import ModelVersion
 
 Workers = int | tuple[int, int]
@@ -38,6 +42,7 @@ def train(
     *,
     workers: Workers = 1,
     address: str = "local",
+    gpus: bool = False,
     clock: Clock = utc_now,
     on_progress: Watch = lambda _: None,
 ) -> ModelVersion:
@@ -46,9 +51,10 @@ def train(
     `workers` 0 trains in this process; one or more train together on Ray, and of the least and the
     most as many as there are cores for. What happens is noted in the store while it happens: a
     training that is killed shows as lost, one that fails as failed with its message, Ctrl-C as
-    interrupted; `resume` goes on with any of them.
+    interrupted, as does one that somebody asked to stop (it raises Stopped); `resume` goes on with
+    any of them. With `gpus` each of the workers computes on a GPU, in mixed precision.
 
-    Raises InvalidInput when the records do not suffice.
+    Raises InvalidInput when the records do not suffice, or where there are too few GPUs.
     """
     settings = settings or TrainingSettings()
     least, most = workers if isinstance(workers, tuple) else (workers, workers)
@@ -57,12 +63,14 @@ def train(
             "The number of training workers must not be negative, and the least of several at "
             f"least 1 and not above the most, found {workers}."
         )
+    if gpus:
+        refuse_missing_gpus(least, address)
     through = store.newest_record()
     examples = _examples(store, settings, through, on_progress)
-    with noted(store, settings, most, clock, through=through) as training:
+    with noted(store, settings, most, clock, through=through, gpus=gpus) as training:
         return _trained(
             store, examples, settings, training,
-            workers=workers, address=address, clock=clock, on_progress=on_progress,
+            workers=workers, address=address, gpus=gpus, clock=clock, on_progress=on_progress,
         )  # fmt: skip
 
 
@@ -86,11 +94,14 @@ def resume(
             "interrupted or failed can."
         )
     settings = TrainingSettings.from_plain(cut.settings)
+    gpus = bool(cut.settings.get("gpus"))
+    if gpus:
+        refuse_missing_gpus(cut.workers, address)
     examples = _examples(store, settings, cut.settings["through"], on_progress)
     with noted_again(store, training, clock):
         return _trained(
             store, examples, settings, training,
-            workers=cut.workers, address=address, clock=clock, on_progress=on_progress,
+            workers=cut.workers, address=address, gpus=gpus, clock=clock, on_progress=on_progress,
         )  # fmt: skip
 
 
@@ -110,9 +121,13 @@ def _trained(
     *,
     workers: Workers,
     address: str,
+    gpus: bool,
     clock: Clock,
     on_progress: Watch,
 ) -> ModelVersion:
+    found: list[Fitted] = []
+    on_progress = stopping(store, training, on_progress)
+
     def learn(
         plan: Plan,
         lessons: Mapping[str, Lesson],
@@ -120,7 +135,7 @@ def _trained(
         steering: Sequence[Steering],
     ) -> Fitted:
         on_progress(Progress("starting workers", epochs=settings.epochs))
-        return fit_on_ray(
+        fitted = fit_on_ray(
             plan,
             lessons,
             settings,
@@ -130,13 +145,23 @@ def _trained(
             store=store,
             training=training,
             clock=clock,
+            gpus=gpus,
         )
+        if fitted.ended == ASKED:
+            raise stopped(training, fitted.told())
+        found.append(fitted)
+        return fitted
 
     on_progress(Progress("fitting offsets"))
     with watching(store, training, settings.epochs, clock, on_progress):
         former = _former(store) if settings.methods else None
         made = make(examples, settings, learn=learn, former=former, on_progress=on_progress)
-    return _register(store, made, settings, training, clock)
+    version = _register(store, made, settings, training, clock)
+    how = found[0].told() if found else ""
+    store.end_training(training, state="succeeded", at=clock(), version=version.id, message=how)
+    answer_stop(store, training, answer="the training was over", at=clock(), state="refused")
+    clear(store, training)
+    return version
 
 
 def _former(store: Store) -> Former | None:
@@ -166,7 +191,6 @@ def _register(
     act = store.promote if verdict.promote else store.challenge
     reason = str(verdict) if installed() else f"{verdict}; {MISSING}"
     act(name, reason=reason, by="learner", at=clock())
-    store.end_training(training, state="succeeded", at=clock(), version=name)
     return version
 
 

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any, cast
 
 import ray.train
+import ray.train.torch
 import torch
 from ray.train import FailureConfig, RunConfig, ScalingConfig, UserCallback
 from ray.train.torch import TorchTrainer, prepare_model
@@ -24,12 +25,15 @@ from learner.networks.network import Plan
 from learner.training.checkpoints import Checkpoints, fingerprint
 from learner.training.fit import Fitted, fit
 from learner.training.lesson import Lesson
+from learner.training.mapped import keep, kept
 from learner.training.noted import Clock, utc_now
+from learner.training.pace import Pace
 from learner.training.settings import TrainingSettings
-from learner.training.team import Team
+from learner.training.team import CPU, Team
 from scheduler.errors import AllotError
 from scheduler.execution.executors.ray_start import ray_running
 from scheduler.store import Store
+from scheduler.store.trainings import stop_asked
 from scheduler.store.values import Metric
 
 ENVIRONMENT = {
@@ -51,41 +55,51 @@ def fit_on_ray(
     store: Store,
     training: int,
     clock: Clock,
+    gpus: bool = False,
 ) -> Fitted:
     """The loop of `fit` under Ray Train; with 0 workers in this process, without starting Ray.
 
     After each epoch it is kept how far the training is, in the store's folder. A training worker
     or node that dies is replaced and all go on from there, up to RESTARTS times; so does the same
     call on a later day. `workers` may be the least and the most: as many train as there are cores
-    for.
+    for. With `gpus` each computes on a GPU of its own, in mixed precision. Where somebody asks to
+    stop, it ends after the epoch; what was kept stays for another day.
+
+    Training workers read the lessons from files in the store's folder, those of one machine from
+    the same memory.
     """
     for name, value in ENVIRONMENT.items():
         os.environ.setdefault(name, value)
     folder = store.folder.absolute() / "trainings"
     name = f"{training}-{uuid.uuid4().hex[:8]}"  # Ray resumes silently where a name comes again
-    kept = folder / f"{training}-checkpoints"
+    checkpoints = folder / f"{training}-checkpoints"
     config: dict[str, Any] = {
         "plan": plan,
         "lessons": dict(lessons),
         "settings": settings,
         "steering": list(steering),
+        "gpus": gpus,
         "tell": None,
-        "checkpoints": Checkpoints(kept, about_of(plan, lessons, settings, steering)),
+        "stop": Asked(store.url, training),
+        "checkpoints": Checkpoints(checkpoints, about_of(plan, lessons, settings, steering)),
     }
     if workers == 0:
         config["tell"] = partial(_keep, store, training, clock)
+        config["stop"] = partial(_asked, store, training)
     most = workers if isinstance(workers, int) else workers[1]
     cores = max(os.cpu_count() or 1, most)
     running = ray_running(address=address, cpus=cores) if workers else nullcontext()
     with running, _interruptible(), _quiet():
         try:
+            if workers:
+                config["lessons"] = _written(lessons, folder / f"{name}-lessons")
             trainer = _trainer(store, training, workers, config, str(folder), name)
             fitted: object = vars(trainer.fit())["return_value"]
-            _clear(folder, kept.name)
         except ray.train.TrainingFailedError as error:
             raise AllotError(f"The training failed on Ray: {_cause(error)}") from error
         finally:
             _clear(folder, name)
+            _clear(folder, f"{name}-lessons")
     if not isinstance(fitted, Fitted):
         raise AllotError("The training on Ray ended without a result; it was stopped.")
     return fitted
@@ -103,7 +117,9 @@ def _trainer(
         cast("Any", learn_on_worker),  # Ray's hints forget that a loop may give a result back
         train_loop_config=config,
         scaling_config=ScalingConfig(
-            num_workers=cast("Any", workers), resources_per_worker={"CPU": 1} if workers else None
+            num_workers=cast("Any", workers),
+            use_gpu=config["gpus"],
+            resources_per_worker=_resources(config["gpus"]) if workers else None,
         ),
         run_config=RunConfig(
             name=name,
@@ -121,27 +137,63 @@ def learn_on_worker(config: dict[str, Any]) -> Fitted | None:
     threads = torch.get_num_threads()
     torch.set_num_threads(config["settings"].threads)
 
+    pace = Pace()
+
     def report(metrics: Sequence[Metric]) -> None:
+        metrics = [*metrics, *pace.told(metrics[0].epoch)]
         if config["tell"] is not None:  # in local mode Ray calls no callbacks
             config["tell"](metrics)
         ray.train.report({"metrics": [vars(each) for each in metrics]})
 
-    team = Team(rank, size, wrapped=_averaging)
+    device = ray.train.torch.get_device() if config["gpus"] else CPU
+    team = Team(rank, size, wrapped=_averaging, device=device, mixed=config["gpus"])
     if size > 1:
         team = replace(team, together=_added_up, each=_everybodys)
     try:
         fitted = fit(
             config["plan"],
-            config["lessons"],
+            _read(config["lessons"]),
             config["settings"],
             config["steering"],
             report=report,
             team=team,
             checkpoints=config["checkpoints"],
+            stop=config["stop"],
         )
     finally:
         torch.set_num_threads(threads)
     return fitted if rank == 0 else None
+
+
+def _written(lessons: Mapping[str, Lesson], folder: Path) -> dict[str, Path]:
+    """Lessons as folders that training workers read."""
+    for name, lesson in lessons.items():
+        keep(lesson, folder / name)
+    return {name: folder / name for name in lessons}
+
+
+def _read(lessons: Mapping[str, Lesson | Path]) -> dict[str, Lesson]:
+    return {n: kept(each) if isinstance(each, Path) else each for n, each in lessons.items()}
+
+
+def _resources(gpus: bool) -> dict[str, float]:
+    return {"CPU": 1, "GPU": 1} if gpus else {"CPU": 1}
+
+
+class Asked:
+    """Whether somebody asks a training to stop; each process opens the store for itself."""
+
+    def __init__(self, url: str, training: int) -> None:
+        self.url, self.training = url, training
+        self.store: Store | None = None
+
+    def __call__(self) -> bool:
+        self.store = self.store or Store.open(self.url)
+        return _asked(self.store, self.training)
+
+
+def _asked(store: Store, training: int) -> bool:
+    return stop_asked(store, training) is not None
 
 
 def _callbacks(store: Store, training: int) -> list[Any]:
@@ -225,6 +277,11 @@ def _interruptible() -> Iterator[None]:
 def _cause(error: BaseException) -> str:
     last = str(error).strip().splitlines()
     return last[-1] if last else type(error).__name__
+
+
+def clear(store: Store, training: int) -> None:
+    """Lets go of the checkpoints of a training that is over."""
+    _clear(store.folder.absolute() / "trainings", f"{training}-checkpoints")
 
 
 def _clear(folder: Path, name: str) -> None:

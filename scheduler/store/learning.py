@@ -102,6 +102,14 @@ class LearningRows(Part):
         with self._writing() as connection:
             connection.execute(TRAINING.update().where(TRAINING.c.id == training).values(values))
 
+    def forget_training(self, training: int) -> None:
+        """Deletes a training and its numbers; a version that it saved stays, without it."""
+        with self._writing() as connection:
+            connection.execute(METRIC.delete().where(METRIC.c.training_id == training))
+            saved = VERSION.update().where(VERSION.c.training_id == training)
+            connection.execute(saved.values(training_id=None))
+            connection.execute(TRAINING.delete().where(TRAINING.c.id == training))
+
     def trainings(self, *, now: datetime, limit: int = 200) -> tuple[Training, ...]:
         """Trainings, newest first."""
         query = sa.select(TRAINING).order_by(TRAINING.c.id.desc()).limit(limit)
