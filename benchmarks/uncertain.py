@@ -8,9 +8,10 @@ from numpy.random import Generator
 from numpy.typing import NDArray
 
 from benchmarks.base import Goal, Part
+from scheduler.execution.adapting import Adapting
 from scheduler.execution.dispatch import Dispatch
 from scheduler.execution.events import AttemptEnded, Start
-from scheduler.execution.executors.base import Replan
+from scheduler.execution.executors.base import Answer, Replan
 from scheduler.execution.executors.simulator import Draw, Simulator, Truth
 from scheduler.planning.feasibility import violations
 from scheduler.planning.planners.base import Planner
@@ -27,7 +28,7 @@ TASKS, WORKERS = 80, 8
 BELIEVED = 0.4  # the coefficient of variation that the forecast tells, whatever it is
 LEVELS = (0.1, 0.5, 0.9)
 Z90 = 1.2815515655446004
-START, AGAIN, SAMPLES = 20_000, 600, 100
+START, AGAIN = 20_000, 2_000  # evaluations of the first search, and of one after an event
 OURS = "replanned by search and samples"
 
 
@@ -107,47 +108,20 @@ def strictly(true: World, schedule: Schedule) -> float:
     return max(ends.values())
 
 
-def with_planner(true: World, planner: Planner) -> Replan:
-    """Plans all that has not begun again, after every event."""
+@dataclass(frozen=True)
+class EachTime(Replan):
+    """Plans all that has not begun again, after every event, by one planner."""
 
-    def again(
-        dispatch: Dispatch, _: Sequence[AttemptEnded], now: float
-    ) -> tuple[Problem, Schedule]:
-        rest = replace(true.problem, fixed=dispatch.happened(now), now=now)
-        return rest, planner.plan(rest)
+    problem: Problem
+    planner: Planner
 
-    return again
-
-
-def expected(problem: Problem, schedule: Schedule) -> float:
-    """The mean makespan over the same samples for every schedule, the rarest left out."""
-    found = promise(problem, schedule, rng=np.random.default_rng(7), samples=SAMPLES)
-    return float(found.makespans[: int(0.97 * SAMPLES)].mean())
-
-
-def best_expected(
-    true: World, planners: Sequence[Planner], first: Schedule, *, drift: float = 0.0
-) -> Replan:
-    """Keeps the plan, or takes one of the planners' if its mean makespan is less.
-
-    Plans again after events that ended more than `drift` off what was planned (a share).
-    """
-    kept = [first]
-
-    def again(
-        dispatch: Dispatch, news: Sequence[AttemptEnded], now: float
-    ) -> tuple[Problem, Schedule] | None:
-        off = max(
-            abs(each.at - kept[0].by_task[each.task].end) / max(each.at, 1e-9) for each in news
-        )
-        if off < drift:
+    def after(
+        self, dispatch: Dispatch, news: Sequence[AttemptEnded], missing: frozenset[str], now: float
+    ) -> Answer | None:
+        if not news or missing:
             return None
-        rest = replace(true.problem, fixed=dispatch.happened(now), now=now)
-        plans = [kept[0], *(planner.plan(rest) for planner in planners)]
-        kept[0] = min(plans, key=lambda each: expected(rest, each))
-        return rest, kept[0]
-
-    return again
+        rest = replace(self.problem, fixed=dispatch.happened(now), now=now)
+        return Answer(rest, self.planner.plan(rest))
 
 
 def part(*, quick: bool) -> Part:
@@ -201,13 +175,13 @@ def _run(seed: int) -> _Run:
     known = search.plan(true.known)
     for made, asked in ((heft, problem), (plan, problem), (queue, problem), (known, true.known)):
         assert not violations(made, asked), f"the plan of {made.planner} breaks rules"
-    again = (Heft(), Search(evaluations=AGAIN, seconds=600.0, threads=1))
+    again = Adapting(planners=(Heft(), Search(evaluations=AGAIN, seconds=600.0, threads=1)))
     makespans = {
         "static HEFT": strictly(true, heft),
         "FIFO": carried_out(true, queue),
-        "HEFT replanned at every event": carried_out(true, heft, with_planner(true, Heft())),
+        "HEFT replanned at every event": carried_out(true, heft, EachTime(problem, Heft())),
         "search, not replanned": carried_out(true, plan),
-        OURS: carried_out(true, plan, best_expected(true, again, plan)),
+        OURS: carried_out(true, plan, again.following(problem, plan)),
         "truth known": known.makespan,
         "truth known, HEFT": Heft().plan(true.known).makespan,
     }

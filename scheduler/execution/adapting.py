@@ -95,8 +95,12 @@ class Following(Replan):
         self, dispatch: Dispatch, news: Sequence[AttemptEnded], missing: frozenset[str], now: float
     ) -> Answer | None:
         """Another plan where one is worth it."""
-        happened, running = dispatch.happened(now), dispatch.running(now)
-        missing -= {each.worker for each in running.values()}  # until these are told as lost
+        running = dispatch.running(now)
+        cut = {
+            task for task, each in running.items() if each.worker in missing
+        }  # soon told as lost
+        running = {task: each for task, each in running.items() if task not in cut}
+        happened = {t: each for t, each in dispatch.happened(now).items() if t not in cut}
         lost, back = missing - self._gone, self._gone - missing
         added = () if self._how.meanwhile is None else tuple(self._how.meanwhile(now))
         new: list[Edit] = [WorkerBack(worker=each, at=now) for each in sorted(back)]
@@ -106,7 +110,8 @@ class Following(Replan):
         if self._waited_for and not new:
             why, self._waited_for = f"{', '.join(sorted(self._waited_for))} is back", frozenset()
             return Answer(self._problem, self._schedule, (why,), 0, (), self._ends, self._ends)
-        if not new and not self._worth_a_look(news, reasons, len(happened)):
+        stranded = any(each.worker in self._gone and each.task not in happened for each in news)
+        if not (new or stranded) and not self._worth_a_look(news, reasons, len(happened)):
             return None
         reasons += [each.sentence() for each in new]
         begun = 0.0 if self._how.seconds is None else self._how.seconds()
@@ -115,7 +120,7 @@ class Following(Replan):
         except Infeasible as error:
             return self._stuck(error, missing, now)
         self._gone, self._waited_for = missing, frozenset()
-        answer = self._best(found, happened, tuple(reasons), anew=bool(new))
+        answer = self._best(found, happened, tuple(reasons), anew=bool(new) or stranded)
         if self._how.seconds is not None:
             took = self._how.seconds() - begun
             self._wait_until = self._how.seconds() + took * (1 / self._how.share - 1)

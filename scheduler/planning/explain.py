@@ -106,7 +106,8 @@ def _wait_sentence(here: Placement, wait: Wait) -> str:
         case Cause.CLOSED:
             return f"It starts when {here.worker} opens again."
         case Cause.POOL:
-            return f"It waits for what {_and(wait.tasks)} hold of a pool until then."
+            gives = "gives" if len(wait.tasks) == 1 else "give"
+            return f"It waits until {_and(wait.tasks)} {gives} back shares of a pool that it needs."
         case Cause.CHOICE:
             return f"The plan lets it wait: it could start there at {wait.earliest:.6g} s."
         case held:

@@ -9,7 +9,7 @@ from scheduler.planning.problem import Problem
 from scheduler.planning.schedule import Placement, Schedule
 from scheduler.planning.violation import Rule, Violation
 
-NOT_COUNTED = {Rule.UNKNOWN_TASK, Rule.UNKNOWN_WORKER, Rule.INVALID_TIME}
+NOT_COUNTED = {Rule.MISSING_TASK, Rule.UNKNOWN_TASK, Rule.UNKNOWN_WORKER, Rule.INVALID_TIME}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -63,8 +63,8 @@ def measured_if_sound(
 ) -> Measures | None:
     """The measures of anyone's schedule, None where its values cannot be counted.
 
-    So it is where it names tasks or workers that there are not, or times that cannot be, by what
-    it was found to break, and where an amount leaves the range of numbers.
+    So it is where it leaves tasks out, names tasks or workers that there are not, or times that
+    cannot be, by what it was found to break, and where an amount leaves the range of numbers.
     """
     if any(each.rule in NOT_COUNTED for each in broken):
         return None

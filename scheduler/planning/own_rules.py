@@ -25,8 +25,8 @@ def _moments(free: Columns, problem: Problem) -> Iterator[Violation]:
     release = floats([task.release for task in problem.workflow.tasks])[free.task]
     now = np.full(len(free.task), problem.now)
     for rule, earliest, why in (
-        (Rule.BEFORE_RELEASE, release, "must not start before its release at s"),
-        (Rule.BEFORE_NOW, now, "must not start before now, which is s"),
+        (Rule.BEFORE_RELEASE, release, "must not start before its release at {} s"),
+        (Rule.BEFORE_NOW, now, "must not start before now, which is {} s"),
     ):
         early = free.start < earliest - leeway(earliest)
         yield from _broken(rule, why, free, problem, early, earliest, free.start)
@@ -75,17 +75,15 @@ def _skills(free: Columns, problem: Problem) -> Iterator[Violation]:
 def _needs(free: Columns, problem: Problem) -> Iterator[Violation]:
     duration, found = problem.believed_duration[free.task, free.worker], free.end - free.start
     short = found < duration - np.minimum(leeway(free.end), duration / 2)
-    yield from _broken(
-        Rule.TOO_SHORT, "must run for seconds", free, problem, short, duration, found
-    )
+    yield from _broken(Rule.TOO_SHORT, "must run for {} s", free, problem, short, duration, found)
     cores = floats([task.cores for task in problem.workflow.tasks])[free.task]
     few = ~(free.cores >= cores * (1 - RELATIVE))
     yield from _broken(
-        Rule.CORES_BELOW_NEED, "must hold cores", free, problem, few, cores, free.cores
+        Rule.CORES_BELOW_NEED, "must hold {} cores", free, problem, few, cores, free.cores
     )
     memory = problem.memory[free.task, free.worker]
     little = ~(free.memory >= memory)
-    must = "must hold bytes of memory"
+    must = "must hold {} bytes of memory"
     yield from _broken(Rule.MEMORY_BELOW_NEED, must, free, problem, little, memory, free.memory)
 
 
@@ -96,7 +94,7 @@ def _deadlines(free: Columns, problem: Problem) -> Iterator[Violation]:
     deadline = floats([np.inf if each.deadline is None else each.deadline for each in tasks])
     until = deadline[free.task]
     late = free.end > until + leeway(until)
-    must = "must end by its deadline at s"
+    must = "must end by its deadline at {} s"
     yield from _broken(Rule.AFTER_DEADLINE, must, free, problem, late, until, free.end)
 
 
@@ -109,5 +107,6 @@ def _broken(
         task = problem.workflow.tasks[placed.task[row]].id
         worker = problem.cluster.workers[placed.worker[row]].name
         needs, finds = float(needed[row]), float(found[row])
-        message = f"Task {task!r} on {worker!r} {must} {needs:.9g}, found {finds:.9g}."
+        told = must.format(f"{needs:.9g}")
+        message = f"Task {task!r} on {worker!r} {told}, found {finds:.9g}."
         yield Violation(rule, task, worker, message, {"needed": needs, "found": finds})
