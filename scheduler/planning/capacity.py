@@ -16,6 +16,7 @@ from scheduler.planning.capacity_search import (
     only_makespan,
     value_of,
 )
+from scheduler.planning.climbing import Climbing
 from scheduler.planning.exact import Effort, Ground, solved
 from scheduler.planning.kernels.scoring import score
 from scheduler.planning.problem import Problem
@@ -23,15 +24,19 @@ from scheduler.planning.searching import Budget as Pace
 from scheduler.planning.searching import one_at_a_time
 from scheduler.planning.searching import searched as annealed
 from scheduler.planning.starts import starts
+from scheduler.planning.tabu_search import Tabu, suits
 from scheduler.planning.windows import COST, reopened
 
 SEARCHES = 8  # of CP-SAT that take turns on a whole problem
 ROUNDS = 3  # of windows and breeding, one after the other
 SAFE = 1e-9  # share taken off a proved bound, as sums of floats may differ
 FIRST, SHORT = 0.5, 0.1  # share for breeding before the rounds; before CP-SAT on the whole
-WHOLE = 0.6  # share of the time that CP-SAT may take on the whole
+LONG = 0.8  # the same for tabu search and annealing, which CP-SAT seldom betters
+CROWDED = 150  # tasks, with a choice of workers, from which on one plan is annealed
+WHOLE, PART = 0.6, 0.2  # share of the time for CP-SAT on the whole; of many tasks without a choice
+MANY = 50  # such tasks
 LONGEST = 0.05  # share of the time that one window may take
-LOOK = 0.5  # share of a round that windows take; the rest is bred
+LOOK, GLANCE = 0.5, 0.1  # share of a round for windows; of tasks without a choice of worker
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -70,41 +75,57 @@ class _Search:
         self.known = sorted(starts(problem), key=lambda each: each.score)
         start = [Arrays(each.worker, each.start, each.end) for each in self.known]
         self.plan = start[0]
-        self.breeding = None if self.single else Breeding(self.flat, start, seed=budget.seed)
+        able = np.isfinite(self.flat.duration[self.flat.row])
+        self.choices, self.listed = int(able.sum()), int(able.sum()) <= len(able)
+        self.breeding: Breeding | Climbing | Tabu | None = None
+        if suits(self.flat):
+            self.breeding = Tabu(self.flat, self.known, seed=budget.seed)
+        elif self.alone and not self.single and not self.listed and len(able) >= CROWDED:
+            self.breeding = Climbing(self.flat, start, seed=budget.seed)
+        elif not self.single:
+            self.breeding = Breeding(self.flat, start, seed=budget.seed)
         self.turns = 0
 
     def run(self) -> tuple[Arrays, float]:
-        choices = int(np.isfinite(self.flat.duration[self.flat.row]).sum())
-        small = choices <= self.budget.whole
-        self._breed(SHORT if small and not self.single else FIRST)
+        small = self.choices <= self.budget.whole
+        first = SHORT if small and not self.single else FIRST
+        self._breed(LONG if isinstance(self.breeding, Climbing | Tabu) else first)
         left = self.budget.effort
         if small and not self._over(1.0):
             left /= 2
             if self._solve_whole(left):
                 return self.plan, self.bound
-        begin = (self.budget.clock() - self.begun) / self.budget.seconds
+        begin = self._done()
         step = (1 - begin) / ROUNDS
         for number in range(ROUNDS):
             if self._over(1.0):
                 break
-            self._look(left / ROUNDS, begin + (number + LOOK) * step, number)
+            look = GLANCE if self.listed else LOOK
+            self._look(left / ROUNDS, begin + (number + look) * step, number)
             self._breed(begin + (number + 1) * step)
         return self.plan, self.bound
 
     def _breed(self, until: float) -> None:
-        """Breeds, or anneals, until that share of the time, or for its share of evaluations."""
+        """Goes on searching until that share of the time, or for its share of evaluations."""
         if self.breeding is None:
             self._anneal(until)
             return
-        self.breeding.go(
-            evaluations=max(3, self.budget.evaluations // (ROUNDS + 1)),
-            stop=lambda: self._over(until),
-            enough=self.bound,
-        )
+        evaluations = max(3, self.budget.evaluations // (ROUNDS + 1))
+        if isinstance(self.breeding, Climbing) and math.isfinite(self.budget.seconds):
+            self.breeding.go(
+                evaluations=evaluations,
+                stop=lambda: self._over(until),
+                enough=self.bound,
+                done=self._done,
+            )
+        else:
+            self.breeding.go(
+                evaluations=evaluations, stop=lambda: self._over(until), enough=self.bound
+            )
         self._keep(self.breeding.best)
 
     def _anneal(self, until: float) -> None:
-        """Where each worker runs one task at a time there are better moves than new lists."""
+        """Where workers run one task at a time and transfers take time."""
         budget, plan = self.budget, self.plan
         timed = math.isfinite(budget.seconds)
         left = until * budget.seconds - (budget.clock() - self.begun) if timed else math.inf
@@ -147,12 +168,13 @@ class _Search:
         ground = Ground(plan.worker, plan.start, plan.end, plan.start, side, float(plan.end.max()))
         timed = math.isfinite(budget.seconds)
         left = budget.seconds - (budget.clock() - self.begun)
+        share = PART if self.listed and len(side) > MANY else WHOLE
         answer = solved(
             flat,
             ground,
             Effort(
                 deterministic=effort,
-                seconds=WHOLE * left if timed else math.inf,
+                seconds=share * left if timed else math.inf,
                 seed=budget.seed,
                 searches=2 if timed else SEARCHES,
                 parallel=timed,
@@ -170,8 +192,13 @@ class _Search:
     def _keep(self, plan: Arrays) -> None:
         self.plan = min(self.plan, plan, key=lambda each: value_of(self.flat, each))
 
+    def _done(self) -> float:
+        """The share of the time that is over."""
+        passed, seconds = self.budget.clock() - self.begun, self.budget.seconds
+        return passed / seconds if seconds > 0 else 1.0
+
     def _over(self, share: float) -> bool:
         budget = self.budget
-        if budget.stop() or budget.clock() - self.begun >= share * budget.seconds:
+        if budget.stop() or self._done() >= share:
             return True
         return self.alone and float(self.plan.end.max()) <= self.bound * (1 + 1e-8)

@@ -95,17 +95,17 @@ def justified(
     last = decoded(fore, room, order, worker, -1.0, start, end)
     first_value = valued(flat, worker, start, end)
     kept, kept_start, kept_end = order.copy(), start.copy(), end.copy()
-    _flip(start, end, last)
-    _sort(order[::-1].copy(), start, order, last)
+    flipped(start, end, last)
+    sorted_by_start(order[::-1].copy(), start, order, last)
     late = decoded(back, room, order, worker, last, start, end)
-    _flip(start, end, last)
-    _sort(order[::-1].copy(), start, order, last)
+    flipped(start, end, last)
+    sorted_by_start(order[::-1].copy(), start, order, last)
     decoded(fore, room, order, worker, -1.0, start, end)
     value = valued(flat, worker, start, end)
     if value > first_value or late > last * (1 + 1e-9):
         order[:], start[:], end[:] = kept, kept_start, kept_end
         value = first_value
-    _sort(order.copy(), start, order, last)
+    sorted_by_start(order.copy(), start, order, last)
     return value
 
 
@@ -117,7 +117,7 @@ def valued(flat: Flat, worker: Ints, start: Floats, end: Floats) -> float:
 
 
 @compiled
-def _flip(start: Floats, end: Floats, last: float) -> None:
+def flipped(start: Floats, end: Floats, last: float) -> None:
     for t in range(start.size):
         begin = last - end[t]
         end[t] = last - start[t]
@@ -125,7 +125,7 @@ def _flip(start: Floats, end: Floats, last: float) -> None:
 
 
 @compiled
-def _sort(base: Ints, start: Floats, order: Ints, last: float) -> None:
+def sorted_by_start(base: Ints, start: Floats, order: Ints, last: float) -> None:
     """Fills `order` with the tasks of `base` by their start; equals stay as they are in base."""
     n = base.size
     steps = max(1, 2 * n)
@@ -199,10 +199,10 @@ def _fresh(
 ) -> None:
     """A list by urgency with noise, or, in a crowd that goes on, a shaken one of its best."""
     n, bits = child.size, crowd.bits
-    noise = 0.0 if crowd.state[COUNT] == 0 else 0.6 * _unit(bits)
+    noise = 0.0 if crowd.state[COUNT] == 0 else 0.6 * unit(bits)
     key, ready, count = np.empty(n), np.empty(n, np.int64), 0
     for t in range(n):
-        key[t] = crowd.urgency[t] * (1.0 + noise * (2 * _unit(bits) - 1))
+        key[t] = crowd.urgency[t] * (1.0 + noise * (2 * unit(bits) - 1))
         worker[t] = -1
         left[t] = serial.before_start[t + 1] - serial.before_start[t]
     for t in range(n):
@@ -230,25 +230,25 @@ def _fresh(
 def _bred(serial: Serial, crowd: Crowd, child: Ints, worker: Ints, seen: Ints) -> None:
     n, bits = child.size, crowd.bits
     father, mother = _picked(crowd), _picked(crowd)
-    length = 1 + int((0.15 + 0.6 * _unit(bits)) * (n - 1))
+    length = 1 + int((0.15 + 0.6 * unit(bits)) * (n - 1))
     first = _densest(crowd, father, length)
     _crossed(crowd, father, mother, first, first + length, child, worker, seen)
-    changes = 1 + _below(bits, 3) if father != mother else 3 + _below(bits, max(2, n // 12))
+    changes = 1 + below(bits, 3) if father != mother else 3 + below(bits, max(2, n // 12))
     for _ in range(changes):
-        _moved(serial, child, bits)
+        moved_anywhere(serial, child, bits)
     if serial.able_worker.size > n:
         for _ in range(changes):
-            t = _below(bits, n)
+            t = below(bits, n)
             choice = serial.able_start[t + 1] - serial.able_start[t]
             worker[t] = -1
-            if _unit(bits) < 0.4:
-                worker[t] = serial.able_worker[serial.able_start[t] + _below(bits, choice)]
+            if unit(bits) < 0.4:
+                worker[t] = serial.able_worker[serial.able_start[t] + below(bits, choice)]
 
 
 @compiled
 def _picked(crowd: Crowd) -> int:
     size = crowd.state[SIZE]
-    one, other = _below(crowd.bits, size), _below(crowd.bits, size)
+    one, other = below(crowd.bits, size), below(crowd.bits, size)
     return one if crowd.value[one] <= crowd.value[other] else other
 
 
@@ -258,8 +258,8 @@ def _densest(crowd: Crowd, father: int, length: int) -> int:
     n, bits = crowd.urgency.size, crowd.bits
     order, start = crowd.lists[father], crowd.starts[father]
     best, where = -1.0, 0
-    for _ in range(1 + _below(bits, 4)):
-        first = _below(bits, n - length + 1)
+    for _ in range(1 + below(bits, 4)):
+        first = below(bits, n - length + 1)
         span = start[order[first + length - 1]] - start[order[first]]
         work = 0.0
         for i in range(first, first + length):
@@ -302,18 +302,18 @@ def _crossed(
 
 
 @compiled
-def _moved(serial: Serial, child: Ints, bits: Bits) -> None:
+def moved_anywhere(serial: Serial, child: Ints, bits: Bits) -> None:
     """Puts one task anywhere between its last predecessor and its first successor in the list."""
     n = child.size
-    at = _below(bits, n)
+    at = below(bits, n)
     t = child[at]
     low = at
-    while low > 0 and not _precedes(serial, child[low - 1], t):
+    while low > 0 and not precedes(serial, child[low - 1], t):
         low -= 1
     high = at
-    while high < n - 1 and not _precedes(serial, t, child[high + 1]):
+    while high < n - 1 and not precedes(serial, t, child[high + 1]):
         high += 1
-    to = low + _below(bits, high - low + 1)
+    to = low + below(bits, high - low + 1)
     step = 1 if to > at else -1
     while at != to:
         child[at] = child[at + step]
@@ -322,7 +322,7 @@ def _moved(serial: Serial, child: Ints, bits: Bits) -> None:
 
 
 @compiled
-def _precedes(serial: Serial, before: int, t: int) -> bool:
+def precedes(serial: Serial, before: int, t: int) -> bool:
     for e in range(serial.before_start[t], serial.before_start[t + 1]):
         if serial.before_task[e] == before:
             return True
@@ -330,7 +330,7 @@ def _precedes(serial: Serial, before: int, t: int) -> bool:
 
 
 @compiled
-def _unit(bits: Bits) -> float:
+def unit(bits: Bits) -> float:
     """The next random number from 0 to below 1 (Marsaglia, "Xorshift RNGs", 2003)."""
     x = bits[0]
     x ^= x << np.uint64(13)
@@ -341,5 +341,5 @@ def _unit(bits: Bits) -> float:
 
 
 @compiled
-def _below(bits: Bits, count: int) -> int:
-    return min(int(_unit(bits) * count), count - 1)
+def below(bits: Bits, count: int) -> int:
+    return min(int(unit(bits) * count), count - 1)

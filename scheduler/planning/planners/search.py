@@ -16,6 +16,7 @@ from scheduler.planning.problem import Problem
 from scheduler.planning.schedule import Schedule
 from scheduler.planning.searching import Budget, one_at_a_time, only_makespan, searched
 from scheduler.planning.starts import starts
+from scheduler.planning.tabu_search import Tabu, suits
 
 MANY = 10**12  # evaluations: more than any budget of seconds allows
 AN_EFFORT = 20_000  # evaluations that are given as much time as a deterministic second of CP-SAT
@@ -34,7 +35,8 @@ class Search(Planner):
     taken out and each is put where the longest way through it is shortest, under simulated
     annealing (ruin and recreate of Schrimpf and others, 2000, with the exact insertion of
     Mastrolilli and Gambardella, "Effective neighbourhood functions for the flexible job shop
-    problem", 2000, here with transfers). Elsewhere lists are bred and justified, and CP-SAT solves
+    problem", 2000, here with transfers); where no transfer takes time tabu search takes its place,
+    and good plans are blended. Elsewhere lists are bred and justified, and CP-SAT solves
     small problems whole and windows of larger ones; a bound that it proves goes with the
     schedule.
     """
@@ -75,6 +77,18 @@ class Search(Planner):
         flat, best = problem.flat, min(begin, key=lambda each: each.score)
         if self.evaluations == 0 or left == 0:
             return (best.worker, best.start, best.end), bound
+        if suits(flat):
+            if self.evaluations is None:
+                return self._shared(problem, bound, left)
+            ends, tabu = self.clock() + left, Tabu(flat, begin, seed=self.seed)
+            tabu.go(
+                evaluations=self.evaluations,
+                stop=lambda: self.clock() >= ends,
+                enough=bound,
+                threads=self.threads,
+            )
+            found = tabu.best
+            return (found.worker, found.start, found.end), bound
         if one_at_a_time(flat) and only_makespan(flat):
             budget = Budget(self.evaluations, left, self.clock)
             return searched(
