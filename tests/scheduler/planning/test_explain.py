@@ -6,13 +6,14 @@ from hypothesis import strategies as st
 from strategies import few, problems, quick, rich_problems, thorough
 from worlds import GB, changed, placed, problem_of, schedule_of, textbook
 
+from scheduler.cluster import Allocation
 from scheduler.errors import NotFound
 from scheduler.planning.explain import Cause, Earlier, Lever, reasons
 from scheduler.planning.feasibility import Rule, violations
 from scheduler.planning.planners.fifo import Fifo
 from scheduler.planning.planners.heft import Heft
 from scheduler.planning.problem import Problem
-from scheduler.planning.schedule import Schedule
+from scheduler.planning.schedule import Placement, Schedule
 
 
 def cause(problem: Problem, schedule: Schedule, task: str) -> tuple[Cause, tuple[str, ...]]:
@@ -178,6 +179,16 @@ def otherwise(problem: Problem, each: Earlier, task: str) -> Problem:
     return changed(problem, tasks=tasks, workers=workers, pools=pools)
 
 
+def with_less(placed: Placement, each: Earlier) -> Placement:
+    """The placement, with what its task would need less."""
+    cores, memory = placed.allocation.cores, placed.allocation.memory
+    if each.lever is Lever.FEWER_CORES:
+        cores -= each.amount
+    if each.lever is Lever.LESS_MEMORY:
+        memory -= int(each.amount)
+    return replace(placed, allocation=Allocation(cores, memory))
+
+
 @few
 @given(problem=rich_problems(tasks=6, workers=3), data=st.data())
 def test_each_thing_that_would_help_helps_and_nothing_less_than_it(problem, data) -> None:
@@ -189,6 +200,8 @@ def test_each_thing_that_would_help_helps_and_nothing_less_than_it(problem, data
         moved = replace(here, start=each.start, end=each.start + length)
         rows = [moved if row is here else row for row in schedule.placements]
         assert violations(Schedule(tuple(rows)), problem)
+        less = with_less(moved, each)
+        rows = [less if row is moved else row for row in rows]
         if each.lever is Lever.ENDS:
             rows = [
                 replace(row, end=row.end - each.amount) if row.task == each.of else row
