@@ -226,3 +226,19 @@ def test_what_makes_no_objective_is_refused(allot: Answer, words, told: str) -> 
     code, found = allot("plan", *words)
     assert code == 1
     assert told in found["message"]
+
+
+def test_an_incomplete_schedule_has_no_measures(allot: Answer, tmp_path: Path) -> None:
+    _, plan = allot("plan", "--output", "plan.json")
+    rest = {"allot": "schedule/1", "placements": plan["placements"][1:]}
+    (tmp_path / "plan.json").write_text(json.dumps(rest))
+    code, found = allot("check", "plan.json")
+    assert (code, found["measures"]) == (1, None)
+    assert "missing_task" in {each["rule"] for each in found["violations"]}
+
+
+def test_a_run_tells_how_it_was_planned_again_unless_it_must_not_be(allot: Answer) -> None:
+    simulated = ("run", "--executor", "simulator", "--seed", "5")
+    told = [allot(*simulated)[1]["replans"], allot(*simulated, "--no-replan")[1]["replans"]]
+    assert told[1] == []
+    assert all(each["ends"] > 0 for each in told[0])
