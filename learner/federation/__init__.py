@@ -1,0 +1,1 @@
+"""Clusters that learn one network together and keep their logs to themselves."""
