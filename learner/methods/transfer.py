@@ -1,0 +1,48 @@
+"""Beginning with what the champion knows: transfer from one training to the next."""
+
+import math
+from dataclasses import dataclass, replace
+
+from learner.methods.base import Method, Scene, Steering
+from learner.methods.champions import Begun, carried, champion_of
+from scheduler.errors import InvalidInput
+
+FEWEST_EPOCHS = 3
+
+
+@dataclass(frozen=True)
+class Transfer(Method):
+    """Starts from the champion's weights, and learns for a quarter of the epochs.
+
+    Weights move by the names behind them: kinds, workers, workflows and columns. With `frozen` 1
+    the trunk stays as it is, and heads and names alone learn (feature-based transfer, Pan and Yang
+    2010, section 4.2); else all is fine-tuned. `epochs` is the share of the epochs asked for that
+    are taken, `rate` what the rate is multiplied with.
+    """
+
+    frozen: float = 0.0
+    epochs: float = 0.25
+    rate: float = 1.0
+
+    def __post_init__(self) -> None:
+        if self.frozen not in (0, 1):
+            raise InvalidInput(f"The option frozen of transfer is 0 or 1, found {self.frozen!r}.")
+        for name in ("epochs", "rate"):
+            value = getattr(self, name)
+            if not 0 < value <= 1:
+                raise InvalidInput(
+                    f"The option {name} of transfer lies in 0..1, above 0, found {value!r}."
+                )
+
+    def prepared(self, scene: Scene) -> Scene:
+        """The same with fewer epochs."""
+        settings = scene.settings
+        fewer = max(math.floor(self.epochs * settings.epochs), FEWEST_EPOCHS)
+        epochs, rate = min(fewer, settings.epochs), self.rate * settings.rate
+        return replace(scene, settings=replace(settings, epochs=epochs, rate=rate))
+
+    def steering(self, scene: Scene) -> Steering:
+        """The champion's weights under the names of the new plan."""
+        champion = champion_of(scene, "transfer")
+        weights = carried(champion, scene.plan, scene.examples.columns)
+        return Begun(weights, frozen=bool(self.frozen))
