@@ -11,7 +11,7 @@ from learner.methods.base import Steering
 from learner.networks.network import Plan
 from learner.training.checkpoints import Checkpoints
 from learner.training.course import Course
-from learner.training.health import forecast, metrics
+from learner.training.health import delta_m, forecast, metrics
 from learner.training.lesson import Lesson
 from learner.training.losses import losses
 from learner.training.settings import TrainingSettings
@@ -56,7 +56,7 @@ def fit(
     checkpoints: Checkpoints | None = None,
     stop: Stop = lambda: False,
 ) -> Fitted:
-    """Trains a network and returns the weights of the epoch with the least validation loss.
+    """Trains a network and returns the weights of the epoch that is best on the validation rows.
 
     Losses are means over what was observed in the whole batch, so the number of processes that
     share a batch changes nothing. With `checkpoints` it goes on after the latest one, and ends as
@@ -87,8 +87,9 @@ def _fit(
                 f"The training diverged in epoch {way.epoch}; a smaller rate than "
                 f"{settings.rate:g} may help."
             )
-        report(metrics(way.epoch, trained, checked, course.health(validation)))
-        way.took(forecast(trained), forecast(checked), course, settings)
+        way.first = way.first or dict(checked)
+        report(metrics(way.epoch, trained, checked, way.first, course.health(validation)))
+        way.took(forecast(trained), checked, course, settings)
         if checkpoints is not None:
             way.keep(course, checkpoints)
         if team.agreed(team.rank == 0 and stop()):
@@ -98,12 +99,17 @@ def _fit(
 
 @dataclass(eq=False)
 class _Way:
-    """How far a training is: the losses of the epochs done, and the weights of the best one."""
+    """How far a training is: the losses of the epochs done, and the weights of the best one.
+
+    `first` are the validation losses after the first epoch; of `marks` the least is the best.
+    """
 
     weights: Mapping[str, Tensor]
     best: int = 0
     losses: list[float] = field(default_factory=list)
     checks: list[float] = field(default_factory=list)
+    marks: list[float] = field(default_factory=list)
+    first: Mapping[str, float] = field(default_factory=dict)
 
     @classmethod
     def begun(cls, course: Course, checkpoints: Checkpoints | None) -> "_Way":
@@ -128,12 +134,20 @@ class _Way:
     def fitted(self, ended: str) -> Fitted:
         return Fitted(self.weights, self.best, tuple(self.losses), tuple(self.checks), ended)
 
-    def took(self, loss: float, check: float, course: Course, settings: TrainingSettings) -> None:
+    def took(
+        self,
+        loss: float,
+        checked: Mapping[str, float],
+        course: Course,
+        settings: TrainingSettings,
+    ) -> None:
         """Notes an epoch, and its weights where it is the best so far."""
-        epoch = self.epoch
+        epoch, check = self.epoch, forecast(checked)
+        mark = -delta_m(checked, self.first) if settings.stopping == "delta_m" else check
         self.losses.append(loss)
         self.checks.append(check)
-        if epoch <= _warm(settings) or check < self.checks[self.best]:
+        self.marks.append(mark)
+        if epoch <= _warm(settings) or mark < self.marks[self.best]:
             self.best, self.weights = epoch, course.weights()
 
     def keep(self, course: Course, checkpoints: Checkpoints) -> None:

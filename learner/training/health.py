@@ -40,15 +40,24 @@ def forecast(by_target: Mapping[str, float]) -> float:
     return sum(loss for name, loss in by_target.items() if name in targets())
 
 
+def delta_m(checked: Mapping[str, float], first: Mapping[str, float]) -> float:
+    """The mean over the targets that are forecast of `1 - loss / first loss` (Maninis, Radosavovic
+    and Kokkinos 2019, eq. 5, against the first epoch): above zero is better than then."""
+    told = [n for n in checked if n in targets() and first[n] > 0]
+    return sum(1 - checked[n] / first[n] for n in told) / max(len(told), 1)
+
+
 def metrics(
     epoch: int,
     trained: Mapping[str, float],
     checked: Mapping[str, float],
+    first: Mapping[str, float],
     health: Mapping[tuple[str, str], float],
 ) -> list[Metric]:
-    """All numbers of an epoch, as the store keeps them."""
+    """All numbers of an epoch, as the store keeps them; `first` are the first validation losses."""
     told = [Metric(epoch, "all", "loss", forecast(trained))]
     told += [Metric(epoch, "all", "validation_loss", forecast(checked))]
+    told += [Metric(epoch, "all", "delta_m", delta_m(checked, first))]
     told += [Metric(epoch, name, "loss", loss) for name, loss in trained.items()]
     told += [Metric(epoch, name, "validation_loss", loss) for name, loss in checked.items()]
     return told + [Metric(epoch, target, name, v) for (target, name), v in health.items()]

@@ -16,6 +16,7 @@ from scheduler.numbers import at_least_one, finite, positive
 SEEDS = 2**32  # what numpy takes as a seed
 
 LARGE = 2048  # rows from which on larger batches lose nothing
+STOPPINGS = ("loss", "delta_m")
 MANY = 131_072  # rows from which on batches grow with them
 
 
@@ -25,13 +26,19 @@ class TrainingSettings:
 
     `batch` None chooses by the number of rows. `forget` is the share of rows whose kind or worker
     is shown as UNKNOWN, so that the network learns what to say of names it never saw. `patience`
-    is how many epochs may pass without a better one. `threads` are per training worker.
-    `weighting` balances the targets; `loss_weights`, by target, are those of the static one.
+    is how many epochs may pass without a better one; `stopping` says what better is: `loss`, the
+    least sum of the validation losses, or `delta_m`, the largest mean over the targets of how much
+    of its loss after the first epoch each has lost, so that none counts more for being large.
+    `threads` are per training worker. `weighting` balances the targets; `loss_weights`, by target,
+    are those of the static one.
     `text` reads names of kinds, so that new ones borrow from those alike: `grams`, `transformer`
     (the extra `text`), or a local folder with a transformer; `described` are commands or
     descriptions by kind, of kinds that are still to come too.
     With `auxiliary` the network also learns what logs measure but no forecast holds. `methods` are
     further ways of learning, by name, with their options.
+
+    Of a log with more than `hold` records memory holds a sample of so many: the network still
+    learns from all of them, all else from the sample (`docs/decisions/streaming.md`).
 
     `folds` is how many times the chosen arms are fitted again, each time without a part of the
     training rows, to calibrate on what they then say of that part; 0 calibrates on the validation
@@ -44,6 +51,7 @@ class TrainingSettings:
     seed: int = 0
     epochs: int = 30
     patience: int = 8
+    stopping: str = "loss"
     batch: int | None = None
     rate: float = 3e-3
     decay: float = 1e-3
@@ -52,6 +60,7 @@ class TrainingSettings:
     threads: int = 1
     folds: int = 4
     refit: bool = True
+    hold: int = 200_000
     known_beforehand: tuple[str, ...] = ()
     weighting: str = "static"
     loss_weights: Mapping[str, float] = field(default_factory=dict)
@@ -72,8 +81,12 @@ class TrainingSettings:
         self._check_loss_weights()
         for name, options in self.methods.items():
             method_named(name, options)
-        for name in ("epochs", "patience", "threads"):
+        for name in ("epochs", "patience", "threads", "hold"):
             at_least_one(getattr(self, name), name, InvalidInput)
+        if self.stopping not in STOPPINGS:
+            raise InvalidInput(
+                f"stopping must be one of {', '.join(STOPPINGS)}, found {self.stopping!r}."
+            )
         if self.folds < 0:
             raise InvalidInput(f"folds must be at least 0, found {self.folds!r}.")
         if self.batch is not None:

@@ -15,6 +15,7 @@ from learner.networks.network import Network, Plan
 from learner.offsets import Offsets
 from learner.targets import targets
 from learner.training.fit import Fitted, fit, losses
+from learner.training.health import delta_m
 from learner.training.lesson import Lesson, lessons_of, measured_along
 from learner.training.settings import TrainingSettings
 from scheduler.errors import AllotError, InvalidInput, NotFound
@@ -246,3 +247,41 @@ def test_auxiliary_targets_do_not_choose_the_epoch() -> None:
     losses = {m.target: m.value for m in told[-1] if m.name == "validation_loss"}
     assert losses["bytes_read"] > 0
     assert losses["all"] == pytest.approx(sum(losses[name] for name in targets()))
+
+
+def test_every_epoch_tells_how_much_of_its_first_loss_each_target_has_lost(
+    examples: Examples,
+) -> None:
+    told = []
+    fitted(examples, QUICK, report=told.append)
+    first, last = (
+        {m.target: m.value for m in each if m.name == "validation_loss" and m.target in targets()}
+        for each in (told[0], told[-1])
+    )
+    lost = [1 - last[name] / first[name] for name in first if first[name] > 0]
+    found = [m.value for each in told for m in each if m.name == "delta_m"]
+    assert found[0] == 0
+    assert found[-1] == pytest.approx(sum(lost) / len(lost))
+
+
+def test_where_all_targets_count_alike_the_best_epoch_has_the_largest_delta_m(
+    examples: Examples,
+) -> None:
+    told = []
+    settings = replace(SMALL, epochs=9, stopping="delta_m")
+    found = fitted(examples, settings, report=told.append)
+    deltas = [m.value for each in told for m in each if m.name == "delta_m"]
+    assert found.epoch == max(range(2, len(deltas)), key=lambda epoch: deltas[epoch])
+
+
+def test_a_target_with_a_large_loss_does_not_choose_the_epoch_alone() -> None:
+    first = {"assignment": 100.0, "duration": 1.0, "memory": 1.0}
+    loud, fair = first | {"assignment": 90.0}, first | {"duration": 0.5, "memory": 0.5}
+    assert sum(loud.values()) < sum(fair.values())
+    assert delta_m(fair, first) == pytest.approx(1 / 3)
+    assert delta_m(loud, first) == pytest.approx(0.1 / 3)
+
+
+def test_a_way_to_stop_that_does_not_exist_is_refused() -> None:
+    with pytest.raises(InvalidInput, match="one of loss, delta_m, found 'mood'"):
+        TrainingSettings(stopping="mood")
