@@ -5,7 +5,7 @@ its forecasts as far as so few attempts can. `docs/decisions/adaptation.md` says
 """
 
 from collections import deque
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -25,6 +25,7 @@ SEED = 0  # of the draws that tell how far shifts are worth making
 ALIKE = 32  # attempts beyond which a shift is as sure as with these
 NEWEST = 256  # attempts of one new worker that are looked at
 MOST = 20_000  # attempts, the newest, that tell how unlike known workers are
+Reads = Callable[[Learned, Sequence[TaskRecord]], "Adaptation"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -115,8 +116,9 @@ def adapted(learned: Learned, records: Sequence[TaskRecord]) -> Adaptation:
     return _Residuals(learned, examples).adaptation(fresh, strange)
 
 
-def met_since(learned: Learned, store: Store) -> Adaptation:
-    """What the store's records say of workers and kinds that the network does not know.
+def met_since(learned: Learned, store: Store, reads: Reads = adapted) -> Adaptation:
+    """What the store's records say of workers and kinds that the network does not know, as
+    `reads` reads them.
 
     Where there are none, no record is read.
     """
@@ -124,7 +126,7 @@ def met_since(learned: Learned, store: Store) -> Adaptation:
     workers, kinds = set(learned.columns.workers), set(learned.columns.kinds)
     if all(each.kind in kinds and (each.worker or "") in workers for each in seen):
         return Adaptation(learned)
-    return adapted(learned, deque(store.records(), maxlen=MOST))
+    return reads(learned, deque(store.records(), maxlen=MOST))
 
 
 @dataclass(frozen=True, eq=False)

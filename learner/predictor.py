@@ -2,22 +2,26 @@
 
 import os
 from collections import deque
+from collections.abc import Collection, Mapping
 
 import numpy as np
 from numpy.typing import NDArray
 
-from learner.adaptation import Adaptation, met_since
+from learner.adaptation import Adaptation, adapted, met_since
 from learner.features import UNKNOWN, Inputs
 from learner.history import TASK_COLUMNS, Past
 from learner.learned import Learned
+from learner.meta import taught
 from learner.pairs import Told, predict_pairs
 from learner.registry import Registry
 from learner.stand_ins import pace, stand_in
 from scheduler.cluster import Cluster
+from scheduler.errors import NotFound
 from scheduler.forecast import Forecast
 from scheduler.predictors.affinity import TEMPERATURE, able_workers, from_scores
 from scheduler.predictors.base import Predictor
 from scheduler.store import Store
+from scheduler.store.values import ModelVersion
 from scheduler.workflow import Workflow
 
 Floats = NDArray[np.float64]
@@ -160,8 +164,21 @@ def load(store: Store, name: str = "champion") -> NetworkPredictor:
     """
     version = store.version(name)
     learned = Registry(store.folder).load(version)
-    met, past = met_since(learned, store), _past(learned, store)
+    reads = taught if "meta" in _methods(store, version) else adapted
+    met, past = met_since(learned, store, reads), _past(learned, store)
     return NetworkPredictor(learned, version.id, met, past=past, threads=os.cpu_count() or 1)
+
+
+def _methods(store: Store, version: ModelVersion) -> Collection[str]:
+    """The further ways of learning that a version's training was asked for."""
+    if version.training is None:
+        return ()
+    try:
+        settings = store.training(version.training, now=version.created).settings
+    except NotFound:  # a training may be deleted, its version stays
+        return ()
+    methods: Mapping[str, object] = settings.get("methods", {})
+    return methods
 
 
 def _past(learned: Learned, store: Store) -> Past | None:
