@@ -22,11 +22,13 @@ Version = Annotated[str, typer.Argument(help="A version's id, or challenger, pre
 def register(app: typer.Typer) -> None:
     """Adds the commands for learning."""
     from learner.commands_trainings import register as trainings
+    from learner.commands_tune import register as tune
     from learner.demo import register as demo
 
     for command in (train, models, promote, rollback, evaluate):
         app.command()(command)
     trainings(app)
+    tune(app)
     demo(app)
 
 
@@ -48,6 +50,12 @@ def train(
             min=1,
             show_default=False,
             help="Go on with this training, which was cut off; it keeps its own settings.",
+        ),
+    ] = None,
+    like: Annotated[
+        int | None,
+        typer.Option(
+            min=1, show_default=False, help="With the settings of this training or trial."
         ),
     ] = None,
     address: Annotated[
@@ -128,6 +136,8 @@ def train(
                 opened, resume, address=address, clock=door.now, on_progress=watch
             )
         else:
+            if like is not None:
+                settings = on_ray.settings_of(opened, like, clock=door.now)
             version = on_ray.train(
                 opened,
                 settings,

@@ -4,6 +4,7 @@ import hashlib
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,6 +14,9 @@ from learner.targets import targets
 from learner.targets.base import AttemptTarget
 from scheduler.errors import InvalidInput
 from scheduler.records import TaskRecord
+
+if TYPE_CHECKING:
+    from learner.training.streamed import Beyond
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
@@ -38,6 +42,8 @@ class Examples:
     - records, inputs: n attempts, oldest first
     - truth: by target, n values on the target's scale, NaN where not observed
     - at_least: by target, n bounds below a truth that was cut off, NaN elsewhere
+
+    `beyond` is the whole of a log of which memory holds only these.
     """
 
     records: tuple[TaskRecord, ...]
@@ -46,6 +52,7 @@ class Examples:
     truth: Mapping[str, Floats]
     at_least: Mapping[str, Floats]
     split: Split
+    beyond: "Beyond | None" = None
 
     @classmethod
     def of(
@@ -109,9 +116,9 @@ def split_by_time(ordered: Sequence[TaskRecord]) -> Split:
     timed = [i for i, record in enumerate(ordered) if when(record) is not None]
     untimed = [i for i, record in enumerate(ordered) if when(record) is None]
     part = np.full(len(ordered), -1)
-    part[timed] = _parts_by_rank(len(timed))
+    part[timed] = parts_by_rank(len(timed))
     _drop_torn(ordered, timed, part)
-    part[untimed] = _parts_by_work([ordered[i] for i in untimed])
+    part[untimed] = parts_by_work([ordered[i] for i in untimed])
     split = Split(*(np.flatnonzero(part == each) for each in range(3)))
     refuse_leaking_split(ordered, split)
     return split
@@ -156,11 +163,13 @@ def work_of(record: TaskRecord) -> tuple[object, ...]:
     return (record.workflow, record.kind, *sizes)
 
 
-def _parts_by_rank(count: int) -> Ints:
+def parts_by_rank(count: int) -> Ints:
+    """The part of each of so many attempts in the order of time: 0, 1 or 2."""
     return np.digitize((np.arange(count) + 0.5) / max(count, 1), SHARES)
 
 
-def _parts_by_work(records: Sequence[TaskRecord]) -> Ints:
+def parts_by_work(records: Sequence[TaskRecord]) -> Ints:
+    """The part of each attempt of which no time is known, drawn by its piece of work."""
     drawn = [_uniform(repr(work_of(record))) for record in records]
     return np.digitize(drawn, SHARES) if drawn else np.zeros(0, dtype=np.int64)
 

@@ -127,7 +127,7 @@ class Columns:
             workflows=_names((row.workflow for row in rows), MOST_NAMES["workflow"]),
             numbers=(
                 *(_number(name, rows) for name in common),
-                *_context_numbers(context_of_records(records, usual)),
+                *context_numbers(context_of_records(records, usual)),
             ),
             usual=usual,
         )
@@ -289,7 +289,7 @@ def _number(name: str, rows: Iterable[Known]) -> Number:
     return Number(name, float(centre), float(scale) if scale > 1e-6 else 1.0)
 
 
-def _context_numbers(told: Sequence[Mapping[str, float]]) -> list[Number]:
+def context_numbers(told: Sequence[Mapping[str, float]]) -> list[Number]:
     """The columns of the context that enough rows know, and that tell them apart."""
     found = []
     for name in sorted({name for row in told for name in row}):

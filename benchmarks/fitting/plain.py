@@ -30,9 +30,9 @@ def fit_plainly(plan: Plan, lessons: dict[str, Lesson], settings: TrainingSettin
         for rows, choices in zip(
             torch.split(order, size), _split(others, steps, size), strict=True
         ):
-            loss = _loss(network, lesson, rows, choices)
+            total = loss(network, lesson, rows, choices)
             optimiser.zero_grad()
-            loss.backward()  # type: ignore[no-untyped-call]
+            total.backward()  # type: ignore[no-untyped-call]
             torch.nn.utils.clip_grad_norm_(network.parameters(), settings.clip)
             optimiser.step()
             schedule.step()
@@ -48,10 +48,10 @@ def _split(others: torch.Tensor, steps: int, size: int) -> list[torch.Tensor]:
 
 
 def _whole(network: Network, lesson: Lesson) -> torch.Tensor:
-    return _loss(network, lesson, torch.arange(len(lesson)), torch.arange(lesson.choices))
+    return loss(network, lesson, torch.arange(len(lesson)), torch.arange(lesson.choices))
 
 
-def _loss(
+def loss(
     network: Network, lesson: Lesson, rows: torch.Tensor, choices: torch.Tensor
 ) -> torch.Tensor:
     pairs = zip(lesson.attempts, lesson.works, strict=True)

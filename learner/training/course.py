@@ -90,7 +90,7 @@ class Course:
             sums.addcmul_(self.step(batch).double(), known.to(sums.device, non_blocking=True))
             counts += known
         self.weighting.end_epoch()
-        return self._by_name(sums.cpu() / counts.clamp_min(1.0))
+        return self._by_name(self.team.together(sums).cpu() / counts.clamp_min(1.0))
 
     def check(self, lesson: Lesson) -> dict[str, float]:
         """The mean loss of each target on rows that are not learned from, all workers' together."""
@@ -150,10 +150,9 @@ class Course:
         return found
 
     def step(self, batch: Batch) -> Tensor:
-        """The losses of the whole batch, in the order of the names."""
+        """This worker's shares in the losses of the batch, in the order of the names."""
         mine = self._losses(self.worker, batch)
-        shared = self._whole(mine)
-        weights = self._balance(mine, shared) if self.taught else self.ones
+        weights = self._balance(mine) if self.taught else self.ones
         total = self._total(batch, mine, weights) * self.team.size
         if self.penalised:
             total = total + self.network.penalty(batch.rows)
@@ -165,7 +164,7 @@ class Course:
         self.schedule.step()
         if self.taught:
             self.weighting.after(lambda: self._again(batch))
-        return shared
+        return torch.stack([each.detach() for each in mine.values()])
 
     def _total(self, batch: Batch, mine: Mapping[str, Tensor], weights: Tensor) -> Tensor:
         """What is minimised; methods may change it, and see the network without its wrapping."""
@@ -177,14 +176,15 @@ class Course:
         weight = dict(zip(self.names, weights, strict=True))
         return torch.stack([weight.get(name, 1.0) * each for name, each in steered.items()]).sum()
 
-    def _balance(self, mine: Mapping[str, Tensor], shared: Tensor) -> Tensor:
-        """The weight of each target."""
+    def _balance(self, mine: Mapping[str, Tensor]) -> Tensor:
+        """The weight of each target; only weightings that learn ask for everybody's losses."""
         if not self.told:
             self.agreement = health.agreement(self.taught, cosines(self._gramian(mine)).cpu())
         if isinstance(self.weighting, Static):
             self.told = self.told or [self.weighting.fixed]
             return self.ones
-        found = self.weighting.weights(shared[self.places].cpu(), lambda: self._gramian(mine).cpu())
+        known = self._whole(mine)[self.places].cpu()
+        found = self.weighting.weights(known, lambda: self._gramian(mine).cpu())
         self.told.append(found)
         weights = self.ones.clone()
         weights[self.places] = found.to(weights)

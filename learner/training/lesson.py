@@ -275,17 +275,21 @@ def lessons_of(
 ) -> dict[str, Lesson]:
     """The parts that a training sees: `train` and `validation`.
 
-    `along` are the truths of auxiliary targets to learn too; they get offsets of their own.
+    `along` are the truths of auxiliary targets to learn too; they get offsets of their own. Where
+    the examples are a sample of a larger log, the training rows are all of that log's.
     """
     offsets = with_along(offsets, examples, along or {})
     parts = {"train": examples.split.train, "validation": examples.split.validation}
     rng = default_rng(seed)
-    return {
+    lessons = {
         name: Lesson.of(
             examples, rows, offsets, choices_of(examples, rows, offsets, rng=rng), along=along
         )
         for name, rows in parts.items()
     }
+    if examples.beyond is not None and examples.beyond.split is examples.split:
+        lessons["train"] = examples.beyond.lesson(lessons["train"], offsets)
+    return lessons
 
 
 def with_along(offsets: Offsets, examples: Examples, along: Mapping[str, Floats]) -> Offsets:

@@ -1,6 +1,10 @@
 """Training on Ray, from the records of a store to a registered version."""
 
-from collections.abc import Mapping, Sequence
+import shutil
+import uuid
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import replace
 
 from learner.arms.boosted import MISSING, installed
 from learner.examples import Examples
@@ -26,8 +30,11 @@ from learner.training.noted import (
     utc_now,
     watching,
 )
+from learner.training.ray_data import encoding
 from learner.training.ray_fit import clear, fit_on_ray
 from learner.training.settings import TrainingSettings
+from learner.training.snapshot import Snapshot
+from learner.training.streamed import sampled
 from scheduler.errors import CorruptVersion, InvalidInput, NotFound
 from scheduler.store import Store
 from scheduler.store.trainings import answer_stop
@@ -66,8 +73,12 @@ def train(
     if gpus:
         refuse_missing_gpus(least, address)
     through = store.newest_record()
-    examples = _examples(store, settings, through, on_progress)
-    with noted(store, settings, most, clock, through=through, gpus=gpus) as training:
+    with (
+        _examples(
+            store, settings, through, most=most, address=address, on_progress=on_progress
+        ) as examples,
+        noted(store, settings, most, clock, through=through, gpus=gpus) as training,
+    ):
         return _trained(
             store, examples, settings, training,
             workers=workers, address=address, gpus=gpus, clock=clock, on_progress=on_progress,
@@ -97,20 +108,66 @@ def resume(
     gpus = bool(cut.settings.get("gpus"))
     if gpus:
         refuse_missing_gpus(cut.workers, address)
-    examples = _examples(store, settings, cut.settings["through"], on_progress)
-    with noted_again(store, training, clock):
+    with (
+        _examples(
+            store,
+            settings,
+            cut.settings["through"],
+            most=cut.workers,
+            address=address,
+            on_progress=on_progress,
+        ) as examples,  # fmt: skip
+        noted_again(store, training, clock),
+    ):
         return _trained(
             store, examples, settings, training,
             workers=cut.workers, address=address, gpus=gpus, clock=clock, on_progress=on_progress,
         )  # fmt: skip
 
 
+def settings_of(store: Store, training: int, *, clock: Clock = utc_now) -> TrainingSettings:
+    """The settings of a training, or of a trial of a search; NotFound for one not known."""
+    return TrainingSettings.from_plain(store.training(training, now=clock()).settings)
+
+
+@contextmanager
 def _examples(
-    store: Store, settings: TrainingSettings, through: int, on_progress: Watch
-) -> Examples:
+    store: Store,
+    settings: TrainingSettings,
+    through: int,
+    *,
+    most: int,
+    address: str,
+    on_progress: Watch,
+) -> Iterator[Examples]:
+    """The store's records as examples; of more than memory is to hold, a sample of them.
+
+    The rest is encoded by Ray Data where workers train.
+    """
     on_progress(Progress("reading records"))
-    records = list(store.records(through=through))
-    return Examples.of(records, known_beforehand=settings.known_beforehand)
+    known = settings.known_beforehand
+    if store.record_count(through=through) <= settings.hold:
+        yield Examples.of(list(store.records(through=through)), known_beforehand=known)
+        return
+    if settings.methods:
+        raise InvalidInput(
+            f"The methods {', '.join(settings.methods)} learn from logs that memory holds, of at "
+            f"most {settings.hold} records (hold), found more; leave the methods out."
+        )
+    folder = store.folder.absolute() / "trainings" / f"snapshot-{uuid.uuid4().hex[:8]}"
+    try:
+        snapshot = Snapshot.write(store.records(through=through), folder)
+        on_progress(Progress("drawing a sample"))
+        with encoding(most, address) as blocks:
+            yield sampled(
+                snapshot,
+                hold=settings.hold,
+                seed=settings.seed,
+                known_beforehand=known,
+                blocks=blocks,
+            )
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
 
 
 def _trained(
@@ -126,7 +183,7 @@ def _trained(
     on_progress: Watch,
 ) -> ModelVersion:
     found: list[Fitted] = []
-    on_progress = stopping(store, training, on_progress)
+    watch, on_progress = on_progress, stopping(store, training, on_progress)
 
     def learn(
         plan: Plan,
@@ -152,8 +209,10 @@ def _trained(
         found.append(fitted)
         return fitted
 
+    if examples.beyond is not None:  # validation rows abound, and a refit would see the sample only
+        settings = replace(settings, folds=0, refit=False)
     on_progress(Progress("fitting offsets"))
-    with watching(store, training, settings.epochs, clock, on_progress):
+    with watching(store, training, settings.epochs, clock, watch):
         former = _former(store) if settings.methods else None
         made = make(examples, settings, learn=learn, former=former, on_progress=on_progress)
     version = _register(store, made, settings, training, clock)
@@ -212,4 +271,6 @@ def _rival_scores(
 
 def _seen_by(learned: Learned, examples: Examples) -> Examples:
     """The same examples in the columns of another network."""
+    if examples.beyond is not None:
+        return examples.beyond.seen_by(learned.columns, examples)
     return Examples.of(examples.records, split=examples.split, columns=learned.columns)

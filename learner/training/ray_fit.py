@@ -89,7 +89,7 @@ def fit_on_ray(
     most = workers if isinstance(workers, int) else workers[1]
     cores = max(os.cpu_count() or 1, most)
     running = ray_running(address=address, cpus=cores) if workers else nullcontext()
-    with running, _interruptible(), _quiet():
+    with running, interruptible(), _quiet():
         try:
             if workers:
                 config["lessons"] = _written(lessons, folder / f"{name}-lessons")
@@ -261,7 +261,7 @@ def _quiet() -> Iterator[None]:
 
 
 @contextmanager
-def _interruptible() -> Iterator[None]:
+def interruptible() -> Iterator[None]:
     """Ctrl-C stays KeyboardInterrupt: Ray Train's own handler would end in SystemExit(0)."""
     main = threading.current_thread() is threading.main_thread()
     before = signal.getsignal(signal.SIGINT) if main else None

@@ -105,10 +105,13 @@ class RecordRows(Part):
             for row in connection.execution_options(yield_per=5000).execute(query).mappings():
                 yield _from_row(row)
 
-    def record_count(self) -> int:
-        """How many attempts are known."""
+    def record_count(self, *, through: int | None = None) -> int:
+        """How many attempts are known; with `through` had arrived when that was the newest."""
+        query = sa.select(sa.func.count()).select_from(RECORD)
+        if through is not None:
+            query = query.where(RECORD.c.id <= through)
         with self._reading() as connection:
-            return connection.execute(sa.select(sa.func.count()).select_from(RECORD)).scalar_one()
+            return connection.execute(query).scalar_one()
 
     def kinds(self) -> tuple[KindSummary, ...]:
         """Each kind on each worker, summed up by the database."""
