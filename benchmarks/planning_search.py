@@ -16,7 +16,10 @@ BEFORE = {(100, 16): 19_000, (1_000, 16): 2_100}  # whole plans by list scheduli
 
 
 class PlanningSearch(Benchmark):
-    """Evaluations per second of CPU time: plans changed and measured anew, makespan and all times.
+    """Evaluations per second of CPU time: changes of a plan, each measured until its fate is sure.
+
+    One that is kept is measured whole, makespan and all times; one that is refused until it is
+    sure that the plan would be longer than what may be kept at that moment.
 
     The time of a search with few evaluations is taken off that of one with many, so that the
     lists, the bound and the conversion do not count. The best of several runs.

@@ -19,11 +19,11 @@ from scheduler.planning.kernels.search import (
     Board,
     Desk,
     Plan,
-    anneal,
     copy,
     makespan,
     settle,
 )
+from scheduler.planning.kernels.search_anneal import anneal
 
 CHAINS = 2
 LEGS = 20  # between two meetings of the chains lies this part of the whole search

@@ -13,6 +13,7 @@ from scheduler.errors import InvalidInput
 from scheduler.planning.aiming import best
 from scheduler.planning.feasibility import violations
 from scheduler.planning.kernels import search as kernel
+from scheduler.planning.kernels import search_places as places
 from scheduler.planning.planners.portfolio import Portfolio
 from scheduler.planning.planners.search import Search
 from scheduler.planning.problem import Problem
@@ -131,12 +132,12 @@ def test_times_kept_along_the_way_equal_times_computed_anew(seed: int, family, m
     kernel.settle(board, plan, desk)
     for _ in range(50):
         desk.out[0] = int(kernel.draw(state) * len(free))
-        kernel.take_out(board, plan, desk, 1)
+        places.take_out(board, plan, desk, 1)
         v, w = int(desk.out[0]), -1
         while w < 0:
-            _, w, a = kernel.best_place(board, plan, desk, v, np.inf, 0.5, state)
-        kernel.put_in(board, plan, desk, v, w, a)
-        kernel.settle_around(board, plan, desk, v)
+            _, w, a = places.best_place(board, plan, desk, v, np.inf, 0.5, state)
+        places.put_in(board, plan, desk, v, w, a)
+        places.settle_around(board, plan, desk, v)
         anew = duplicate(plan)
         kernel.settle(board, anew, desk)
         assert np.array_equal(plan.end, anew.end)
@@ -156,15 +157,15 @@ def test_the_way_through_the_chosen_place_is_the_shortest_of_all_places(seed: in
     desk, state = desk_of(8), np.array([seed * 2 + 1], dtype=np.uint64)
     kernel.settle(board, plan, desk)
     desk.out[0] = v = seed % 8
-    kernel.take_out(board, plan, desk, 1)
-    way, w, a = kernel.best_place(board, plan, desk, v, np.inf, 0.0, state)
-    kernel.mark_ways(board, plan, desk, v, 0)
+    places.take_out(board, plan, desk, 1)
+    way, w, a = places.best_place(board, plan, desk, v, np.inf, 0.0, state)
+    places.mark_ways(board, plan, desk, v, 0)
     seen = desk.mark.copy()
 
     def through(worker: int, after: int) -> float:
         tried, room = duplicate(plan), desk_of(8)
-        kernel.put_in(board, tried, room, v, worker, after)
-        kernel.settle_around(board, tried, room, v)
+        places.put_in(board, tried, room, v, worker, after)
+        places.settle_around(board, tried, room, v)
         return float(tried.end[v] + tried.rest[v] - tried.took[v])
 
     every = []
@@ -184,7 +185,7 @@ def test_the_way_through_the_chosen_place_is_the_shortest_of_all_places(seed: in
             before, follower = follower, int(plan.after[follower])
     assert through(w, a) == pytest.approx(min(every))
     assert way == pytest.approx(min(every))
-    assert kernel.best_place(board, plan, desk, v, 0.99 * way, 0.0, state)[1] < 0
+    assert places.best_place(board, plan, desk, v, 0.99 * way, 0.0, state)[1] < 0
 
 
 @some
@@ -202,10 +203,10 @@ def test_tasks_too_short_to_be_seen_in_the_times_close_no_circle(seed: int, inst
     kernel.settle(board, plan, desk)
     for v in np.tile(np.arange(12), 6):
         desk.out[0] = v
-        kernel.take_out(board, plan, desk, 1)
-        _, w, a = kernel.best_place(board, plan, desk, int(v), np.inf, 0.0, state)
-        kernel.put_in(board, plan, desk, int(v), w, a)
-        kernel.settle_around(board, plan, desk, int(v))
+        places.take_out(board, plan, desk, 1)
+        _, w, a = places.best_place(board, plan, desk, int(v), np.inf, 0.0, state)
+        places.put_in(board, plan, desk, int(v), w, a)
+        places.settle_around(board, plan, desk, int(v))
         later = np.repeat(plan.place, np.diff(flat.before_start))
         assert (plan.place[flat.before_task] < later).all()
         follows = plan.after >= 0
@@ -223,10 +224,10 @@ def test_a_change_that_is_refused_leaves_no_trace() -> None:
     for first in range(0, 60, 3):
         kernel.start_round(desk)
         desk.out[:3] = first, first + 1, first + 2
-        kernel.take_out(board, plan, desk, 3)
-        _, w, a = kernel.best_place(board, plan, desk, first, np.inf, 0.0, state)
-        kernel.put_in(board, plan, desk, first, w, a)
-        kernel.settle_around(board, plan, desk, first)
+        places.take_out(board, plan, desk, 3)
+        _, w, a = places.best_place(board, plan, desk, first, np.inf, 0.0, state)
+        places.put_in(board, plan, desk, first, w, a)
+        places.settle_around(board, plan, desk, first)
         kernel.carry_over(kept, plan, desk)
         assert all(np.array_equal(one, other) for one, other in zip(plan, kept, strict=True))
 
