@@ -27,6 +27,7 @@ from scheduler.planning.problem import Problem
 Bools = NDArray[np.bool_]
 
 ROUNDING = 1e-9  # share taken off, so that sums in another order never lift the bound over a plan
+CLEARLY = 1e-6  # share by which what two tasks hold must exceed a worker, lest they just fit
 STEPS = 12  # price adjustments; each is a pass over tasks x workers
 SUBSETS = 16  # sets of workers looked at one by one, the busiest first
 LEVELS = 16  # times after a task by which tasks are set apart
@@ -143,7 +144,7 @@ def _shares(flat: Flat, length: Floats) -> tuple[list[Floats], list[Floats]]:
     First of the pools; then of the cores and the memory of all workers, and of those that some
     tasks are confined to, at prices y >= 0 per worker: makespan x sum(y x capacity) >= sum over
     tasks of the least y x work among the workers that can take it (weak duality of the fractional
-    assignment).
+    assignment). A task beside which nothing fits holds all that its worker has.
     """
     happened = flat.fixed_worker >= 0  # what has happened may have held more than there was
     shortest = np.where(happened, 0.0, length.min(axis=1))
@@ -152,17 +153,32 @@ def _shares(flat: Flat, length: Floats) -> tuple[list[Floats], list[Floats]]:
     work = np.where(happened[:, None], 0.0, length)
     many = work.size > LARGE
     workers: list[Floats] = []
+    whole: Bools | bool = False if many else _wholes(flat, length)
     for held, capacity in (
         (flat.cores[:, None], flat.worker_cores),
         (flat.memory[flat.row], flat.worker_memory),
     ):
-        every = work * held
+        every = work * np.where(whole, capacity, held)
         usual = _usual_price(every)
         workers += [
             _best_share(every, capacity, np.where(inside, usual, 0.0), steps=3 if many else STEPS)
             for inside in _subsets(np.isfinite(every))[: 3 if many else None]
         ]
     return pools, workers
+
+
+def _wholes(flat: Flat, length: Floats) -> Bools:
+    """Where a task leaves no room for any other beside it, and so holds the whole worker: n x m."""
+    able = np.isfinite(length)
+    happened = (flat.fixed_worker >= 0)[:, None]
+    whole = np.zeros(length.shape, dtype=np.bool_)
+    for held, fixed, capacity in (
+        (flat.cores[:, None], flat.fixed_cores, flat.worker_cores),
+        (flat.memory[flat.row], flat.fixed_memory, flat.worker_memory),
+    ):
+        taken = np.where(able, np.where(happened, fixed[:, None], held), np.inf)
+        whole |= held + taken.min(axis=0, initial=np.inf) > capacity * (1 + CLEARLY)
+    return whole
 
 
 def _spread(share: Floats, ways: Ways) -> float:

@@ -3,7 +3,7 @@
 import pytest
 from hypothesis import given
 from strategies import quick, rich_problems
-from worlds import changed, one_by_one, problem_of
+from worlds import GB, changed, one_by_one, problem_of
 
 from scheduler.planning.bounds import lower_bound
 from scheduler.planning.capacity_search import from_lists, improved
@@ -38,6 +38,23 @@ def test_tasks_of_which_no_two_fit_together_come_one_after_the_other() -> None:
         problem_of([[4.0]] * 3, worker_cores=[9.0]), tasks=held, pools={"licence": 5.0}
     )
     assert lower_bound(problem) == exactly(12.0)
+
+
+def test_a_task_beside_which_nothing_fits_holds_the_whole_worker() -> None:
+    """By cores alone 4 x (4 x 8 + 4 x 1) / 16 = 9 seconds; but no two can run on one worker."""
+    problem = problem_of(
+        [[4.0, 4.0]] * 8,
+        cores=[8.0] * 4 + [1.0] * 4,
+        memory=[2 * GB] * 4 + [16 * GB] * 4,
+        worker_cores=[8.0] * 2,
+        worker_memory=[16 * GB] * 2,
+    )
+    assert lower_bound(problem) == exactly(16.0)
+
+
+def test_tasks_that_just_fit_beside_one_another_share_a_worker() -> None:
+    problem = problem_of([[4.0]] * 4, cores=[7.0, 7.0, 1.0, 1.0], worker_cores=[8.0])
+    assert lower_bound(problem) == exactly(8.0)
 
 
 def test_a_release_counts_with_all_that_comes_after_it() -> None:
