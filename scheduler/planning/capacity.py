@@ -176,8 +176,8 @@ class _Search:
                 deterministic=effort,
                 seconds=share * left if timed else math.inf,
                 seed=budget.seed,
-                searches=2 if timed else SEARCHES,
-                parallel=timed,
+                searches=SEARCHES,
+                pair=timed,
             ),
             least=self.bound if self.alone else 0.0,
         )

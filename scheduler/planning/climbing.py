@@ -17,7 +17,7 @@ from scheduler.planning.packing import packed, room_for
 
 ISLANDS = 2
 LEGS = 20  # meetings of the islands in the whole of a search
-HOT, COLD = 0.002, 4e-5  # temperatures at the beginning and the end, as shares of the makespan
+HOT, COLD = 2.0, 0.04  # temperatures at the beginning and the end, in makespans by task
 ROUND = 100_000  # tasks placed in a round by an island
 
 
@@ -32,7 +32,7 @@ class Climbing:
             _Island(flat, ranked[min(i, len(ranked) - 1)], seed=seed, number=i)
             for i in range(ISLANDS)
         ]
-        self.hot = HOT * float(self.known.end.max())
+        self.hot = HOT * float(self.known.end.max()) / len(flat.row)
 
     @property
     def best(self) -> Arrays:
@@ -125,7 +125,7 @@ class _Island:
         climber.start[:], climber.end[:] = plan.start, plan.end
         climber.value[0] = slackened(
             self.flat, self.fore, self.back, self.room,
-            climber.order, climber.worker, climber.start, climber.end, climber.slack,
+            climber.order, climber.worker, climber.start, climber.end, climber.slack, np.inf,
         )  # fmt: skip
         if climber.value[0] < climber.value[1]:
             climber.value[1] = climber.value[0]

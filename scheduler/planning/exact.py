@@ -6,6 +6,7 @@ are whole multiples of a unit: durations rounded up, so that what is found alway
 """
 
 from collections.abc import Iterable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -53,7 +54,9 @@ class Effort:
     """How long CP-SAT may try: deterministic seconds, wall seconds, the seed and the searches.
 
     With `searches` above one they take turns, always in the same way, or, with `parallel`, each
-    has a thread, and what is found depends on their luck. `hinted` tells it the plan to start from;
+    has a thread, and what is found depends on their luck. With `pair` two threads search by
+    themselves, one by branching and one by what makes the objective impossible (cores), and the
+    first proof ends both. `hinted` tells it the plan to start from;
     `light` leaves out what does not pay in a small model: relaxations and probing.
     """
 
@@ -62,6 +65,7 @@ class Effort:
     seed: int = 0
     searches: int = 1
     parallel: bool = False
+    pair: bool = False
     hinted: bool = True
     light: bool = False
 
@@ -79,20 +83,52 @@ def solved(flat: Flat, ground: Ground, effort: Effort, *, least: float = 0.0) ->
     draft.build()
     if not effort.hinted:
         draft.model.clear_hints()  # type: ignore[no-untyped-call]
-    solver = cp_model.CpSolver()
-    solver.parameters.max_deterministic_time = effort.deterministic
-    solver.parameters.max_time_in_seconds = effort.seconds
-    solver.parameters.random_seed = effort.seed
+    if effort.pair:
+        return _paired(draft, effort, cp_model)
+    solver = _solver(effort, cp_model)
     # searches that take turns end the whole process where a model turns out to be impossible
     turns = effort.searches > 1 and not effort.parallel and draft.possible
     solver.parameters.num_workers = effort.searches if turns or effort.parallel else 1
     solver.parameters.interleave_search = turns
+    return draft.answer(solver, solver.solve(draft.model), cp_model)
+
+
+def _solver(effort: Effort, cp_model: Any) -> Any:
+    solver = cp_model.CpSolver()
+    solver.parameters.max_deterministic_time = effort.deterministic
+    solver.parameters.max_time_in_seconds = effort.seconds
+    solver.parameters.random_seed = effort.seed
+    solver.parameters.num_workers = 1
     if effort.light:
         solver.parameters.linearization_level = 0
         solver.parameters.cp_model_probing_level = 0
         solver.parameters.symmetry_level = 0
-    status = solver.solve(draft.model)
-    return draft.answer(solver, status, cp_model)
+    return solver
+
+
+def _paired(draft: "_Draft", effort: Effort, cp_model: Any) -> Answer:
+    """The better answer of two searches with the better bound; the first proof ends both."""
+    solvers = [_solver(effort, cp_model) for _ in range(2)]
+    solvers[1].parameters.optimize_with_core = True
+
+    def run(one: Any, other: Any) -> Any:
+        status = one.solve(draft.model)
+        if status in (cp_model.OPTIMAL, cp_model.INFEASIBLE):
+            other.stop_search()
+        return status
+
+    with ThreadPoolExecutor(2) as threads:
+        states = list(threads.map(run, solvers, reversed(solvers)))
+    answers = [draft.answer(*each, cp_model) for each in zip(solvers, states, strict=True)]
+    found = [
+        (solver.objective_value, number)
+        for number, (solver, answer) in enumerate(zip(solvers, answers, strict=True))
+        if answer.start is not None
+    ]
+    best = answers[min(found)[1]] if found else answers[0]
+    return best._replace(
+        proved=any(each.proved for each in answers), bound=max(each.bound for each in answers)
+    )
 
 
 class _Draft:

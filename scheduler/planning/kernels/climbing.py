@@ -18,15 +18,15 @@ from scheduler.planning.kernels.serial_search import (
     valued,
 )
 
-CLOSE = 1e-9  # share of the makespan up to which slack counts as none
+FAR = 0.01  # share by which a list may be longer than the plan at hand to be looked at closely
+CLOSE = 1e-9  # share of the makespan by which slacks differ that count as equal
 
 
 class Climber(NamedTuple):
     """The plan at hand and the best one.
 
-    `order` (the tasks by start), `worker`, `start`, `end` and `slack` (seconds that a task can move
-    without moving the end) and `best_*`: n each. `value` holds what the two plans are worth, `bits`
-    the state of the random numbers.
+    `order` (the tasks by start), `worker`, `start`, `end`, `slack` (see `slackened`) and `best_*`:
+    n each. `value` holds what the two plans are worth, `bits` the state of the random numbers.
     """
 
     order: Ints
@@ -52,9 +52,19 @@ def slackened(
     start: Floats,
     end: Floats,
     slack: Floats,
+    most: float,
 ) -> float:
-    """Like `justified`, and fills the slack: between the latest starts and the earliest after."""
+    """Like `justified`, and fills the slack: between the latest starts and the earliest after.
+
+    All tasks together could start later by it and still end when the list alone did: where the
+    second move shortens the plan every slack is longer by that, and the least ones tell who holds
+    the end back.
+
+    Infinite where the list alone leads to a makespan above `most`: no more is looked at then.
+    """
     last = decoded(fore, room, order, worker, -1.0, start, end)
+    if last > most:
+        return np.inf
     first_value = valued(flat, worker, start, end)
     kept, kept_start, kept_end = order.copy(), start.copy(), end.copy()
     flipped(start, end, last)
@@ -95,7 +105,8 @@ def climbed(
     for _ in range(rounds):
         order[:], worker[:] = climber.order, climber.worker
         _changed(fore, climber, order, worker)
-        value = slackened(flat, fore, back, room, order, worker, start, end, slack)
+        most = climber.end.max() * (1 + FAR)
+        value = slackened(flat, fore, back, room, order, worker, start, end, slack, most)
         if value <= climber.value[0] - heat * np.log(1.0 - unit(bits)):
             climber.order[:], climber.worker[:] = order, worker
             climber.start[:], climber.end[:], climber.slack[:] = start, end, slack
@@ -112,10 +123,14 @@ def climbed(
 def _changed(fore: Serial, climber: Climber, order: Ints, worker: Ints) -> None:
     """Moves one to three tasks without slack: to a fast worker, anywhere, or to the front."""
     n, bits = order.size, climber.bits
-    last = climber.end.max()
+    tight = np.inf
+    for t in range(n):
+        if fore.fixed_worker[t] < 0:
+            tight = min(tight, climber.slack[t])
+    tight += CLOSE * climber.end.max()
     critical, count = np.empty(n, np.int64), 0
     for t in range(n):
-        if climber.slack[t] <= CLOSE * last and fore.fixed_worker[t] < 0:
+        if climber.slack[t] <= tight and fore.fixed_worker[t] < 0:
             critical[count] = t
             count += 1
     for _ in range(1 + int(3 * unit(bits) * unit(bits))):
@@ -127,7 +142,7 @@ def _changed(fore: Serial, climber: Climber, order: Ints, worker: Ints) -> None:
             w = fore.able_worker[first + int(unit(bits) * unit(bits) * able)]
             worker[t] = w
             if unit(bits) < 0.7:
-                _cleared(fore, climber, worker, t, w)
+                _cleared(fore, climber, worker, t, w, tight)
         elif kind < 0.6:
             worker[t] = -1
         elif kind < 0.85:
@@ -138,11 +153,11 @@ def _changed(fore: Serial, climber: Climber, order: Ints, worker: Ints) -> None:
 
 
 @compiled
-def _cleared(fore: Serial, climber: Climber, worker: Ints, t: int, w: int) -> None:
+def _cleared(fore: Serial, climber: Climber, worker: Ints, t: int, w: int, tight: float) -> None:
     """Those with slack that are on the worker about the time of t go where they end first."""
-    reach, last = fore.duration[t, w], climber.end.max()
+    reach = fore.duration[t, w]
     for u in range(worker.size):
-        if u == t or climber.worker[u] != w or climber.slack[u] <= CLOSE * last:
+        if u == t or climber.worker[u] != w or climber.slack[u] <= tight:
             continue
         if climber.start[u] < climber.end[t] + reach and climber.end[u] > climber.start[t] - reach:
             worker[u] = -1

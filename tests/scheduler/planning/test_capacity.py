@@ -191,6 +191,16 @@ def test_cp_sat_proves_the_optimum_of_a_project(problem: Problem) -> None:
 
 
 @few
+@given(problem=projects(tasks=5))
+def test_two_searches_side_by_side_prove_the_same_optimum(problem: Problem) -> None:
+    answer = solved(problem.flat, whole(problem), replace(ENOUGH, pair=True))
+    assert answer.proved
+    assert answer.bound == pytest.approx(least(problem))
+    if answer.start is not None:
+        assert (answer.start + problem.flat.duration[:, 0]).max() == pytest.approx(answer.bound)
+
+
+@few
 @given(problem=rich_problems(tasks=5, workers=3))
 def test_cp_sat_keeps_every_rule_and_its_bound_holds(problem: Problem) -> None:
     problem = changed(problem, objective=replace(problem.objective, budget=None))
