@@ -1,7 +1,9 @@
 """Unlike workers with cores and memory: the planner against the list it starts from and CP-SAT.
 
 Seeded instances of 30 to 1,000 tasks in layers: whole seconds that differ by worker, 1, 2, 4 or 8
-cores and 2 to 16 GB each, on workers of 8 cores and 16 GB; no transfers.
+cores and 2 to 16 GB each, on workers of 8 cores and 16 GB; no transfers. At 500 tasks on 16 workers
+the longest way leaves hardly any room between the list and any plan, so there the same is asked of
+four workflows that run at one time, too.
 """
 
 import time
@@ -23,7 +25,9 @@ from scheduler.workflow import Dependency, Task, Workflow
 from scheduler.workloads.synthetic import layered
 
 SIZES = ((30, 4), (50, 4), (100, 8), (200, 8), (500, 16), (1000, 16))
+ABREAST = ((500, 16, 4),)  # tasks and workers of so many workflows at one time
 SMALL, SHORT, LONG = 100, 5.0, 10.0  # tasks up to which a proof is asked, in fewer seconds
+WARM = 0.5  # seconds
 SEEDS, QUICK_SIZES = (1, 2, 3), ((30, 4), (100, 8), (200, 8))
 GB = 10**9
 
@@ -35,8 +39,15 @@ class Capacity(Benchmark):
 
     def run(self, *, data: Path | None, quick: bool) -> Found:
         del data
+        for n in (SIZES[0][0], SIZES[-2][0]):
+            planned(instance(n, 4, 0), WARM)  # compiles what is measured
         sizes, seeds = (QUICK_SIZES, SEEDS[:1]) if quick else (SIZES, SEEDS)
-        rows = {f"{n} x {m}, {s}": _row(n, m, s, rivals=True) for n, m in sizes for s in seeds}
+        rows = {f"{n} x {m}, {s}": _row(instance(n, m, s)) for n, m in sizes for s in seeds}
+        for n, m, k in () if quick else ABREAST:
+            rows |= {
+                f"{n} x {m}, {k} abreast, {s}": _row(instance(n, m, s, workflows=k), abreast=k)
+                for s in seeds
+            }
         ours = {name: row["ours"] for name, row in rows.items()}
         peers = {name: row["peers"] for name, row in rows.items()}
         return Found(
@@ -50,28 +61,32 @@ class Capacity(Benchmark):
         )
 
 
-def instance(n: int, m: int, seed: int) -> Problem:
-    """One seeded instance."""
+def instance(n: int, m: int, seed: int, *, workflows: int = 1) -> Problem:
+    """One seeded instance; several workflows share the tasks evenly and wait for no other."""
     rng = np.random.default_rng([n, m, seed])
-    graph = layered(rng, n)
-    tasks = [
-        Task(
-            id=each.id,
-            kind=each.kind,
-            cores=float(rng.choice([1, 2, 4, 8])),
-            memory=int(rng.choice([2, 4, 8, 16])) * GB,
-        )
-        for each in graph.tasks
-    ]
-    edges = [Dependency(each.source, each.target) for each in graph.dependencies]
+    tasks: list[Task] = []
+    edges: list[Dependency] = []
+    for part in range(workflows):
+        graph = layered(rng, n // workflows)
+        name = {each.id: f"{part + 1}.{each.id}" for each in graph.tasks}
+        tasks += [
+            Task(
+                id=name[each.id],
+                kind=each.kind,
+                cores=float(rng.choice([1, 2, 4, 8])),
+                memory=int(rng.choice([2, 4, 8, 16])) * GB,
+            )
+            for each in graph.tasks
+        ]
+        edges += [Dependency(name[each.source], name[each.target]) for each in graph.dependencies]
     workers = [Worker(name=f"w{i}", cores=8.0, memory=16 * GB) for i in range(m)]
     seconds = rng.integers(5, 41, n)[:, None] * rng.lognormal(0.0, 0.4, (n, m))
-    workflow = Workflow(f"capacity-{n}x{m}-{seed}", tasks, edges)
+    workflow = Workflow(f"capacity-{n}x{m}-{workflows}-{seed}", tasks, edges)
     return certain(workflow, Cluster(workflow.name, workers), np.ceil(seconds))
 
 
-def _row(n: int, m: int, seed: int, *, rivals: bool) -> Mapping[str, Any]:
-    problem = instance(n, m, seed)
+def _row(problem: Problem, *, abreast: int = 1) -> Mapping[str, Any]:
+    n = len(problem.workflow)
     lists = from_lists(problem)
     for each in lists:
         checked(problem, each)
@@ -80,17 +95,19 @@ def _row(n: int, m: int, seed: int, *, rivals: bool) -> Mapping[str, Any]:
     gap = ours.makespan / ours.bound - 1
     told = {
         "tasks": n,
+        "workflows": abreast,
         "makespan": ours.makespan,
         "lower bound": ours.bound,
         "gap": gap,
         "proved": "yes" if gap <= 1e-6 else "no",
         "below the list": 1 - ours.makespan / listed,
+        "no plan is farther below": 1 - ours.bound / listed,
         "seconds": ours.seconds,
     }
     others = {
         "earliest finish list": listed,
-        "CP-SAT cold": _alone(problem, lists[0], hinted=False) if rivals else "",
-        "CP-SAT hinted": _alone(problem, lists[0], hinted=True) if rivals else "",
+        "CP-SAT cold": _alone(problem, lists[0], hinted=False),
+        "CP-SAT hinted": _alone(problem, lists[0], hinted=True),
     }
     return {"ours": told, "peers": others}
 
@@ -121,9 +138,11 @@ def _goals(rows: Mapping[str, Mapping[str, Any]]) -> tuple[Goal, ...]:
     small = [row["ours"] for row in rows.values() if row["ours"]["tasks"] <= SMALL]
     large = [row["ours"] for row in rows.values() if row["ours"]["tasks"] > SMALL]
     worst = max(each["gap"] for each in small)
-    shares: dict[int, list[float]] = {}
+    shares: dict[str, list[tuple[float, float]]] = {}
     for each in large:
-        shares.setdefault(each["tasks"], []).append(each["below the list"])
+        found = each["below the list"], each["no plan is farther below"]
+        abreast = f", {each['workflows']} workflows at once" if each["workflows"] > 1 else ""
+        shares.setdefault(f"n = {each['tasks']:,}{abreast}", []).append(found)
     slow = max(each["seconds"] for each in small)
     return (
         Goal(
@@ -134,12 +153,14 @@ def _goals(rows: Mapping[str, Mapping[str, Any]]) -> tuple[Goal, ...]:
         ),
         *(
             Goal(
-                f"n = {n:,}: below the earliest finish list",
+                f"{name}: below the earliest finish list",
                 f">= 5 % in {LONG:g} s",
-                f"{np.mean(each):.1%} (least {min(each):.1%})",
-                bool(np.mean(each) >= 0.05),
+                f"{mean:.1%} (no plan is more than {most:.1%} below, by the bound)",
+                bool(mean >= 0.05),
             )
-            for n, each in shares.items()
+            for name, (mean, most) in (
+                (name, np.mean(each, axis=0)) for name, each in shares.items()
+            )
         ),
         Goal("never without a plan", "all", f"all of {len(rows)}", True),
     )
