@@ -95,7 +95,7 @@ def run(
             if isinstance(event, (AttemptEnded, TaskGivenUp)):
                 progress.advance(bar)
             if isinstance(event, PlanChanged):
-                progress.console.print(changed_sentence(event), highlight=False)
+                progress.console.print(changed_sentence(event), highlight=False, soft_wrap=True)
 
         report = agent.run(tasks, workers, objective=asked, watch=watch)
     states = {

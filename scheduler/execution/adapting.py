@@ -40,6 +40,7 @@ EARLY, LATE = 0.1, 0.9  # levels of the duration outside of which an end is news
 AGAIN = 1.25  # times as long as when it was last told, and an attempt is late once more
 RAREST = 0.03  # share of the samples, the longest, that the mean leaves out
 TOLD = 20  # changes that are put in words
+MEAN = 0.577  # the level at which the mean of a log-normal law of a usual spread (CV 0.4) lies
 Meanwhile = Callable[[float], Sequence[TasksAdded | WorkerAdded]]
 
 
@@ -61,7 +62,7 @@ class Adapting:
     planners: tuple[Planner, ...] = ()
     few: int = 300
     samples: int = 100
-    levels: tuple[float, ...] = ()
+    levels: tuple[float, ...] = (MEAN,)
     gain: float = 0.003
     patience: float = 0.05
     share: float = 0.1
