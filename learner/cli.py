@@ -21,6 +21,7 @@ Version = Annotated[str, typer.Argument(help="A version's id, or challenger, pre
 
 def register(app: typer.Typer) -> None:
     """Adds the commands for learning."""
+    from learner.commands_cooperation import register as cooperation
     from learner.commands_trainings import register as trainings
     from learner.commands_tune import register as tune
     from learner.demo import register as demo
@@ -28,6 +29,7 @@ def register(app: typer.Typer) -> None:
     for command in (train, models, promote, rollback, evaluate):
         app.command()(command)
     trainings(app)
+    cooperation(app)
     tune(app)
     demo(app)
 

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from learner.examples import LEAST, Examples, Split
 from learner.features import UNKNOWN, Columns, Inputs
 from learner.kernel import BEND, HABIT, LEVEL, RISE
-from learner.targets import target_named
+from learner.targets import targets
 from learner.targets.quantities import Quantity
 from scheduler.errors import InvalidInput
 from scheduler.records import TaskRecord
@@ -53,8 +53,7 @@ def advised(
     works on workers where they never ran. What will be asked is taken to be like what ran, on all
     workers. Raises InvalidInput for too few attempts, and for a quantity that no forecast holds.
     """
-    target = target_named(quantity)
-    if not isinstance(target, Quantity):
+    if not isinstance(targets().get(quantity), Quantity):
         raise InvalidInput(f"A measurement is one of duration, memory or cpu, found {quantity!r}.")
     if len(records) < LEAST:
         raise InvalidInput(
@@ -68,18 +67,23 @@ def advised(
     some = _some(every, -(-MOST_ASKED // max(len(workers), 1)), rng)
     asked = _on_all(rows.take(some), workers)
     others = _some(every, -(-MOST_CANDIDATES // max(len(workers), 1)), rng)
-    candidates = _on_all(rows.take(others), workers)
+    every_pair = _on_all(rows.take(others), workers)
+    taken = seen[others].repeat(len(workers)) & (
+        every_pair.worker == rows.worker[others].repeat(len(workers))
+    )
+    free = np.flatnonzero(~taken)
+    candidates = every_pair.take(free)
     known = rows.take(np.flatnonzero(seen)[-MOST_KNOWN:])
     places, gains = most_helpful(known, candidates, asked, examples.columns, count=count)
     names = examples.columns.workers
     return [
         Advice(
             kind=records[like].kind,
-            worker=names[candidates.worker[place]],
+            worker=names[every_pair.worker[place]],
             like=records[like],
             gain=gain,
         )
-        for place, gain in zip(places.tolist(), gains.tolist(), strict=True)
+        for place, gain in zip(free[places].tolist(), gains.tolist(), strict=True)
         for like in [int(others[place // len(workers)])]
     ]
 

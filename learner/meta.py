@@ -133,7 +133,7 @@ class Taught(Adaptation):
         move = super().move(target, inputs, kinds=kinds, workers=workers)
         found = self.mixtures.get(target, {})
         for name in {workers[i] for i in np.flatnonzero(inputs.worker == UNKNOWN).tolist()}:
-            if name in found:
+            if name is not None and name in found:
                 rows = np.array([i for i, each in enumerate(workers) if each == name])
                 rows = rows[inputs.worker[rows] == UNKNOWN]
                 _, beside = _beside(self.learned, inputs.take(rows), self.beside, target)
@@ -160,7 +160,7 @@ def taught(learned: Learned, records: Sequence[TaskRecord]) -> Adaptation:
     beside = beside[count[beside] > 0]
     known = np.flatnonzero(able & np.isin(rows.worker, beside))[-MOST_KNOWN:]
     fresh = {
-        name: np.array([i for i in every if records[i].worker == name])
+        name: np.array([i for i, each in enumerate(records) if each.worker == name])
         for name in plain.shift["duration"]
     }
     mixtures = {

@@ -32,13 +32,16 @@ def agreed(told: Sequence[Plain]) -> Columns:
     for name, most in MOST_NAMES.items():
         counts: Counter[str] = sum((Counter(each["names"][name]) for each in told), Counter())
         first = sorted(counts, key=lambda key, counts=counts: (-counts[key], key))[:most]  # type: ignore[misc]
-        vocabularies[f"{name}s"] = ("", *sorted(first))
+        vocabularies[name] = ("", *sorted(first))
     sums: dict[str, np.ndarray[Any, np.dtype[np.float64]]] = {}
     for each in told:
         for key, parts in each["sizes"].items():
             sums[key] = sums.get(key, np.zeros(3)) + np.array(parts)
     common = sorted(sorted(sums, key=lambda key: -sums[key][0])[:MOST_SIZES])
-    return Columns(**vocabularies, numbers=tuple(_number(key, *sums[key]) for key in common))
+    kinds, workers, workflows = (vocabularies[name] for name in MOST_NAMES)
+    return Columns(
+        kinds, workers, workflows, numbers=tuple(_number(key, *sums[key]) for key in common)
+    )
 
 
 def _number(name: str, count: float, total: float, squares: float) -> Number:

@@ -12,7 +12,7 @@ from learner.networks.network import Network, Plan
 from learner.targets import target_named
 from learner.training.lesson import Batch
 from scheduler.errors import InvalidInput
-from scheduler.numbers import at_least_one, positive
+from scheduler.numbers import positive
 
 PEERS = "peers"  # where a network keeps those that learn with it
 
@@ -32,9 +32,8 @@ class Mutual(Method):
     warm: float = 0.2
 
     def __post_init__(self) -> None:
-        at_least_one(self.peers, "peers", InvalidInput)
-        if self.peers != int(self.peers):
-            raise InvalidInput(f"peers must be a whole number, found {self.peers!r}.")
+        if self.peers != int(self.peers) or self.peers < 1:
+            raise InvalidInput(f"peers must be a whole number from 1 on, found {self.peers!r}.")
         positive(self.weight, "weight", InvalidInput)
         positive(self.warm, "warm", InvalidInput)
 
@@ -88,16 +87,17 @@ def _cost(name: str, told: Tensor, batch: Batch) -> Tensor:
 def _apart(name: str, told: Sequence[Tensor], batch: Batch) -> Tensor:
     """How far each is from the mean of the others, who are not moved by it.
 
-    Only rows that tell something of the target count, as in its loss.
+    Rows without a truth count too: there the others are all that a network can learn from.
     """
     every = torch.stack([each.detach() for each in told])
     total, others = every.sum(0), len(told) - 1
-    seen = target_named(name).observed(batch.truth[name])
-    weight = batch.weight[name] * seen
+    sees = target_named(name).sees
+    rows = max(n for each, n in batch.counts.items() if target_named(each).sees == sees)
+    known = torch.where(torch.isnan(batch.weight[name]), 0.0, batch.weight[name])
     found = total.new_zeros(())
     for own in told:
         mean = (total - own.detach()) / others
         off = smooth_l1_loss(own, mean, reduction="none")
-        off = off if off.dim() == weight.dim() else off.mean(-1)
-        found = found + (off * weight).sum() / max(batch.counts[name], 1e-9)
+        off = off if off.dim() == known.dim() else off.mean(-1)
+        found = found + (off * known).sum() / max(rows, 1e-9)
     return found

@@ -88,7 +88,7 @@ def tried_by(examples: Examples) -> Tried:
     failed = failed[~np.isnan(failed)]
     pairs, place, count = _pairs(inputs.kind, _common(inputs))
     kept = count >= FEWEST
-    lost = np.bincount(place, failed, len(pairs))
+    lost: Floats = np.bincount(place, failed, len(pairs)).astype(np.float64)
     return Tried(pairs[kept, 0], pairs[kept, 1], count[kept].astype(np.float64), lost[kept])
 
 
@@ -193,7 +193,8 @@ def _risk(parts: Sequence[Tried], columns: Columns) -> Floats:
         usual = _shrunk(tried[kind].sum(), failed[kind].sum(), overall)
         found[kind] = [_shrunk(t, f, usual) for t, f in zip(tried[kind], failed[kind], strict=True)]
         found[kind, UNKNOWN] = usual
-    return np.minimum(found, 0.999)
+    capped: Floats = np.minimum(found, 0.999)
+    return capped
 
 
 def _shrunk(tried: float, failed: float, prior: float) -> float:
