@@ -6,6 +6,7 @@ from numpy.typing import NDArray
 from scheduler.planning.kernels.compiling import compiled
 from scheduler.planning.kernels.search import (
     MARK,
+    NOWHERE,
     Board,
     Desk,
     Plan,
@@ -15,6 +16,7 @@ from scheduler.planning.kernels.search import (
     critical_path,
     draw,
     makespan,
+    settle,
     start_round,
 )
 from scheduler.planning.kernels.search_places import best_place, put_in, settle_around, take_out
@@ -92,9 +94,12 @@ def anneal(
 
     A longer plan is kept with the chance exp(-excess / temperature), the temperature falling from
     `hot` to `cold` (seconds). `plan`, `kept` and `best` begin equal; `best` ends as the shortest
-    plan seen. Gives its makespan.
+    plan seen. Gives its makespan. The ends of a plan that comes out are settled, its rests may not
+    be.
     """
+    settle(board, plan, desk)
     copy(plan, kept)
+    unsettled = NOWHERE  # the rests of a plan that is kept are settled when the next is tried
     now = makespan(board, plan)
     shortest = makespan(board, best)
     length = critical_path(board, plan, desk.path, state)
@@ -106,7 +111,7 @@ def anneal(
         count = choose(board, plan, desk, length, most, state)
         if draw(state) < 0.5:
             sort_by_place(plan, desk.out, count)
-        take_out(board, plan, desk, count)
+        take_out(board, plan, desk, count, unsettled)
         placed = True
         for i in range(count):
             v = desk.out[i]
@@ -115,8 +120,10 @@ def anneal(
                 placed = False
                 break
             put_in(board, plan, desk, v, w, a)
-            settle_around(board, plan, desk, v)
+            if i < count - 1:
+                settle_around(board, plan, desk, v)
         if placed:
+            unsettled = desk.out[count - 1]
             now = makespan(board, plan)
             carry_over(plan, kept, desk)
             length = critical_path(board, plan, desk.path, state)

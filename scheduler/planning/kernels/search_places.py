@@ -25,8 +25,11 @@ from scheduler.planning.kernels.search import (
 
 
 @compiled
-def take_out(board: Board, plan: Plan, desk: Desk, count: int) -> None:
-    """Takes the first `count` tasks of desk.out off their workers and settles the times."""
+def take_out(board: Board, plan: Plan, desk: Desk, count: int, unsettled: int = NOWHERE) -> None:
+    """Takes the first `count` tasks of desk.out off their workers and settles the times.
+
+    `unsettled` is a task that was put in without settling the rests around it.
+    """
     stale, out, place = desk.stale, desk.out, plan.place
     low, high = plan.worker.size, -1
     for i in range(count):
@@ -59,6 +62,10 @@ def take_out(board: Board, plan: Plan, desk: Desk, count: int) -> None:
         if a >= 0:
             stale[place[a]] |= 1
             low = min(low, place[a])
+    if unsettled >= 0:
+        stale[place[unsettled]] = FORCED
+        low = min(low, place[unsettled])
+        high = max(high, place[unsettled])
     settle_rests(board, plan, desk, high, low)
 
 
