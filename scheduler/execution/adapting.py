@@ -40,7 +40,6 @@ EARLY, LATE = 0.1, 0.9  # levels of the duration outside of which an end is news
 AGAIN = 1.25  # times as long as when it was last told, and an attempt is late once more
 RAREST = 0.03  # share of the samples, the longest, that the mean leaves out
 TOLD = 20  # changes that are put in words
-MEAN = 0.577  # the level at which the mean of a log-normal law of a usual spread (CV 0.4) lies
 Meanwhile = Callable[[float], Sequence[TasksAdded | WorkerAdded]]
 
 
@@ -48,12 +47,11 @@ Meanwhile = Callable[[float], Sequence[TasksAdded | WorkerAdded]]
 class Adapting:
     """How runs are planned again.
 
-    While at most `few` tasks are open, `planners` are asked after every attempt that ended, also as
-    if durations were at each of the other `levels`, and a plan is followed that ends sooner by a
-    share of `gain` in the mean of `samples`. In larger runs a plan is mended when an attempt
-    failed, ended outside of what 8 in 10 take, or runs longer than 9 in 10: tasks move where that
-    ends them sooner by a share of `patience` of a usual task. After workers were lost, came back or
-    were added, or tasks were added, the plan always changes.
+    While at most `few` tasks are open, `planners` are asked after every attempt that ended, and a
+    plan is followed that ends sooner by a share of `gain` in the mean of `samples`. In larger runs
+    a plan is mended when an attempt failed, ended outside of what 8 in 10 take, or runs longer than
+    9 in 10: tasks move where that ends them sooner by a share of `patience` of a usual task. After
+    workers were lost, came back or were added, or tasks were added, the plan always changes.
     `meanwhile(now)` tells of workers and tasks that were added since it was last asked.
     `seconds` since any moment, where given, holds planning for lesser reasons to a `share` of the
     time of the run.
@@ -62,7 +60,6 @@ class Adapting:
     planners: tuple[Planner, ...] = ()
     few: int = 300
     samples: int = 100
-    levels: tuple[float, ...] = (MEAN,)
     gain: float = 0.003
     patience: float = 0.05
     share: float = 0.1
@@ -217,7 +214,7 @@ class Following(Replan):
         few = len(problem.workflow) - len(happened) <= self._how.few
         if few and self._only_makespan:
             rest = replace(problem, fixed=happened, now=found.world.now)
-            plans += self._from_scratch(rest)
+            plans += [each.plan(rest) for each in self._how.planners]
             chosen, before, ends = self._soonest(rest, plans)
         elif mended is not None:
             chosen, before, ends = mended, self._ends, mended.makespan
@@ -231,18 +228,6 @@ class Following(Replan):
         moved, changes = self._told(chosen, happened, {each.task: each for each in why})
         self._problem, self._schedule, self._ends = problem, chosen, ends
         return Answer(problem, chosen, reasons, moved, changes, before, ends)
-
-    def _from_scratch(self, rest: Problem) -> list[Schedule]:
-        """What the planners make of what is left, at the usual level of durations and the others.
-
-        A plan of a higher level keeps places longer for what is planned earlier.
-        """
-        own = rest.objective.duration_quantile
-        asked = [
-            replace(rest, objective=replace(rest.objective, duration_quantile=level))
-            for level in dict.fromkeys((own, *self._how.levels))
-        ]
-        return [planner.plan(each) for each in asked for planner in self._how.planners]
 
     def _soonest(self, rest: Problem, plans: Sequence[Schedule]) -> tuple[Schedule, float, float]:
         """The plan that ends first in the mean, after when the first of them does, and it."""
