@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from learner.arms.network import Learn
+from learner.arms.network import Learn, NetworkArm
 from learner.examples import Examples, Split
 from learner.held_out import HeldOut
 from learner.learned import Learned
@@ -37,6 +37,15 @@ class Former:
     used: Learned
     judged: Learned
 
+    @property
+    def refitted(self) -> Learned:
+        """What a fit on all rows may begin with.
+
+        Where no network serves, none was fitted on all rows: the one kept knows the names of the
+        fit that is judged.
+        """
+        return self.used if NetworkArm.name in self.used.serves.values() else self.judged
+
 
 def make(
     examples: Examples,
@@ -52,7 +61,7 @@ def make(
     it saw them, but those who predicted them had not. Methods may begin with what the `former`
     knows; what is judged begins with the fit that has not seen the newest rows.
     """
-    judged_before, used_before = (former.judged, former.used) if former else (None, None)
+    judged_before, used_before = (former.judged, former.refitted) if former else (None, None)
     lineup = Lineup.fit(examples, settings, learn=learn, champion=judged_before)
     with threads(settings.threads):
         on_progress(Progress("choosing and calibrating"))

@@ -58,10 +58,10 @@ class Misled(Steering):
     ) -> Mapping[str, Tensor]:
         """Both losses, by their weights."""
         del progress
-        misled = losses(network, self.sizes.moved(batch, self._worst(network, batch)))
+        misled = losses(network, self.sizes.moved(batch, self.worst(network, batch)))
         return {n: (1 - self.weight) * each + self.weight * misled[n] for n, each in plain.items()}
 
-    def _worst(self, network: Network, batch: Batch) -> Tensor:
+    def worst(self, network: Network, batch: Batch) -> Tensor:
         """The move of each row's sizes along which its losses rise fastest: rows x k."""
         shape = len(batch.rows.kind), len(self.sizes.columns)
         nowhere = batch.rows.numbers.new_zeros(shape).requires_grad_()

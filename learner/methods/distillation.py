@@ -14,6 +14,7 @@ from learner.methods.teaching import (
     distances,
     heads_of,
     inputs_of,
+    loss_of,
     pairs_of,
     read,
     standing,
@@ -107,7 +108,7 @@ class Faculty:
         for name in lessons["train"].taught:
             able = {who: each[name] for who, each in checked.items() if name in each}
             if able:
-                best = min(able, key=lambda who: _loss(name, able[who], lessons["validation"]))
+                best = min(able, key=lambda who: loss_of(name, able[who], lessons["validation"]))
                 found[name] = taught[best][name]
         return found
 
@@ -164,9 +165,3 @@ def _seeing(lesson: Lesson, sees: str) -> Iterator[str]:
 def _mean(told: Sequence[Said]) -> dict[str, Tensor]:
     names = [name for name in told[0] if all(name in each for each in told)]
     return {name: torch.stack([each[name] for each in told]).mean(0) for name in names}
-
-
-def _loss(name: str, told: Tensor, lesson: Lesson) -> float:
-    target = target_named(name)
-    each = target.loss(told, lesson.truth[name], lesson.at_least[name])
-    return float((each * lesson.weight[name]).sum())

@@ -96,6 +96,13 @@ def distances(said: Said, told: Said, batch: Batch) -> dict[str, Tensor]:
     return found
 
 
+def loss_of(name: str, told: Tensor, lesson: Lesson) -> float:
+    """What the lesson costs who says this of it; not yet divided by what it counts."""
+    target = target_named(name)
+    each = target.loss(told, lesson.truth[name], lesson.at_least[name])
+    return float((each * lesson.weight[name]).sum())
+
+
 def inputs_of(rows: Rows) -> Inputs:
     """Rows of a lesson as those read them that are no networks."""
     numbers = rows.numbers.double().numpy(), rows.missing.double().numpy()
