@@ -5,7 +5,7 @@ from datetime import datetime
 from typing import Any
 
 import ray
-from ray.exceptions import RayTaskError
+from ray.exceptions import RayActorError, RayTaskError
 
 from learner.federation.keeping import StoreSite
 from learner.training.federated import Federated, federated, here
@@ -50,5 +50,6 @@ def federate(
 
         try:
             return federated(ask, len(urls), settings, watch=watch)
-        except RayTaskError as error:
-            raise AllotError(f"A site failed: {error.cause}") from error
+        except (RayTaskError, RayActorError) as error:
+            last = str(error).strip().splitlines()[-1].strip()
+            raise AllotError(f"A site failed: {last}") from error

@@ -1,6 +1,7 @@
 """Federations over stores, in one process and over Ray actors."""
 
 import json
+from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -17,6 +18,7 @@ from learner.training.settings import TrainingSettings
 from scheduler.cli import build
 from scheduler.cluster import Cluster, Worker
 from scheduler.errors import AllotError, InvalidInput
+from scheduler.execution.executors.ray_start import ray_running
 from scheduler.store import Store
 from scheduler.workflow import Task, Workflow
 
@@ -39,6 +41,13 @@ def urls(tmp_path: Path) -> list[str]:
     return found
 
 
+@pytest.fixture
+def empty(tmp_path: Path) -> str:
+    url = f"sqlite:///{tmp_path}/empty.db"
+    Store.open(url).close()
+    return url
+
+
 def test_each_store_gets_a_version_that_forecasts_all_workers(urls: list[str]) -> None:
     found = federate(urls, QUICK, at=NOON, actors=False)
     for url, told in zip(urls, found.told, strict=True):
@@ -58,8 +67,16 @@ def test_a_version_that_is_better_than_what_history_says_is_champion(urls: list[
         assert (champion(store) is not None) == found.told[1]["champion"]
 
 
+@pytest.fixture(scope="module")
+def running() -> Iterator[None]:
+    with ray_running(address="local", cpus=2):
+        yield
+
+
 @quiet
 @patient
+@pytest.mark.ray
+@pytest.mark.usefixtures("running")
 def test_actors_of_ray_learn_what_one_process_learns(urls: list[str]) -> None:
     def weights(found: Federated) -> np.ndarray:
         return np.concatenate([e.detach().numpy().ravel() for e in found.network.parameters()])
@@ -73,13 +90,16 @@ def test_actors_of_ray_learn_what_one_process_learns(urls: list[str]) -> None:
 
 @quiet
 @patient
-def test_a_store_without_records_is_told_by_name_of_the_rule(urls, tmp_path: Path) -> None:
-    empty = f"sqlite:///{tmp_path}/empty.db"
-    Store.open(empty).close()
+@pytest.mark.ray
+@pytest.mark.usefixtures("running")
+def test_what_a_site_far_away_refuses_is_told_here(urls: list[str], empty: str) -> None:
+    with pytest.raises(AllotError, match=r"A site failed: .*no records at this site"):
+        federate([urls[0], empty], QUICK, at=NOON)
+
+
+def test_a_store_without_records_is_refused(urls: list[str], empty: str) -> None:
     with pytest.raises(InvalidInput, match="no records at this site"):
         federate([urls[0], empty], QUICK, at=NOON, actors=False)
-    with pytest.raises(AllotError, match="no records at this site"):
-        federate([urls[0], empty], QUICK, at=NOON)
 
 
 def test_one_store_is_no_federation(urls: list[str]) -> None:
