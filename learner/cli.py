@@ -82,6 +82,19 @@ def train(
             "Most need the extra balance."
         ),
     ] = "static",
+    priority: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="How much a target counts in the loss, again for each: duration=2. Others count 1."
+        ),
+    ] = None,
+    stopping: Annotated[
+        str,
+        typer.Option(
+            help="Which epoch is best: loss, the least sum over targets, or delta_m, the largest "
+            "mean relative gain of targets."
+        ),
+    ] = "loss",
     method: Annotated[
         list[str] | None,
         typer.Option(
@@ -117,7 +130,7 @@ def train(
     from learner.methods import asked
     from learner.text import descriptions_of
     from learner.training import on_ray
-    from learner.training.settings import TrainingSettings
+    from learner.training.settings import TrainingSettings, priorities
 
     door, began = Door.open(json=json, store=store, seed=seed), time.monotonic()
     settings = TrainingSettings(
@@ -126,6 +139,8 @@ def train(
         epochs=epochs,
         refit=refit,
         weighting=weighting,
+        loss_weights=priorities(priority or []),
+        stopping=stopping,
         methods=asked(method or []),
         known_beforehand=tuple(known or ()),
         text=text,

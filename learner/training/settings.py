@@ -1,6 +1,6 @@
 """What a training may be told."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, fields
 from typing import Any
 
@@ -134,3 +134,20 @@ class TrainingSettings:
         known["shape"] = Shape(**plain["shape"])
         known["known_beforehand"] = tuple(plain["known_beforehand"])
         return cls(**known)
+
+
+def priorities(texts: Sequence[str]) -> dict[str, float]:
+    """Weights in the loss as a command names them: `duration=2`.
+
+    Raises InvalidInput for what is no number; the settings check names and signs.
+    """
+    found = {}
+    for text in texts:
+        name, _, weight = text.partition("=")
+        try:
+            found[name.strip()] = float(weight)
+        except ValueError as error:
+            raise InvalidInput(
+                f"A priority is TARGET=NUMBER, found {text!r}; write for example duration=2."
+            ) from error
+    return found

@@ -17,7 +17,7 @@ from learner.targets import targets
 from learner.training.fit import Fitted, fit, losses
 from learner.training.health import delta_m
 from learner.training.lesson import Lesson, lessons_of, measured_along
-from learner.training.settings import TrainingSettings
+from learner.training.settings import TrainingSettings, priorities
 from scheduler.errors import AllotError, InvalidInput, NotFound
 from scheduler.records import Outcome
 
@@ -285,3 +285,9 @@ def test_a_target_with_a_large_loss_does_not_choose_the_epoch_alone() -> None:
 def test_a_way_to_stop_that_does_not_exist_is_refused() -> None:
     with pytest.raises(InvalidInput, match="one of loss, delta_m, found 'mood'"):
         TrainingSettings(stopping="mood")
+
+
+def test_priorities_are_weights_in_the_loss() -> None:
+    assert priorities(["duration=2", " memory = 0.5"]) == {"duration": 2.0, "memory": 0.5}
+    with pytest.raises(InvalidInput, match="TARGET=NUMBER, found 'duration'"):
+        priorities(["duration"])
