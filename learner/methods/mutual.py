@@ -21,36 +21,37 @@ PEERS = "peers"  # where a network keeps those that learn with it
 class Mutual(Method):
     """Deep mutual learning (Zhang, Xiang, Hospedales and Lu 2018, eq. 5-8), for quantiles too.
 
-    `peers` networks learn beside the one that will serve; each is drawn to what the others say of
-    a row, on average, with a `weight` against the truth that rises over the first `warm` share of
-    the steps. The peers are left behind when the training ends: serving costs what it did, training
-    about (2 + peers) times as much.
+    `peers` networks learn beside the one that will serve. Each is drawn to the mean of what the
+    others say of a row, measured or not, with a `weight` against the truth that rises from zero
+    after the share `start` of the steps to the last one. The peers are left behind when the
+    training ends: serving costs what it did, training about (2 + peers) times as much.
     """
 
     peers: float = 1
     weight: float = 1.0
-    warm: float = 0.2
+    start: float = 0.0
 
     def __post_init__(self) -> None:
         if self.peers != int(self.peers) or self.peers < 1:
             raise InvalidInput(f"peers must be a whole number from 1 on, found {self.peers!r}.")
         positive(self.weight, "weight", InvalidInput)
-        positive(self.warm, "warm", InvalidInput)
+        if not 0 <= self.start < 1:
+            raise InvalidInput(f"start must lie in 0..1, below 1, found {self.start!r}.")
 
     def steering(self, scene: Scene) -> Steering:
         """Peers of the same plan, each begun by chance."""
-        return _Together(scene.plan, int(self.peers), self.weight, self.warm)
+        return _Together(scene.plan, int(self.peers), self.weight, self.start)
 
 
 class _Together(Steering):
     """Adds the peers' losses, and how far each is from what the others say."""
 
-    def __init__(self, plan: Plan, peers: int, weight: float, warm: float) -> None:
-        self.plan, self.peers, self.weight, self.warm = plan, peers, weight, warm
+    def __init__(self, plan: Plan, peers: int, weight: float, start: float) -> None:
+        self.plan, self.peers, self.weight, self.start = plan, peers, weight, start
 
     def told(self) -> object:
         """What it depends on, the plan as plain values."""
-        return ("mutual", self.plan.as_plain(), self.peers, self.weight, self.warm)
+        return ("mutual", self.plan.as_plain(), self.peers, self.weight, self.start)
 
     def begin(self, network: Network) -> None:
         """The peers become part of the network, so that they learn and are kept with it."""
@@ -64,7 +65,7 @@ class _Together(Steering):
         peers = network.get_submodule(PEERS)
         everybody = [network, *(each for each in peers.children())]
         said = [_read(each, batch) for each in everybody]
-        weight = self.weight * min(progress / self.warm, 1.0)
+        weight = self.weight * max(progress - self.start, 0.0) / (1 - self.start)
         found = {}
         for name, own in plain.items():
             told = [each[name] for each in said]

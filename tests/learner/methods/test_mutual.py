@@ -85,7 +85,7 @@ def test_the_networks_stay_unlike_each_other_and_come_nearer(scene: Scene) -> No
             scene.plan,
             scene.lessons,
             replace(QUICK, epochs=8),
-            [method_named("mutual", {"weight": weight, "warm": 0.01}).steering(scene)],
+            [method_named("mutual", {"weight": weight}).steering(scene)],
         )
         for weight in (1e-6, 30.0)
     )
@@ -111,7 +111,7 @@ def test_peers_are_left_behind(examples: Examples) -> None:
     assert (arm.raw(inputs, ["memory"])["memory"] == again.raw(inputs, ["memory"])["memory"]).all()
 
 
-@pytest.mark.parametrize("options", [{"peers": 0}, {"peers": 1.5}, {"weight": 0}, {"warm": -1}])
+@pytest.mark.parametrize("options", [{"peers": 0}, {"peers": 1.5}, {"weight": 0}, {"start": 1}])
 def test_options_that_make_no_sense_are_refused(options: dict[str, float]) -> None:
     with pytest.raises(InvalidInput, match=next(iter(options))):
         method_named("mutual", options)
