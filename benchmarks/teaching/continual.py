@@ -63,7 +63,7 @@ def _learn(
     rows: list[lotaru.Row], seed: int, ledgers: tuple[Ledger, Ledger], *, under: bool
 ) -> None:
     records, split = [row.record for row in rows], lotaru.unseen_inputs(rows, 0)
-    fresh = _new(np.array([record.kind for record in records]), seed)
+    fresh = new_among(np.array([record.kind for record in records]), seed)
     train, validation, test = split.train, split.validation, split.test
     first = Split(train[~fresh[train]], validation[~fresh[validation]], test)
     then = Split(train, validation[fresh[validation]], test)
@@ -79,7 +79,7 @@ def _learn(
         new.note(arm, _quantities(after.errors(learned, test[fresh[test]])))
 
 
-def _new(kinds: NDArray[np.str_], seed: int) -> NDArray[np.bool_]:
+def new_among(kinds: NDArray[np.str_], seed: int) -> NDArray[np.bool_]:
     """Which rows are of new kinds."""
     names = np.unique(kinds)
     drawn = np.random.default_rng(seed).permutation(names)[: round(NEW * len(names))]

@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,6 +16,7 @@ from learner.learned import Learned
 from learner.metrics import Naive, evaluate
 from learner.offsets import Offsets
 from learner.offsets.level import levels
+from learner.training.fit import Fitted, fit
 from learner.training.settings import TrainingSettings
 from scheduler.errors import NotFound
 from scheduler.records import TaskRecord
@@ -42,27 +44,33 @@ class Ground:
 
     def fitted(
         self, settings: TrainingSettings, champion: Learned | None = None
-    ) -> tuple[Learned, NetworkArm]:
-        """A network of these settings, as it would forecast alone and not calibrated."""
-        arm = NetworkArm.fit(self.examples, self.offsets, settings, champion=champion)
-        return self.with_network(arm), arm
+    ) -> tuple[Learned, int]:
+        """A network of these settings, as it would forecast alone and not calibrated; and how many
+        epochs were run for it."""
+        ran: list[int] = []
 
-    def with_network(self, arm: NetworkArm) -> Learned:
-        """The network above these offsets."""
-        return Learned(arm.network, self.examples.columns, self.offsets, Calibration.none())
+        def learn(*given: Any) -> Fitted:
+            found = fit(*given)
+            ran.append(len(found.losses))
+            return found
+
+        examples, offsets = self.examples, self.offsets
+        arm = NetworkArm.fit(examples, offsets, settings, learn=learn, champion=champion)
+        learned = Learned(arm.network, examples.columns, offsets, Calibration.none())
+        return learned, ran[0]
 
     def errors(self, learned: Learned, rows: Ints | None = None) -> dict[str, float]:
         """By target: pinball loss, Brier score, and seconds that the chosen workers cost.
 
-        Targets of which no row tells anything are left out.
+        Targets of which no row tells anything are left out, and failures where there is none.
         """
         scores = evaluate(learned, self.examples, rows, naive=self.naive)
         found = {}
         for name, each in scores.items():
             error = each.get("pinball", each["error"])
-            if error is not None:
+            if error is not None and each.get("failures") != 0:
                 found[name] = error + (each.get("best_cost") or 0.0)
-        return {name: error for name, error in found.items() if error > 0}
+        return found
 
 
 @dataclass(frozen=True, eq=False)

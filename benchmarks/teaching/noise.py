@@ -64,12 +64,12 @@ def _measured(rows: list[lotaru.Row], over: range, *, under: bool) -> tuple[Ledg
     ground = Ground.of(records, lotaru.unseen_inputs(rows, 0), under=under)
     examples = ground.examples
     asked = examples.part(examples.split.test)
-    noisy = [examples.columns.encode_records(list(_noisy(asked, draw))) for draw in range(DRAWS)]
+    drawn = [examples.columns.encode_records(list(noisy(asked, draw))) for draw in range(DRAWS)]
     for seed in over:
         for arm, methods in ARMS.items():
             learned, _ = ground.fitted(replace(TrainingSettings(seed=seed), methods=methods))
             exact = _errors(ground, learned, examples.inputs.take(examples.split.test))
-            off = [_errors(ground, learned, each) for each in noisy]
+            off = [_errors(ground, learned, each) for each in drawn]
             clean.note(arm, exact)
             growth.note(
                 arm, {n: float(np.mean([o[n] for o in off])) - exact[n] for n in QUANTITIES}
@@ -77,7 +77,8 @@ def _measured(rows: list[lotaru.Row], over: range, *, under: bool) -> tuple[Ledg
     return clean, growth
 
 
-def _noisy(records: Sequence[TaskRecord], seed: int) -> Iterator[TaskRecord]:
+def noisy(records: Sequence[TaskRecord], seed: int) -> Iterator[TaskRecord]:
+    """The records with each size between 0.8 and 1.2 of itself."""
     rng = np.random.default_rng(seed)
     for record in records:
         factor = 1 + rng.uniform(-NOISE, NOISE, len(record.sizes))

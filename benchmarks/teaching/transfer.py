@@ -55,7 +55,7 @@ def part(data: Path | None, *, quick: bool) -> Part:
 
 def _learned(trace: sizey.Trace, over: range, *, under: bool) -> Ledger:
     ledger, split = Ledger(), trace.split()
-    before = Ground.of(trace.records, _older(split), under=under)
+    before = Ground.of(trace.records, older(split), under=under)
     now = Ground.of(trace.records, split, under=under)
     for seed in over:
         plain = TrainingSettings(seed=seed)
@@ -68,12 +68,12 @@ def _learned(trace: sizey.Trace, over: range, *, under: bool) -> Ledger:
             FROZEN: replace(plain, methods=frozen),
         }
         for arm, settings in arms.items():
-            learned, network = now.fitted(settings, champion)
-            ledger.note(arm, now.errors(learned) | {"epochs": network.epochs})
+            learned, epochs = now.fitted(settings, champion)
+            ledger.note(arm, now.errors(learned) | {"epochs": epochs})
     return ledger
 
 
-def _older(split: Split) -> Split:
+def older(split: Split) -> Split:
     """The rows that came first among those to learn from; the last of them choose the epoch."""
     known = np.sort(np.concatenate([split.train, split.validation]))
     first = known[: int(OLDER * len(known))]
