@@ -11,10 +11,12 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
+from learner.arms.network import NetworkArm
 from learner.examples import Examples, Split, when, work_of
 from learner.features import UNKNOWN
 from learner.learned import Learned
 from learner.lineup import Lineup, Serves
+from learner.methods import methods
 from learner.targets import targets
 from learner.targets.quantities import Quantity
 from learner.training.settings import TrainingSettings
@@ -52,9 +54,10 @@ class HeldOut:
         held.note(lineup.learned(serves), examples, split.validation)
         if len(split.validation) < ENOUGH and settings.folds > 1:
             needed = {serves[name] for name in names}
+            like, cold = _cold(lineup, settings)
             for rest, fold in _folds(examples, settings.folds):
                 part = replace(examples, split=Split(rest, split.validation, fold))
-                fitted = Lineup.fit(part, settings, like=lineup, names=needed)
+                fitted = Lineup.fit(part, cold, like=like, names=needed)
                 held.note(fitted.learned(serves), part, fold)
         return held
 
@@ -77,6 +80,16 @@ class HeldOut:
             self.predicted, examples.truth, inputs, late=late if late.any() else None
         )
         return replace(learned, calibration=found)
+
+
+def _cold(lineup: Lineup, settings: TrainingSettings) -> tuple[Lineup, TrainingSettings]:
+    """Who fits without a fold begins with no champion either, who has seen it."""
+    known = methods()
+    plain = {name: o for name, o in settings.methods.items() if not known[name].from_champion}
+    if len(plain) == len(settings.methods):
+        return lineup, settings
+    as_long = NetworkArm(lineup.network.network, settings.epochs)
+    return replace(lineup, network=as_long), replace(settings, methods=plain)
 
 
 def _after(examples: Examples) -> NDArray[np.bool_]:

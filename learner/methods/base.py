@@ -3,7 +3,7 @@
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ClassVar
 
 from torch import Tensor
 
@@ -59,7 +59,12 @@ class Steering:
 
 
 class Method(ABC):
-    """One way of learning; a frozen dataclass whose fields are its options."""
+    """One way of learning; a frozen dataclass whose fields are its options.
+
+    `from_champion` says that it needs one. Fits that must not have seen some rows go without it.
+    """
+
+    from_champion: ClassVar[bool] = False
 
     def prepared(self, scene: Scene) -> Scene:
         """The scene with other lessons or settings, where it takes other rows or epochs to learn.

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ClassVar
 
 import torch
 from torch import Tensor
@@ -33,6 +33,7 @@ class Continual(Method):
     2017, eq. 2).
     """
 
+    from_champion: ClassVar[bool] = True
     memory: float = 0.1
     weight: float = 1.0
 

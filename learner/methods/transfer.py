@@ -2,6 +2,7 @@
 
 import math
 from dataclasses import dataclass, replace
+from typing import ClassVar
 
 from learner.methods.base import Method, Scene, Steering
 from learner.methods.champions import Begun, carried, champion_of
@@ -20,6 +21,7 @@ class Transfer(Method):
     are taken, `rate` what the rate is multiplied with.
     """
 
+    from_champion: ClassVar[bool] = True
     frozen: float = 0.0
     epochs: float = 0.25
     rate: float = 1.0

@@ -1,6 +1,7 @@
 from dataclasses import replace
 from functools import cache
 
+import numpy as np
 import pytest
 import torch
 from logged_worlds import compared_logs
@@ -10,7 +11,9 @@ from learner.arms.offset import OffsetArm
 from learner.calibration import Calibration
 from learner.examples import Examples
 from learner.features import Columns, Number
+from learner.held_out import HeldOut
 from learner.learned import Learned
+from learner.lineup import Lineup
 from learner.making import Former, make
 from learner.methods.base import Scene
 from learner.methods.champions import Begun, carried, champion_of, translated
@@ -18,6 +21,7 @@ from learner.methods.transfer import Transfer
 from learner.networks.base import Shape
 from learner.networks.network import Network, Plan, Rows, sharings
 from learner.offsets import Offsets
+from learner.targets import targets
 from learner.training.lesson import lessons_of
 from learner.training.settings import TrainingSettings
 from scheduler.errors import InvalidInput
@@ -151,6 +155,16 @@ def test_a_whole_training_begins_with_the_champion() -> None:
     settings = replace(QUICK, methods={"transfer": {}})
     made = make(Examples.of(records), settings, former=Former(first.used, first.judged))
     assert made.used.predict(made.examples.inputs)
+
+
+def test_fits_that_must_not_have_seen_a_fold_do_not_begin_with_the_champion() -> None:
+    """It has seen all of them, and there it would be asked for: a champion is none here."""
+    settings = replace(QUICK, folds=2, methods={"transfer": {}, "jitter": {}})
+    names = {"network", "offset"}
+    lineup = Lineup.fit(examples(), settings, names=names, champion=champion())
+    held = HeldOut.of(lineup, settings, dict.fromkeys(targets(), "network"))
+    told = held.predicted["duration"][examples().split.train]
+    assert np.isfinite(told).all()
 
 
 def test_lessons_of_other_columns_are_translated() -> None:
