@@ -1,77 +1,87 @@
 """A training over two nodes of a Ray cluster of which one is lost on the way."""
 
-import contextlib
-import json
+import os
 import secrets
-import threading
-from collections.abc import Iterator
+import subprocess
+import sys
+import textwrap
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
-import ray
 from logged_worlds import compared_logs, filled
-from ray.cluster_utils import Cluster
 
 from learner.networks.base import Shape
 from learner.training.on_ray import train
 from learner.training.settings import TrainingSettings
 from scheduler.store import Store
+from scheduler.store.values import ModelVersion
 
+EPOCHS = 60
 # nothing is drawn while it learns, so that one worker or two learn the same
 STEADY = Shape(width=8, experts=2, dropout=0.0, spare=0.0)
-SETTINGS = TrainingSettings(epochs=60, patience=60, shape=STEADY, folds=0, refit=False)
+SETTINGS = TrainingSettings(epochs=EPOCHS, patience=EPOCHS, shape=STEADY, folds=0, refit=False)
 
+# in a process of its own: a cluster of this one would share its token with other tests
+SCRIPT = """
+    import sys, threading, time
+    from pathlib import Path
+    from ray.cluster_utils import Cluster
+    from learner.training.on_ray import settings_of, train
+    from scheduler.store import Store
 
-@contextlib.contextmanager
-def two_nodes(monkeypatch: pytest.MonkeyPatch) -> Iterator[tuple[Cluster, object]]:
-    """A head and a second node, one core each, on this machine."""
-    monkeypatch.setenv("RAY_AUTH_TOKEN", secrets.token_hex(32))
-    monkeypatch.setenv("RAY_USAGE_STATS_ENABLED", "0")
-    options = {"num_cpus": 1, "include_dashboard": False}
-    cluster = Cluster(initialize_head=True, head_node_args=options)
-    try:
-        yield cluster, cluster.add_node(num_cpus=1)
-    finally:
-        with contextlib.suppress(Exception):  # what is left of it may already be gone
-            ray.shutdown()
+    url, kept = sys.argv[1], Path(sys.argv[2])
+    cluster = Cluster(initialize_head=True, head_node_args={"num_cpus": 1})
+    second = cluster.add_node(num_cpus=1)
+
+    def lose_the_second_node():
+        while not list(kept.glob("*-models/trainings/*-checkpoints/manifest.json")):
+            time.sleep(0.01)
+        with Store.open(url) as store:
+            told = store.training_metrics(2)
+        print("lost after", max((m.epoch for m in told), default=0), flush=True)
+        cluster.remove_node(second, allow_graceful=False)
+
+    if __name__ == "__main__":
+        threading.Thread(target=lose_the_second_node, daemon=True).start()
+        with Store.open(url) as store:
+            train(store, settings_of(store, 1), workers=(1, 2), address=cluster.address)
         cluster.shutdown()
+"""
 
 
-def kept_epoch(folder: Path) -> int:
-    found = list(folder.glob("*-models/trainings/*-checkpoints/manifest.json"))
-    return json.loads(found[0].read_text())["epoch"] if found else 0
+def lost_on_the_way(folder: Path, url: str) -> int:
+    """Trains with the settings of training 1; after how many epochs the second node went."""
+    script = folder / "two_nodes.py"
+    script.write_text(textwrap.dedent(SCRIPT))
+    around = {
+        **os.environ,
+        "PYTHONPATH": os.pathsep.join(sys.path),
+        "RAY_AUTH_MODE": "token",
+        "RAY_AUTH_TOKEN": secrets.token_hex(32),
+        "RAY_USAGE_STATS_ENABLED": "0",
+    }
+    command = [sys.executable, str(script), url, str(folder)]
+    done = subprocess.run(command, env=around, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr[-3000:]
+    return int(done.stdout.split("lost after")[1].split()[0])
 
 
 @pytest.mark.ray
 @pytest.mark.timeout(280)
 @pytest.mark.filterwarnings("ignore")
-def test_a_training_that_loses_a_node_ends_with_the_same_error(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    lost: list[int] = []
-    over = threading.Event()
-    with two_nodes(monkeypatch) as (cluster, second):
-
-        def lose_the_second_node() -> None:
-            while not over.wait(0.01):
-                if epoch := kept_epoch(tmp_path):
-                    cluster.remove_node(second, allow_graceful=False)
-                    lost.append(epoch)
-                    return
-
-        loser = threading.Thread(target=lose_the_second_node)
-        with filled(Store.open(f"sqlite:///{tmp_path}/allot.db"), compared_logs(40)) as store:
-            loser.start()
-            try:
-                version = train(store, SETTINGS, workers=(1, 2), address=cluster.address)
-            finally:
-                over.set()
-                loser.join()
-            told = [m for m in store.training_metrics(1) if m.name == "validation_loss"]
-    assert lost
-    assert lost[0] < SETTINGS.epochs
-    assert {m.epoch for m in told} == set(range(SETTINGS.epochs))
-    with filled(Store.open(f"sqlite:///{tmp_path}/o/whole.db"), compared_logs(40)) as store:
+def test_a_training_that_loses_a_node_ends_with_the_same_error(tmp_path: Path) -> None:
+    url = f"sqlite:///{tmp_path}/allot.db"
+    with filled(Store.open(url), compared_logs(40)) as store:
         whole = train(store, SETTINGS, workers=0)
-    for name, scores in whole.metrics["targets"].items():
-        assert version.metrics["targets"][name]["error"] == pytest.approx(scores["error"], rel=0.01)
+        assert lost_on_the_way(tmp_path, url) < EPOCHS - 1
+        told = [m.epoch for m in store.training_metrics(2) if m.name == "validation_loss"]
+        assert set(told) == set(range(EPOCHS))
+        assert store.training(2, now=datetime.now(UTC)).state == "succeeded"
+        broken = next(each for each in store.versions() if each.training == 2)
+    for name, error in errors(whole).items():
+        assert errors(broken)[name] == pytest.approx(error, rel=0.01)
+
+
+def errors(version: ModelVersion) -> dict[str, float]:
+    return {name: each["error"] for name, each in version.metrics["targets"].items()}
