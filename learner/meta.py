@@ -30,7 +30,8 @@ Ints = NDArray[np.int64]
 WEIGHTS, LEVELS, NOISES = (0.0, 0.5, 2.0), (0.1, 0.5, 2.0), (0.3, 1.0, 3.0)  # widths tried
 SHARES = (0.0, 0.25, 0.5, 0.75, 1.0)
 DRAWS, MOST_ROWS, MOST_KNOWN, MOST_BESIDE = 6, 1500, 6000, 16
-FREEDOM, ROUNDS = 4, 8  # of the noise, and in which the weights of rows settle
+FREEDOM, UNLIKE = 4, 1  # degrees of freedom of the noise, and of the level of a worker
+ROUNDS = 12  # in which the weights of rows and the level settle
 NEAR = 1.01  # an error as good as the least
 LEAST = 1e-6
 SEED = 0  # of the draws of episodes
@@ -100,19 +101,23 @@ class Episodes:
 
 
 def met(left: Floats, beside: Floats, widths: Widths, *, noise: float) -> Met:
-    """A new worker after some of its rows; few of them are far off: noise is Student's.
+    """A new worker after some of its rows.
 
-    Shape: left: k, the truth less the nameless forecast; beside: k x known workers.
+    Few rows are far off, and few workers are, but then far: noise and level are Student's, by
+    reweighting (Lange, Little and Taylor 1989, section 3). Shape: left: k, the truth less the
+    nameless forecast; beside: k x known workers.
     """
     weight = widths.weight / max(beside.shape[1], 1)
-    level = widths.level * (max(float((beside**2).mean()), LEAST) if beside.size else LEAST)
-    there, spread = weight * beside @ beside.T + level, widths.noise * noise
-    trust = np.ones(len(left))
+    usual = widths.level * (max(float((beside**2).mean()), LEAST) if beside.size else LEAST)
+    mixed, spread = weight * beside @ beside.T, widths.noise * noise
+    trust, level, off = np.ones(len(left)), 0.0, usual
     for _ in range(ROUNDS):
+        there = mixed + off
         solved = np.linalg.solve(there + np.diag(spread / trust), left)
         trust = (FREEDOM + 1) / (FREEDOM + (left - there @ solved) ** 2 / spread)
-    share = widths.share
-    return Met(share * weight * (beside.T @ solved), float(share * level * solved.sum()))
+        level = float(off * solved.sum())
+        off = (UNLIKE * usual + level**2) / (UNLIKE + 1)
+    return Met(widths.share * weight * (beside.T @ solved), widths.share * level)
 
 
 @dataclass(frozen=True, eq=False)
