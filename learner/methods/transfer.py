@@ -13,7 +13,7 @@ FEWEST_EPOCHS = 3
 
 @dataclass(frozen=True)
 class Transfer(Method):
-    """Starts from the champion's weights, and learns for a quarter of the epochs.
+    """Starts from the champion's weights, and learns for a sixth of the epochs.
 
     Weights move by the names behind them: kinds, workers, workflows and columns. With `frozen` 1
     the trunk stays as it is, and heads and names alone learn (feature-based transfer, Pan and Yang
@@ -23,7 +23,7 @@ class Transfer(Method):
 
     from_champion: ClassVar[bool] = True
     frozen: float = 0.0
-    epochs: float = 0.25
+    epochs: float = 1 / 6
     rate: float = 1.0
 
     def __post_init__(self) -> None:

@@ -113,9 +113,9 @@ def test_a_frozen_trunk_stays_while_heads_learn() -> None:
     assert {n for n in after if n.startswith(("sharing.", "numbers."))} == still
 
 
-def test_it_takes_a_quarter_of_the_epochs() -> None:
+def test_it_takes_a_sixth_of_the_epochs() -> None:
     asked = replace(scene(champion()), settings=TrainingSettings(epochs=30))
-    assert Transfer().prepared(asked).settings.epochs == 7
+    assert Transfer().prepared(asked).settings.epochs == 5
     assert Transfer(epochs=0.5, rate=0.1).prepared(asked).settings.epochs == 15
     assert Transfer(rate=0.1).prepared(asked).settings.rate == pytest.approx(3e-4)
 
