@@ -424,10 +424,14 @@ class _Draft:
         return sum(terms)
 
     def _up(self, seconds: float) -> int:
-        return int(np.ceil(seconds / self.unit - 1e-6))
+        return self._seen(np.ceil(seconds / self.unit - 1e-6))
 
     def _down(self, seconds: float) -> int:
-        return int(np.floor(seconds / self.unit + 1e-6))
+        return self._seen(np.floor(seconds / self.unit + 1e-6))
+
+    def _seen(self, steps: float) -> int:
+        """As it is up to the end of the plan: later moments are one, and CP-SAT's numbers end."""
+        return int(min(steps, self.most + 1))
 
 
 def _unit(flat: Flat, makespan: float) -> tuple[float, bool]:

@@ -25,6 +25,7 @@ from scheduler.planning.feasibility import violations
 from scheduler.planning.kernels.serial import decoded
 from scheduler.planning.kernels.serial_search import justified
 from scheduler.planning.listing import placed
+from scheduler.planning.objective import Objective
 from scheduler.planning.packing import packed, room_for
 from scheduler.planning.planners.cp_sat import CpSat
 from scheduler.planning.problem import Problem
@@ -315,3 +316,14 @@ def test_a_model_that_rounding_makes_impossible_ends_nothing() -> None:
     schedule = CpSat().plan(problem)
     assert violations(schedule, problem) == ()
     assert schedule.lower_bound <= schedule.makespan
+
+
+@pytest.mark.parametrize("far", [{"w2": {"closed": ((4.0, 1e18),)}}, {}], ids=["closed", "due"])
+def test_moments_far_beyond_the_plan_are_no_trouble_for_cp_sat(far) -> None:
+    due = {"t1": {"deadline": 1e18}, "t2": {"deadline": np.pi}}
+    problem = changed(problem_of([[np.pi, np.pi]] * 3), workers=far, tasks={} if far else due)
+    if not far:
+        problem = replace(problem, objective=Objective(makespan=1.0, tardiness=1.0))
+    plan, _ = searched(problem, Budget(effort=1.0, evaluations=20), least=0.0)
+    assert not faults(problem, plan)
+    assert plan.end.max() == pytest.approx(2 * np.pi)
