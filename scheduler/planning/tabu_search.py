@@ -34,13 +34,26 @@ POOL = 12  # good plans that an island keeps
 ALIKE = 0.1  # share of tasks that must differ between two of them
 STALE = 4  # times POOL: plans that bring nothing new, after which an island starts afresh
 STRANGE = 0.3  # share of tasks that get any worker in the first plans
+VANISHING = 1e-15  # share of the latest time below which adding a duration may change nothing
 
 
 def suits(flat: Flat) -> bool:
-    """Whether this search is for the problem: one task at a time, makespan, no transfers."""
+    """Whether this search is for the problem: one task at a time, makespan, no transfers.
+
+    Every task must take time that can be seen: only then do times tell what closes no circle.
+    """
     still = len(flat.worker_cores) == 1 or not (flat.latency > 0 or flat.before_bytes.any())
     free = int((flat.fixed_worker < 0).sum())
-    return still and 0 < free <= LARGEST and only_makespan(flat) and one_at_a_time(flat)
+    usual = still and 0 < free <= LARGEST and only_makespan(flat) and one_at_a_time(flat)
+    return usual and _lasting(flat)
+
+
+def _lasting(flat: Flat) -> bool:
+    """Whether the shortest task is long enough to be seen beside the latest time of any plan."""
+    able = np.isfinite(flat.duration)
+    longest = np.where(able, flat.duration, 0.0).max(axis=1)[flat.row].sum()
+    latest = longest + max(flat.now, flat.release.max(), flat.fixed_end.max())
+    return bool(flat.duration[able].min() > VANISHING * latest)
 
 
 class Tabu:

@@ -173,3 +173,11 @@ def test_transfers_pools_and_shared_workers_are_for_other_searches() -> None:
     assert suits(problem_of([[1.0, 2.0], [2.0, 1.0]], {(1, 2): 0.0}).flat)
     assert not suits(problem_of([[1.0, 2.0], [2.0, 1.0]], edges).flat)
     assert not suits(problem_of([[1.0], [2.0]], worker_cores=[2.0]).flat)
+
+
+def test_tasks_too_short_to_be_seen_beside_the_others_are_left_to_another_search() -> None:
+    seconds = [[10.0, 9.0], [1e-17, 1e-17]] * 4
+    problem = problem_of(seconds, {(a, a + 1): 0.0 for a in range(1, 8)})
+    assert not suits(problem.flat)
+    assert Search(evaluations=500).plan(problem).makespan == 36.0
+    assert suits(problem_of([[10.0, 9.0], [1e-9, 1e-9]] * 4).flat)
