@@ -231,18 +231,16 @@ def replanned(
     """The plan after these edits of a world and of its arrays; raises as `Replanner.after`."""
     now = max([world.now, *(each.at for each in edits)])
     told = {each.task for each in edits if isinstance(each, OfRunning)}
-    overdue = [
-        Expected(task=task, end=now, at=now)
-        for task in sorted(world.running - told)
-        if world.fixed[task].end < now
-    ]
     first = NOBODY
-    for edit in (*edits, *overdue):
+    for edit in edits:
         plan = _in_step(plan, edit, world)
         raised = edit.task if isinstance(edit, Prioritised) and edit.raises(world) else None
         flat, world = edit.on_both(flat, world)
         if raised is not None:
             first = world.index[raised]
+    for task in sorted(world.running - told):  # not those that an edit has stopped or removed
+        if world.fixed[task].end < now:
+            flat, world = Expected(task=task, end=now, at=now).on_both(flat, world)
     happened = np.where(flat.fixed_worker >= 0, flat.fixed_worker, plan.worker)
     mended = repaired(
         flat, happened, plan.start, care.patience, care.effort, first, care.concession

@@ -93,6 +93,14 @@ def test_an_attempt_that_runs_longer_than_believed_is_believed_to_end_now() -> N
     assert replanner.problem.fixed["t1"].end == 6.0
 
 
+@pytest.mark.parametrize("edit", [WorkerLost(worker="w1", at=6.0), TaskRemoved(task="t1", at=6.0)])
+def test_an_attempt_that_runs_longer_than_believed_may_be_stopped(edit: Edit) -> None:
+    replanner = under_way(*two_and_two(), "t1", "t3")
+    replanner.after(edit)
+    assert "t1" not in replanner.world.running
+    assert "t1" not in replanner.problem.fixed
+
+
 def test_what_ran_on_a_lost_worker_runs_again_elsewhere() -> None:
     replanner = under_way(*two_and_two(), "t1", "t3")
     found = replanner.after(WorkerLost(worker="w1", at=1.0))
