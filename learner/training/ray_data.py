@@ -3,7 +3,7 @@
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import cast
+from typing import Any, cast
 
 import numpy as np
 import pyarrow as pa
@@ -31,7 +31,7 @@ def spread(snapshot: Snapshot, encode: Encoder) -> Iterator[Block]:
     files = [str(each) for each in snapshot.files]
     shards = ray.data.read_parquet(files, override_num_blocks=len(files))
     blocks = shards.map_batches(
-        _encoded, fn_kwargs={"encode": encode}, batch_format="pyarrow", batch_size=None
+        cast("Any", _encoded), fn_kwargs={"encode": encode}, batch_format="pyarrow", batch_size=None
     )
     for block in blocks.iter_batches(batch_size=None, batch_format="numpy"):
         yield cast("Block", block)
