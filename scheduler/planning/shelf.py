@@ -34,7 +34,9 @@ class Shelf:
         self._lock = threading.Lock()
 
     def reserve(self, size: int, count: int) -> None:
-        """Makes ready so many tables of so many floats."""
+        """Makes ready so many tables of so many floats; of larger ones than are kept, none."""
+        if size > MOST:
+            return
         for table in [self.empty((size,)) for _ in range(count)]:
             table.fill(0.0)
 

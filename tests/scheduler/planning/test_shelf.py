@@ -38,3 +38,7 @@ def test_tables_are_put_together_as_numpy_does() -> None:
 def test_huge_tables_are_not_kept() -> None:
     shelf = Shelf()
     assert shelf.empty((MOST + 1,)).base is None
+
+
+def test_no_room_is_reserved_for_tables_that_are_never_kept() -> None:
+    Shelf().reserve(2**50, 6)  # 8 PiB each
