@@ -62,7 +62,9 @@ def lost_on_the_way(folder: Path, url: str) -> int:
         "RAY_USAGE_STATS_ENABLED": "0",
     }
     command = [sys.executable, str(script), url, str(folder)]
-    done = subprocess.run(command, env=around, capture_output=True, text=True, check=False)
+    done = subprocess.run(
+        command, env=around, capture_output=True, text=True, check=False, timeout=270
+    )
     assert done.returncode == 0, done.stderr[-3000:]
     return int(done.stdout.split("lost after")[1].split()[0])
 
