@@ -69,7 +69,10 @@ class Table:
         faculty = Faculty.of(scene, ASKED)
         for who, said in faculty.told(asked).items():
             self.ledger.note(TEACHERS[who], _losses(said, asked))
-        for who, steering in ((STUDENT, [Annealed(faculty.best(lessons))]), (PLAIN, [])):
+        for who, steering in (
+            (STUDENT, [Annealed(faculty.told(lessons["train"])["all"])]),
+            (PLAIN, []),
+        ):
             network = Network(plan)
             network.load_state_dict(dict(fit(plan, lessons, settings, steering).weights))
             self.ledger.note(who, _losses(read(heads_of(network, asked), asked), asked))

@@ -4,12 +4,14 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+import numpy as np
 import torch
 from torch import Tensor
 
 from learner.features import ENTITIES, UNKNOWN
 from learner.methods.base import Scene, Steering
-from learner.networks.network import WIDTHS, Network, Plan, Rows
+from learner.methods.teaching import inputs_of
+from learner.networks.network import RANK, WIDTHS, Network, Plan, Rows
 from scheduler.errors import InvalidInput
 
 if TYPE_CHECKING:
@@ -66,6 +68,37 @@ def carried(champion: "Learned", plan: Plan, columns: "Columns") -> dict[str, Te
             weights[name] = _taken(weights[name], dim, places, rest=0.0)
         else:
             weights[name] = _taken(weights[name], dim, mine, rest=AS_BEGUN)
+    return weights
+
+
+def units(champion: "Learned", scene: Scene) -> dict[str, tuple[float, float]]:
+    """By quantity, how many of the new head's units one of the champion's is, and how far its
+    offset lies above the new one, on the median of the training rows whose kind it knows."""
+    columns, offsets, rows = scene.examples.columns, scene.offsets, scene.examples.split.train
+    known = np.isin(columns.kinds, champion.columns.kinds)
+    inputs = scene.examples.inputs.take(rows)
+    inputs = inputs.take(known[inputs.kind])
+    seen = inputs_of(translated(Rows.of(inputs), columns, champion.columns))
+    found = {}
+    for name in champion.offsets.ridges.keys() & offsets.ridges.keys():
+        ratio = champion.offsets.scale(name) / offsets.scale(name)
+        above = champion.offsets.under(name, seen) * ratio - offsets.under(name, inputs)
+        found[name] = ratio, float(np.median(above)) if len(above) else 0.0
+    return found
+
+
+def started(champion: "Learned", scene: Scene) -> dict[str, Tensor]:
+    """The champion's weights for the network of a scene: its names, its units, its offsets."""
+    weights, told = carried(champion, scene.plan, scene.examples.columns), units(champion, scene)
+    skills = weights["skills.weight"].view(-1, len(scene.plan.targets), RANK + 1)
+    for i, (name, outputs) in enumerate(scene.plan.targets.items()):
+        ratio, shift = told.get(name, (1.0, 0.0))
+        middle = outputs // 2
+        moved = [middle, *range(outputs, outputs + RANK)]  # the median, and what workers add to it
+        for part in ("weight", "bias"):
+            weights[f"heads.{i}.last.{part}"][moved] *= ratio
+        weights[f"heads.{i}.last.bias"][middle] += shift
+        skills[:, i, -1] *= ratio
     return weights
 
 

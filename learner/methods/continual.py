@@ -9,7 +9,7 @@ from torch import Tensor
 
 from learner.features import UNKNOWN
 from learner.methods.base import Method, Scene
-from learner.methods.champions import Begun, carried, champion_of, translated, worker_places
+from learner.methods.champions import Begun, champion_of, started, translated, units, worker_places
 from learner.methods.teaching import Said, distances_above, heads_of, relative, standing
 from learner.networks.network import Network
 from learner.training.lesson import Batch, Lesson
@@ -69,10 +69,9 @@ class Continual(Method):
         drawn = torch.Generator().manual_seed(scene.settings.seed)
         asked = _as_known(lesson, champion.columns, columns, drawn)
         heads = heads_of(champion.network, _seen_by(asked, champion, columns))
-        ratios = {name: champion.offsets.scale(name) / scene.offsets.scale(name) for name in heads}
-        said = {name: relative(name, each, ratios[name]) for name, each in heads.items()}
-        weights = carried(champion, scene.plan, columns)
-        return Remembering(weights, asked=asked, said=said, weight=self.weight)
+        told = dict.fromkeys(heads, (1.0, 0.0)) | units(champion, scene)
+        said = {n: relative(n, each, told[n][0]) + told[n][1] for n, each in heads.items()}
+        return Remembering(started(champion, scene), asked=asked, said=said, weight=self.weight)
 
 
 class Remembering(Begun):

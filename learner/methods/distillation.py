@@ -14,7 +14,6 @@ from learner.methods.teaching import (
     distances,
     heads_of,
     inputs_of,
-    loss_of,
     pairs_of,
     read,
     standing,
@@ -31,13 +30,13 @@ APART = 7_919  # between the seeds of two teachers
 
 @dataclass(frozen=True)
 class Distillation(Method):
-    """One network learns from the best of many teachers, and less and less from them.
+    """One network learns from many teachers, and less and less from them.
 
     Born-again multi-task networks (Clark and others 2019, eq. 2-3): the loss is `share * truth +
     (1 - share) * teacher`, and the share rises from 0 to 1 over the training. Teachers are an
     ensemble of `networks` like the student, with `single` 1 a network whose targets share nothing,
-    and with `trees` 1 LightGBM on the offset, where it is installed. Of each target the best one
-    teaches, or the mean of all: whoever has the least loss on the validation rows.
+    and with `trees` 1 LightGBM on the offset, where it is installed; what they say on the mean is
+    taught, the networks of the ensemble counting as one.
     """
 
     networks: float = 4
@@ -58,9 +57,8 @@ class Distillation(Method):
             raise InvalidInput("Distillation needs a teacher; leave one of its options above 0.")
 
     def steering(self, scene: Scene) -> Steering:
-        """Trains the teachers in this process, and keeps what the best say of the lesson."""
-        faculty = Faculty.of(scene, self)
-        return Annealed(faculty.best(scene.lessons))
+        """Trains the teachers in this process, and keeps what they say of the lesson."""
+        return Annealed(Faculty.of(scene, self).told(scene.lessons["train"])["all"])
 
 
 @dataclass(frozen=True, eq=False)
@@ -84,10 +82,18 @@ class Faculty:
             seed, threads = plain.seed, plain.threads
             trees = BoostedArm.fit(scene.examples, scene.offsets, seed=seed, threads=threads)
         alone = _trained(scene, replace(plain, sharing="separate")) if asked.single else None
+        if not own and alone is None and trees is None:
+            raise InvalidInput(
+                "Distillation was told to learn from LightGBM alone, which is not installed; "
+                "install it with: pip install 'allot[boosted]', or ask for networks."
+            )
         return cls([_trained(scene, each) for each in own], alone, trees)
 
     def told(self, lesson: Lesson) -> dict[str, Said]:
-        """What each teacher says of a lesson, read; the networks' mean counts as one teacher."""
+        """What each teacher says of a lesson, read, and the mean of `all` of them.
+
+        The networks' mean counts as one teacher.
+        """
         found: dict[str, Said] = {}
         if self.networks:
             every = [read(heads_of(each, lesson), lesson) for each in self.networks]
@@ -96,20 +102,7 @@ class Faculty:
             found["single"] = read(heads_of(self.single, lesson), lesson)
         if self.trees is not None:
             found["trees"] = read(_asked(self.trees, lesson), lesson)
-        if len(found) > 1:
-            shared = [{n: each[n] for n in lesson.truth if n in each} for each in found.values()]
-            found["all"] = _mean(shared)
-        return found
-
-    def best(self, lessons: Mapping[str, Lesson]) -> dict[str, Tensor]:
-        """What the best teacher of each target says of the training rows."""
-        checked, taught = (self.told(lessons[part]) for part in ("validation", "train"))
-        found = {}
-        for name in lessons["train"].taught:
-            able = {who: each[name] for who, each in checked.items() if name in each}
-            if able:
-                best = min(able, key=lambda who: loss_of(name, able[who], lessons["validation"]))
-                found[name] = taught[best][name]
+        found["all"] = _mean(list(found.values()))
         return found
 
 
@@ -163,5 +156,6 @@ def _seeing(lesson: Lesson, sees: str) -> Iterator[str]:
 
 
 def _mean(told: Sequence[Said]) -> dict[str, Tensor]:
-    names = [name for name in told[0] if all(name in each for each in told)]
-    return {name: torch.stack([each[name] for each in told]).mean(0) for name in names}
+    """The mean, by target, over those who speak of it."""
+    names = dict.fromkeys(name for each in told for name in each)
+    return {n: torch.stack([each[n] for each in told if n in each]).mean(0) for n in names}

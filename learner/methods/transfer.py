@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 from typing import ClassVar
 
 from learner.methods.base import Method, Scene, Steering
-from learner.methods.champions import Begun, carried, champion_of
+from learner.methods.champions import Begun, champion_of, started
 from scheduler.errors import InvalidInput
 
 FEWEST_EPOCHS = 3
@@ -45,6 +45,5 @@ class Transfer(Method):
 
     def steering(self, scene: Scene) -> Steering:
         """The champion's weights under the names of the new plan."""
-        champion = champion_of(scene, "transfer")
-        weights = carried(champion, scene.plan, scene.examples.columns)
+        weights = started(champion_of(scene, "transfer"), scene)
         return Begun(weights, frozen=bool(self.frozen))

@@ -9,8 +9,8 @@ from torch import Tensor
 from learner.arms.boosted import BoostedArm, installed
 from learner.examples import Examples
 from learner.methods.base import Scene
-from learner.methods.distillation import Annealed, Distillation, Faculty
-from learner.methods.teaching import distance, distances, heads_of, loss_of, read, relative
+from learner.methods.distillation import Annealed, Faculty
+from learner.methods.teaching import distance, distances, heads_of, read, relative
 from learner.networks.base import Shape
 from learner.networks.network import Network, Plan
 from learner.offsets import Offsets
@@ -107,16 +107,13 @@ def test_a_student_comes_to_say_what_its_teacher_says() -> None:
         assert float((ours[name] - told[name]).abs().mean()) < 0.4 * float(before)
 
 
-def test_of_each_target_whoever_is_best_on_the_validation_rows_teaches() -> None:
-    faculty = Faculty.of(scene(), Distillation(networks=2, trees=0))
-    checked = faculty.told(scene().lessons["validation"])
-    taught = faculty.told(lesson())
-    assert set(checked) == {"networks", "single", "all"}
-    for name, told in faculty.best(scene().lessons).items():
-        loss = {
-            w: loss_of(name, e[name], scene().lessons["validation"]) for w, e in checked.items()
-        }
-        assert torch.equal(told, taught[min(loss, key=loss.__getitem__)][name])
+def test_what_is_taught_is_the_mean_of_the_teachers_and_networks_count_as_one() -> None:
+    faculty = Faculty([network(1), network(2), network(3)], network(4), None)
+    told = faculty.told(lesson())
+    assert set(told) == {"networks", "single", "all"}
+    for name, each in told["all"].items():
+        ensemble = torch.stack([said(seed)[name] for seed in (1, 2, 3)]).mean(0)
+        torch.testing.assert_close(each, (ensemble + said(4)[name]) / 2)
 
 
 @pytest.mark.skipif(not installed(), reason="needs LightGBM")

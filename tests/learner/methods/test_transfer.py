@@ -16,12 +16,14 @@ from learner.learned import Learned
 from learner.lineup import Lineup
 from learner.making import Former, make
 from learner.methods.base import Scene
-from learner.methods.champions import Begun, carried, champion_of, translated
+from learner.methods.champions import Begun, carried, champion_of, started, translated
 from learner.methods.transfer import Transfer
 from learner.networks.base import Shape
 from learner.networks.network import Network, Plan, Rows, sharings
 from learner.offsets import Offsets
+from learner.offsets.level import levels
 from learner.targets import targets
+from learner.targets.quantities import MIDDLE
 from learner.training.lesson import lessons_of
 from learner.training.settings import TrainingSettings
 from scheduler.errors import InvalidInput
@@ -78,6 +80,24 @@ def test_with_more_names_and_columns_it_says_what_the_champion_says(sharing: str
     expected = learned.network(translated(rows, columns, learned.columns))
     for name, each in expected.items():
         torch.testing.assert_close(told[name], each)
+
+
+def test_medians_stay_what_they_were_where_the_levels_under_them_have_moved() -> None:
+    """In seconds and bytes: the units and the level of the heads are those of the new offsets."""
+    learned, known = champion(), examples()
+    level = levels(known, learned.offsets)
+    moved = {
+        name: replace(ridge, intercept=ridge.intercept + 1.5, scale=2.0 * ridge.scale)
+        for name, ridge in level.ridges.items()
+    }
+    learned = replace(learned, offsets=level)
+    there = replace(scene(learned), offsets=replace(level, ridges=moved))
+    network = Network(there.plan)
+    Begun(started(learned, there)).begin(network)
+    after = replace(learned, network=network.eval(), offsets=there.offsets)
+    before, now = learned.quantities(known.inputs), after.quantities(known.inputs)
+    for name in before:
+        np.testing.assert_allclose(now[name][:, MIDDLE], before[name][:, MIDDLE], atol=1e-4)
 
 
 def test_a_kind_and_a_worker_that_the_champion_did_not_know_begin_as_unknown() -> None:
