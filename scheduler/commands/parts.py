@@ -183,15 +183,20 @@ def _numbers(
 
 
 def adapting(executor_name: str) -> "Adapting":
-    """How runs of that executor are planned again; real time is not spent on planning alone."""
+    """How runs of that executor are planned again; real time is not spent on planning alone.
+
+    Where time is simulated no clock counts, so that equal seeds give equal runs.
+    """
+    from math import inf
     from time import monotonic
 
     from scheduler.execution.adapting import Adapting
     from scheduler.planning.planners.heft import Heft
     from scheduler.planning.planners.search import Search
 
-    again = Search(evaluations=AGAIN, seconds=AGAIN_SECONDS, threads=1)
     seconds = None if executor_name == "simulator" else monotonic
+    most = AGAIN_SECONDS if seconds else inf
+    again = Search(evaluations=AGAIN, seconds=most, threads=1)
     return Adapting(planners=(Heft(), again), seconds=seconds)
 
 

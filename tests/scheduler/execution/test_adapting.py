@@ -1,8 +1,10 @@
 """Runs that leave the plan are planned again: the simulator and a real Ray."""
 
+import math
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
+from itertools import count
 from pathlib import Path
 
 import attempt_actions
@@ -14,6 +16,7 @@ from worlds import GB, changed, problem_of, schedule_of
 
 from scheduler.agent import Agent
 from scheduler.cluster import Cluster, Worker
+from scheduler.commands.parts import adapting
 from scheduler.execution.adapting import Adapting
 from scheduler.execution.dispatch import Dispatch
 from scheduler.execution.events import (
@@ -29,6 +32,7 @@ from scheduler.execution.executors.ray_cluster import RayCluster, local_ray
 from scheduler.execution.executors.simulator import AsForecast, Draw, Simulator, Truth
 from scheduler.planning.edits import Edit, TasksAdded, WorkerAdded
 from scheduler.planning.planners.heft import Heft
+from scheduler.planning.planners.search import Search
 from scheduler.planning.problem import Problem
 from scheduler.planning.schedule import Schedule
 from scheduler.predictors.history import HistoryPredictor
@@ -116,6 +120,19 @@ def test_tasks_of_a_worker_that_is_lost_run_on_the_others(how: Adapting) -> None
     assert set(where(events).values()) == {"w2"}
     assert len(where(events)) == 4
     assert any("w1 is gone" in each.reasons for each in changes(events))
+
+
+def test_where_time_is_simulated_no_clock_ends_the_planning() -> None:
+    problem, schedule = four_on_two()
+    how = adapting("simulator")
+    slow = [
+        replace(each, clock=count(0.0, 1e3).__next__) if isinstance(each, Search) else each
+        for each in how.planners
+    ]
+    simulator = Simulator(AsForecast(), seed=1, outages={"w1": (5.0, 12.0)})
+    events = run(simulator, problem, schedule, how)
+    assert run(simulator, problem, schedule, replace(how, planners=tuple(slow))) == events
+    assert [each.seconds for each in slow if isinstance(each, Search)] == [math.inf]
 
 
 def test_without_replanning_the_tasks_of_a_lost_worker_are_given_up() -> None:
