@@ -15,10 +15,11 @@ from scheduler.workloads.synthetic import random_problem
 
 
 def main() -> None:
-    """Plans a small problem in every way that people meet first."""
+    """Plans small problems, and one too large for CP-SAT, in every way that people meet first."""
     problem = random_problem(np.random.default_rng(0), 12, 3)
     schedule = Heft().plan(problem)
     Search(evaluations=20).plan(problem)
+    Search(evaluations=20).plan(random_problem(np.random.default_rng(0), 160, 3))
     reasons(problem, schedule, problem.workflow.order[-1])
     promise(problem, schedule, rng=np.random.default_rng(0), samples=10)
 
