@@ -31,7 +31,8 @@ SCRIPT = """
     from scheduler.store import Store
 
     url, kept = sys.argv[1], Path(sys.argv[2])
-    cluster = Cluster(initialize_head=True, head_node_args={"num_cpus": 1, "include_dashboard": False})
+    head = {"num_cpus": 1, "include_dashboard": False}
+    cluster = Cluster(initialize_head=True, head_node_args=head)
     second = cluster.add_node(num_cpus=1)
 
     def lose_the_second_node():
