@@ -126,23 +126,22 @@ class Agent:
         An executor that observes no news, as one that simulates the forecast, records nothing.
         """
         started: dict[tuple[str, int], AttemptStarted] = {}
-        said = {} if self.sizing is None else told(problem.forecast)
-        for event in self._carried_out(problem, schedule):
+        following = None if self.adapting is None else self.adapting.following(problem, schedule)
+        now, said = problem, {} if self.sizing is None else told(problem.forecast)
+        replan = {} if following is None else {"replan": following}
+        for event in self.executor.run(problem, schedule, **replan):
+            if following is not None and following.problem is not now:
+                now = following.problem
+                said = {} if self.sizing is None else told(now.forecast)
             self.store.append_events(run, [event], at=self.clock())
             if isinstance(event, AttemptStarted):
                 started[event.task, event.attempt] = event
             elif isinstance(event, AttemptEnded) and self.executor.records:
                 attempt = _attempt(started.pop((event.task, event.attempt)), event)
-                record = self._record(run, problem.workflow, attempt)
+                record = self._record(run, now.workflow, attempt)
                 if self.sizing is not None and record is not None:
                     self.sizing.learn([record], {(record.run, record.task): said[record.task]})
             yield event
-
-    def _carried_out(self, problem: Problem, schedule: Schedule) -> Iterator[Event]:
-        if self.adapting is None:
-            return self.executor.run(problem, schedule)
-        following = self.adapting.following(problem, schedule)
-        return self.executor.run(problem, schedule, replan=following)
 
     def _report(self, run: int, problem: Problem, schedule: Schedule) -> RunReport:
         attempts, given_up = self.store.run_attempts(run), self.store.run_given_up(run)

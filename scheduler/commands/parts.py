@@ -18,6 +18,7 @@ from scheduler.workflow import Workflow
 if TYPE_CHECKING:
     from scheduler.execution.adapting import Adapting
 
+SIMULATED_FEW = 60  # open tasks up to which a simulated run is planned anew: no time hides it there
 AGAIN, AGAIN_SECONDS = 2000, 0.5  # evaluations of a search while a run goes on, and their most time
 WorkflowFile = Annotated[
     Path, typer.Argument(metavar="WORKFLOW", help="Allot's own JSON, or WfFormat JSON.")
@@ -194,10 +195,11 @@ def adapting(executor_name: str) -> "Adapting":
     from scheduler.planning.planners.heft import Heft
     from scheduler.planning.planners.search import Search
 
-    seconds = None if executor_name == "simulator" else monotonic
-    most = AGAIN_SECONDS if seconds else inf
-    again = Search(evaluations=AGAIN, seconds=most, threads=1)
-    return Adapting(planners=(Heft(), again), seconds=seconds)
+    if executor_name == "simulator":
+        again = Search(evaluations=AGAIN, seconds=inf, threads=1)
+        return Adapting(planners=(Heft(), again), few=SIMULATED_FEW)
+    again = Search(evaluations=AGAIN, seconds=AGAIN_SECONDS, threads=1)
+    return Adapting(planners=(Heft(), again), seconds=monotonic)
 
 
 def executor(name: str, *, address: str, seed: int) -> Executor:

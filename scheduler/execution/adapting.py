@@ -83,8 +83,14 @@ class Following(Replan):
         self._gone: frozenset[str] = frozenset()
         self._late_from: dict[tuple[str, float], float] = {}  # the next time, by task and start
         self._waited_for: frozenset[str] = frozenset()  # workers without which there is no plan
+        self._coming: tuple[Edit, ...] = ()  # what was added and could not be planned yet
         self._ends = schedule.makespan
         self._wait_until, self._only_makespan = 0.0, only_makespan(flat)
+
+    @property
+    def problem(self) -> Problem:
+        """The problem that is solved now, with all that was added since the run began."""
+        return self._problem
 
     def wake_at(self, dispatch: Dispatch, now: float) -> float | None:
         """When the next attempt that runs will be late."""
@@ -102,7 +108,7 @@ class Following(Replan):
         running = {task: each for task, each in running.items() if task not in cut}
         happened = {t: each for t, each in dispatch.happened(now).items() if t not in cut}
         lost, back = missing - self._gone, self._gone - missing
-        added = () if self._how.meanwhile is None else tuple(self._how.meanwhile(now))
+        added = self._added(now, changed=bool(lost or back) or missing != self._waited_for)
         new: list[Edit] = [WorkerBack(worker=each, at=now) for each in sorted(back)]
         new += [WorkerLost(worker=each, at=now) for each in sorted(lost)]
         new += [replace(each, at=now) for each in added]
@@ -118,8 +124,9 @@ class Following(Replan):
         try:
             found = self._replanner.after(*self._steps(running, happened, now), *new)
         except Infeasible as error:
-            return self._stuck(error, missing, now)
-        self._gone, self._waited_for = missing, frozenset()
+            self._coming = added
+            return self._stuck(error, missing, now, added)
+        self._gone, self._waited_for, self._coming = missing, frozenset(), ()
         answer = self._best(found, happened, tuple(reasons), anew=bool(new) or stranded)
         if self._how.seconds is not None:
             took = self._how.seconds() - begun
@@ -191,8 +198,20 @@ class Following(Replan):
             elif before is not None and abs(before.end - placed.end) > SAME:
                 yield Expected(task=task, end=placed.end, at=now)
 
-    def _stuck(self, error: Infeasible, missing: frozenset[str], now: float) -> Answer | None:
+    def _added(self, now: float, *, changed: bool) -> tuple[Edit, ...]:
+        """What was added; what could not be planned before is tried again when things change."""
+        fresh = () if self._how.meanwhile is None else tuple(self._how.meanwhile(now))
+        if self._coming and not (fresh or changed):
+            return ()
+        return (*self._coming, *fresh)
+
+    def _stuck(
+        self, error: Infeasible, missing: frozenset[str], now: float, added: Sequence[Edit]
+    ) -> Answer | None:
         """Goes on as before but on the workers that are missing, and says once why."""
+        if added and not missing:
+            why = f"what was added has to wait, for with it there is no plan: {error}"
+            return Answer(self._problem, self._schedule, (why,), 0, (), self._ends, self._ends)
         if missing == self._waited_for:
             return None
         self._waited_for, world = missing, self._replanner.world

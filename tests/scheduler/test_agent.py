@@ -11,8 +11,11 @@ import pytest
 
 from scheduler.agent import Agent
 from scheduler.errors import AllotError
+from scheduler.execution.adapting import Adapting
+from scheduler.execution.dispatch import Start
 from scheduler.execution.events import AttemptEnded, Event
-from scheduler.execution.executors.simulator import AsForecast, Simulator
+from scheduler.execution.executors.simulator import AsForecast, Draw, Simulator, Truth
+from scheduler.planning.edits import TasksAdded
 from scheduler.planning.planners.base import Planner
 from scheduler.planning.planners.heft import Heft
 from scheduler.planning.problem import Problem
@@ -166,3 +169,25 @@ def test_a_run_drawn_from_the_forecast_itself_does_not_become_history(store: Sto
     running = replace(agent(store), executor=Simulator(AsForecast()))
     assert running.run(WORLD.workflow, WORLD.cluster).attempts
     assert store.record_count() == 0
+
+
+class Even(Truth):
+    """Every attempt takes a second and succeeds."""
+
+    def draw(self, problem: Problem, start: Start, rng: np.random.Generator) -> Draw:  # noqa: ARG002
+        return Draw(1.0, 1.0, 1.0, fails=False)
+
+
+def test_a_task_that_comes_while_a_run_goes_on_is_recorded_too(store: Store) -> None:
+    forecast = HistoryPredictor.learn([]).predict(WORLD.workflow, WORLD.cluster).by_task()
+    problem = Problem(WORLD.workflow, WORLD.cluster, forecast)
+    task = replace(WORLD.workflow.tasks[0], id="late")
+    names = ("duration", "memory", "cpu", "failure", "affinity")
+    alone = replace(
+        forecast, tasks=("late",), **{name: getattr(forecast, name)[:1] for name in names}
+    )
+    coming = [TasksAdded(tasks=(task,), dependencies=(), forecast=alone)]
+    adapting = Adapting(planners=(Heft(),), meanwhile=lambda _: [coming.pop()] if coming else [])
+    following = replace(agent(store), executor=Simulator(Even()), adapting=adapting)
+    following.carry_out(problem, Heft().plan(problem))
+    assert "late" in {each.task for each in store.records()}

@@ -213,6 +213,31 @@ def test_a_task_that_comes_while_a_run_goes_on_is_done_after_what_it_waits_for(
 
 
 @BOTH
+def test_what_comes_and_nobody_can_do_is_told_and_the_rest_is_done(how: Adapting) -> None:
+    problem, schedule = four_on_two()
+    coming = more(problem)
+    skilled = replace(coming, tasks=(replace(coming.tasks[0], skills=frozenset({"flying"})),))
+    events = run_with(skilled, problem, schedule, how)
+    assert where(events).keys() == {"t1", "t2", "t3", "t4"}
+    assert any("has to wait" in reason for each in changes(events) for reason in each.reasons)
+
+
+@BOTH
+def test_what_comes_while_the_only_worker_for_it_is_lost_is_done_when_that_is_back(
+    how: Adapting,
+) -> None:
+    problem = problem_of([[10.0, 10.0]] * 4, worker_skills=["", "flying"])
+    rows = [(f"t{i + 1}", "w1", 10.0 * i) for i in range(4)]
+    task = more(problem)
+    skilled = replace(task, tasks=(replace(task.tasks[0], skills=frozenset({"flying"})),))
+    coming: list[Edit] = [skilled]
+    how = replace(how, meanwhile=lambda now: [coming.pop()] if now >= 5 and coming else [])
+    simulator = Simulator(Times([10] * 5), outages={"w2": (2.0, 25.0)})
+    events = run(simulator, problem, schedule_of(problem, *rows), how)
+    assert where(events)["new"] == "w2"
+
+
+@BOTH
 def test_a_worker_that_comes_while_a_run_goes_on_takes_work(how: Adapting) -> None:
     more_work = problem_of([[10.0, 10.0]] * 5)
     rows = [(f"t{i + 1}", "w1", 10.0 * i) for i in range(5)]
