@@ -1,17 +1,19 @@
 """Shards of a snapshot encoded by Ray Data: read, turned into rows, and streamed back."""
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any, cast
 
 import numpy as np
-import pyarrow as pa
+import pyarrow.parquet as pq
 import ray.data
 
 from learner.training.snapshot import NUMBER, Snapshot, records_of
 from learner.training.streamed import Block, Blocks, Encoder, in_turn
 from scheduler.execution.executors.ray_start import ray_running
+
+SHARD = "shard"
 
 
 @contextmanager
@@ -28,15 +30,18 @@ def encoding(workers: int, address: str) -> Iterator[Blocks]:
 def spread(snapshot: Snapshot, encode: Encoder) -> Iterator[Block]:
     """The blocks of all shards, encoded on every core that Ray has, in no certain order."""
     ray.data.DataContext.get_current().enable_progress_bars = False
-    files = [str(each) for each in snapshot.files]
-    shards = ray.data.read_parquet(files, override_num_blocks=len(files))
+    files = [{SHARD: str(each)} for each in snapshot.files]
+    # not read_parquet: where aiohttp is missing, threads that ask for it at once break each other
+    shards = ray.data.from_items(files, override_num_blocks=len(files))
     blocks = shards.map_batches(
-        cast("Any", _encoded), fn_kwargs={"encode": encode}, batch_format="pyarrow", batch_size=None
+        cast("Any", _encoded), fn_kwargs={"encode": encode}, batch_format="numpy", batch_size=1
     )
     for block in blocks.iter_batches(batch_size=None, batch_format="numpy"):
         yield cast("Block", block)
 
 
-def _encoded(table: pa.Table, encode: Encoder) -> Block:
+def _encoded(batch: Mapping[str, Any], encode: Encoder) -> Block:
+    """One shard, read where it is encoded."""
+    table = pq.read_table(batch[SHARD][0])
     numbers = np.asarray(table.column(NUMBER).to_numpy(), dtype=np.int64)
     return encode(records_of(table), numbers)
