@@ -7,6 +7,7 @@ import secrets
 import socket
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 import ray
@@ -38,8 +39,9 @@ def ray_running(
     if ray.is_initialized():
         yield
         return
-    if address not in ("local", "auto"):
-        _refuse_unreachable(address)
+    there = _left_behind() if address == "auto" else address
+    if there not in ("local", "auto"):
+        _refuse_unreachable(there)
     _prepare_environment(local=address == "local")
     quiet: dict[str, Any] = {"log_to_driver": False, "logging_level": logging.ERROR}
     if address == "local":
@@ -67,6 +69,16 @@ def _join(address: str, quiet: dict[str, Any]) -> None:
             f"There is no Ray at the address {address!r}; start one with: ray start --head, or "
             "leave the address at local."
         ) from error
+
+
+def _left_behind() -> str:
+    """What `auto` will try: the last Ray that was started here, even if it was killed since."""
+    told = os.environ.get("RAY_ADDRESS", "")
+    folder = os.environ.get("RAY_TMPDIR") or os.environ.get("TMPDIR") or "/tmp"
+    noted = Path(folder) / "ray" / "ray_current_cluster"
+    if not told and noted.is_file():
+        told = noted.read_text(encoding="utf-8").strip()
+    return told or "auto"
 
 
 def _refuse_unreachable(address: str) -> None:

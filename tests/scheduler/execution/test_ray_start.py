@@ -1,5 +1,6 @@
 import socket
 import time
+from pathlib import Path
 
 import pytest
 
@@ -28,7 +29,24 @@ def test_an_address_at_which_nobody_is_is_refused_within_seconds() -> None:
     assert time.monotonic() - began < 10
 
 
-def test_auto_without_a_ray_says_how_to_start_one(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_auto_without_a_ray_says_how_to_start_one(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
     monkeypatch.delenv("RAY_ADDRESS", raising=False)
+    monkeypatch.setenv("RAY_TMPDIR", str(tmp_path))
     with pytest.raises(AllotError, match="ray start --head"), ray_running(address="auto"):
         pass
+
+
+def test_auto_does_not_wait_for_a_ray_that_was_killed(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.delenv("RAY_ADDRESS", raising=False)
+    monkeypatch.setenv("RAY_TMPDIR", str(tmp_path))
+    with socket.socket() as nobody:
+        nobody.bind(("127.0.0.1", 0))
+        address = f"127.0.0.1:{nobody.getsockname()[1]}"
+        (tmp_path / "ray").mkdir()
+        (tmp_path / "ray" / "ray_current_cluster").write_text(address, encoding="utf-8")
+        with pytest.raises(AllotError, match=address), ray_running(address="auto"):
+            pass
