@@ -60,10 +60,11 @@ def fit_on_ray(
     """The loop of `fit` under Ray Train; with 0 workers in this process, without starting Ray.
 
     After each epoch it is kept how far the training is, in the store's folder. A training worker
-    or node that dies is replaced and all go on from there, up to RESTARTS times; so does the same
-    call on a later day. `workers` may be the least and the most: as many train as there are cores
-    for. With `gpus` each computes on a GPU of its own, in mixed precision. Where somebody asks to
-    stop, it ends after the epoch; what was kept stays for another day.
+    that dies is replaced and all go on from there, up to RESTARTS times; so does the same call on a
+    later day. After the loss of a whole node it may wait without end. `workers` may be the least
+    and the most: as many train as there are cores for. With `gpus` each computes on a GPU of its
+    own, in mixed precision. Where somebody asks to stop, it ends after the epoch; what was kept
+    stays for another day.
 
     Training workers read the lessons from files in the store's folder, those of one machine from
     the same memory.
