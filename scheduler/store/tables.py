@@ -225,3 +225,100 @@ class RequestRow(SQLModel, table=True):
     at: datetime = _time()
     handled: datetime | None = _time(default=None)
     answer: str = ""
+
+
+class LeaseRow(SQLModel, table=True):
+    """Who is in charge of what, and since which epoch; the holder raises `beats` while it lives."""
+
+    __tablename__ = "lease"
+    name: str = Field(primary_key=True)
+    holder: str
+    epoch: int
+    beats: int
+    at: datetime = _time()
+
+
+class IntentRow(SQLModel, table=True):
+    """One attempt that somebody in charge has decided on, noted before anything of it starts."""
+
+    __tablename__ = "intent"
+    run_id: int = Field(foreign_key="run.id", primary_key=True)
+    task: str = Field(primary_key=True)
+    attempt: int = Field(primary_key=True)
+    epoch: int
+    worker: str
+    cores: float
+    memory: int = Field(sa_type=sa.BigInteger)
+    at: float
+    time: datetime = _time()
+    state: str = Field(index=True)
+
+
+class OutputRow(SQLModel, table=True):
+    """What an attempt wrote, masked and bounded."""
+
+    __tablename__ = "output"
+    id: int | None = Field(default=None, primary_key=True)
+    run_id: int = Field(foreign_key="run.id", index=True)
+    task: str
+    attempt: int
+    stream: str
+    text: str
+    left_out: int = Field(sa_type=sa.BigInteger)
+
+
+class QuestionRow(SQLModel, table=True):
+    """What is put to people, and what they decided."""
+
+    __tablename__ = "question"
+    id: int | None = Field(default=None, primary_key=True)
+    kind: str = Field(index=True)
+    subject: str = Field(index=True)
+    run_id: int | None = Field(default=None, foreign_key="run.id", index=True)
+    reasons: list[str] = Field(sa_type=sa.JSON, default_factory=list)
+    details: dict[str, Any] = _json()
+    state: str = Field(index=True)
+    at: datetime = _time()
+    decided: datetime | None = _time(default=None)
+    by: str = ""
+    reason: str = ""
+
+
+class AuditRow(SQLModel, table=True):
+    """Who did what to what, and why."""
+
+    __tablename__ = "audit"
+    id: int | None = Field(default=None, primary_key=True)
+    at: datetime = _time(index=True)
+    by: str
+    action: str = Field(index=True)
+    subject: str = Field(index=True)
+    reason: str = ""
+    details: dict[str, Any] = _json()
+
+
+class DriftRow(SQLModel, table=True):
+    """Where observation was found to have left the forecast."""
+
+    __tablename__ = "drift"
+    id: int | None = Field(default=None, primary_key=True)
+    target: str
+    kind: str
+    worker: str
+    found: datetime = _time(index=True)
+    since: datetime = _time()
+    effect: float
+    records: int
+    evidence: float
+    state: str = Field(index=True)
+
+
+class SourceRow(SQLModel, table=True):
+    """A source of logs that is not trusted, and why."""
+
+    __tablename__ = "source"
+    name: str = Field(primary_key=True)
+    state: str = Field(index=True)
+    reason: str
+    by: str
+    at: datetime = _time()
