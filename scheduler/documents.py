@@ -87,6 +87,7 @@ class TaskDocument(_Document):
     release: NotNegative = 0.0
     deadline: Positive | None = None
     owner: str = ""
+    labels: list[Text] = []
     action: str | None = None
     arguments: Annotated[dict[str, Any], AfterValidator(_finite_json)] = {}
     timeout: Positive | None = None
@@ -428,7 +429,8 @@ def _values(document: _Document, value: type) -> dict[str, Any]:
     found = {each.name: getattr(document, each.name) for each in fields(value)}
     if "closed" in found:  # lists in a document, tuples in a value
         found["closed"] = tuple(map(tuple, found["closed"]))
-    return found | {"skills": frozenset(found["skills"])}
+    sets = ("skills", "labels") if value is Task else ("skills",)  # a worker's labels have values
+    return found | {name: frozenset(found[name]) for name in sets}
 
 
 def _plain(value: Task | Worker, sort: type[_Document]) -> dict[str, Any]:

@@ -36,9 +36,12 @@ class Task:
     asks for; `memory` None leaves the allocation to the forecast. A worker must have all `skills`.
     `pools` says how much it holds of what the whole cluster shares (licences, connections) while
     it runs. It starts no earlier than `release` and should end by its `deadline`, both in seconds
-    from the start of the run. `owner` is whom it is done for. `action` is `module:function`,
+    from the start of the run. `owner` is whom it is done for; `labels` say what sort of data it
+    works on, for policies. `action` is `module:function`,
     called with `arguments`; a task without one can only be planned and simulated. `timeout` is in
-    seconds; `max_attempts` counts the first try.
+    seconds; `max_attempts` counts the first try. The tasks of one `gang` start at the same moment
+    or not at all, each with an allocation of its own; of those that are `apart` no two share a
+    worker.
     """
 
     id: str
@@ -52,6 +55,7 @@ class Task:
     release: float = 0.0
     deadline: float | None = None
     owner: str = ""
+    labels: frozenset[str] = frozenset()
     action: str | None = None
     arguments: Mapping[str, Any] = field(default_factory=dict)
     timeout: float | None = None
