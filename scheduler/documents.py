@@ -93,6 +93,16 @@ class TaskDocument(_Document):
     timeout: Positive | None = None
     max_attempts: Annotated[int, Field(ge=1)] = 3
 
+    command: list[str] = []
+    environment: dict[str, str] = {}
+    secrets: list[str] = []
+    folder: str | None = None
+    inputs: list[str] = []
+    outputs: list[str] = []
+    idempotent: bool = False
+    backoff: NotNegative = 0.0
+    gang: str = ""
+    apart: bool = False
 
 class DependencyDocument(_Document):
     """`target` starts after `source` has ended and its `bytes` have arrived."""
@@ -429,8 +439,20 @@ def _values(document: _Document, value: type) -> dict[str, Any]:
     found = {each.name: getattr(document, each.name) for each in fields(value)}
     if "closed" in found:  # lists in a document, tuples in a value
         found["closed"] = tuple(map(tuple, found["closed"]))
-    sets = ("skills", "labels") if value is Task else ("skills",)  # a worker's labels have values
-    return found | {name: frozenset(found[name]) for name in sets}
+    if value is not Task:  # a worker's labels have values
+        return found | {"skills": frozenset(found["skills"])}
+    sets = {name: frozenset(found[name]) for name in ("skills", "labels", "secrets")}
+    return found | sets | {name: tuple(found[name]) for name in ("command", "inputs", "outputs")}
+
+
+def _bar(document: BarDocument) -> Bar:
+    names = {name: getattr(document, name) for name in BarDocument.model_fields}
+    return Bar(**{name: each if name == "why" else tuple(each) for name, each in names.items()})
+
+
+def _bar_document(bar: Bar) -> dict[str, Any]:
+    values = {name: getattr(bar, name) for name in BarDocument.model_fields}
+    return {name: each if name == "why" else list(each) for name, each in values.items() if each}
 
 
 def _plain(value: Task | Worker, sort: type[_Document]) -> dict[str, Any]:
@@ -442,3 +464,4 @@ def _plain(value: Task | Worker, sort: type[_Document]) -> dict[str, Any]:
         if field.is_required() or own != field.default:
             plain[name] = dict(own) if isinstance(own, Mapping) else own
     return plain
+        own = list(own) if isinstance(own, tuple) else own

@@ -21,6 +21,7 @@ from scheduler.numbers import (
     printable,
     storable,
 )
+from scheduler.work import check_arguments, check_command, check_environment, check_path, variable
 
 Ints = NDArray[np.int64]
 Floats = NDArray[np.float64]
@@ -38,8 +39,13 @@ class Task:
     it runs. It starts no earlier than `release` and should end by its `deadline`, both in seconds
     from the start of the run. `owner` is whom it is done for; `labels` say what sort of data it
     works on, for policies. `action` is `module:function`,
-    called with `arguments`; a task without one can only be planned and simulated. `timeout` is in
-    seconds; `max_attempts` counts the first try. The tasks of one `gang` start at the same moment
+    called with `arguments`, `command` a program and its arguments, which no shell reads; a task
+    has one of them, and one without can only be planned and simulated. It runs with what
+    `environment` says, with the variables that `secrets` names as they are where Allot runs, and
+    in `folder` on the worker. The files `inputs` must be there before, `outputs` after it.
+    `timeout` is in seconds; `max_attempts` counts the first try, and `backoff` is how many seconds
+    pass before the second, doubling from try to try. One that is `idempotent` may be started again
+    where nobody knows what became of it. The tasks of one `gang` start at the same moment
     or not at all, each with an allocation of its own; of those that are `apart` no two share a
     worker.
     """
@@ -60,6 +66,16 @@ class Task:
     arguments: Mapping[str, Any] = field(default_factory=dict)
     timeout: float | None = None
     max_attempts: int = MOST_ATTEMPTS
+    command: tuple[str, ...] = ()
+    environment: Mapping[str, str] = field(default_factory=dict)
+    secrets: frozenset[str] = frozenset()
+    folder: str | None = None
+    inputs: tuple[str, ...] = ()
+    outputs: tuple[str, ...] = ()
+    idempotent: bool = False
+    backoff: float = 0.0
+    gang: str = ""
+    apart: bool = False
 
     def __post_init__(self) -> None:
         refuse = _refuse(self.id)
@@ -86,6 +102,31 @@ class Task:
             finite(self.priority, "priority", refuse)
         if self.max_attempts != MOST_ATTEMPTS:
             at_least_one(self.max_attempts, "max_attempts", refuse)
+        if any((self.action, self.command, self.arguments, self.environment, self.secrets)) or any(
+            (self.folder, self.inputs, self.outputs)
+        ):
+            self._check_work(refuse)
+        if self.backoff != 0.0:
+            not_negative(self.backoff, "backoff", refuse)
+        if self.gang:
+            storable(self.gang, "gang", refuse)
+        elif self.apart:
+            raise refuse("apart says of the tasks of a gang that they share no worker; name a gang.")
+
+    def _check_work(self, refuse: Any) -> None:
+        if self.command:
+            if self.action is not None:
+                raise refuse("it must have an action or a command, found both.")
+            object.__setattr__(self, "command", check_command(self.command, refuse))
+        check_arguments(self.arguments, refuse)
+        check_environment(self.environment, refuse)
+        for name in self.secrets:
+            variable(name, "secrets", refuse)
+        if self.folder is not None:
+            check_path(self.folder, "folder", refuse)
+        for name in ("inputs", "outputs"):
+            for place, path in enumerate(getattr(self, name)):
+                check_path(path, f"{name}[{place}]", refuse)
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,6 +168,7 @@ class Workflow:
         self.bytes = np.array([each.bytes for each in given], dtype=np.float64)
         _check_acyclic(self)
 
+        _check_gangs(self)
     @classmethod
     def from_graph(cls, graph: "nx.DiGraph[str]", *, name: str = "") -> "Workflow":
         """A workflow of a networkx graph whose nodes are task ids.
@@ -154,6 +196,7 @@ class Workflow:
         self.bytes = _checked_bytes(self, size)
         _check_acyclic(self)
         return self
+        _check_gangs(self)
 
     def _begin(self, name: str, tasks: Iterable[Task]) -> None:
         storable(name, "a workflow's name", InvalidWorkflow)
@@ -291,6 +334,29 @@ def _first_come(workflow: Workflow) -> Ints:
     waits = np.bincount(workflow.target, minlength=len(workflow.tasks)).tolist()
     free = [row for row, count in enumerate(waits) if not count]  # rising, hence a heap
     order: list[int] = []
+def _check_gangs(workflow: Workflow) -> None:
+    """No task of a gang may wait for another one of it, not even by way of other gangs."""
+    if not workflow.gangs:
+        return
+    block = {task: gang for gang, tasks in workflow.gangs.items() for task in tasks}
+    together: nx.DiGraph[tuple[bool, str]] = nx.DiGraph()
+    for source, target in workflow.graph.edges:
+        ends = [(each in block, block.get(each, each)) for each in (source, target)]
+        together.add_edge(*ends, through=(source, target))
+    try:
+        steps = nx.find_cycle(together)
+    except nx.NetworkXNoCycle:
+        return
+    waits = [together.edges[step]["through"] for step in steps]
+    gangs = ", ".join(repr(name) for (is_gang, name), _ in steps if is_gang)
+    told = ", ".join(f"{source} -> {target}" for source, target in waits)
+    raise InvalidWorkflow(
+        f"Workflow {workflow.name!r}: the tasks of a gang start together, so none may wait for "
+        f"another, found for {gangs} the dependencies {told}.",
+        [task for wait in waits for task in wait],
+    )
+
+
     while free:
         here = heappop(free)
         order.append(here)
