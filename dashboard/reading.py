@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from functools import cached_property
 
 from scheduler.cluster import Cluster
-from scheduler.documents import cluster_from, workflow_from
+from scheduler.documents import cluster_from, objective_from, workflow_from
 from scheduler.errors import AllotError
 from scheduler.forecast import Forecast
 from scheduler.planning.feasibility import Violation, violations
@@ -85,7 +85,7 @@ def read_plan(store: Store, run: int) -> Plan:
     return Plan(
         workflow_from(workflow),
         cluster_from(cluster),
-        Objective(**objective),
+        objective_from(objective),
         store.run_forecast(run),
         store.run_schedule(run),
     )

@@ -26,6 +26,7 @@ from pydantic import (
 from scheduler.cluster import Allocation, Cluster, Worker
 from scheduler.errors import InvalidCluster, InvalidInput, InvalidWorkflow, NotFound, UnreadableLog
 from scheduler.logs import reading, wfformat
+from scheduler.planning.bars import Bar
 from scheduler.planning.objective import AIMS, Objective
 from scheduler.planning.schedule import Placement, Schedule
 from scheduler.workflow import Dependency, Task, Workflow
@@ -178,6 +179,18 @@ class ScheduleDocument(_Document):
     placements: list[PlacementDocument]
 
 
+class BarDocument(_Document):
+    """Tasks that may not run on some workers: see `scheduler.planning.bars.Bar`."""
+
+    labels: list[Text] = []
+    kinds: list[Text] = []
+    tasks: list[Text] = []
+    workers: list[Text] = []
+    needs: list[Text] = []
+    only: list[Text] = []
+    why: str = ""
+
+
 class ObjectiveDocument(_Document):
     """An objective: see `scheduler.planning.objective.Objective`.
 
@@ -194,6 +207,7 @@ class ObjectiveDocument(_Document):
     hard_deadlines: bool = False
     budget: NotNegative | None = None
     quotas: dict[str, Positive] = {}
+    bars: list[BarDocument] = []
     duration_quantile: Annotated[float, Field(gt=0, lt=1)] = 0.5
     memory_quantile: Annotated[float, Field(gt=0, lt=1)] = 0.9
     memory_margin: Annotated[float, Field(ge=1)] = 1.2
@@ -315,6 +329,7 @@ def objective_from(content: object) -> Objective:
     values = {each.name: getattr(found, each.name) for each in fields(Objective)}
     if not found.model_fields_set & set(AIMS):
         values["makespan"] = 1.0
+    values["bars"] = tuple(_bar(each) for each in found.bars)
     return Objective(**values)
 
 
@@ -375,6 +390,7 @@ def objective_document(objective: Objective) -> dict[str, Any]:
     """The objective as JSON values: the aims that weigh something, and what is not the default."""
     values = {each.name: getattr(objective, each.name) for each in fields(Objective)}
     defaults = {name: each.default for name, each in ObjectiveDocument.model_fields.items()}
+    values["bars"] = [_bar_document(each) for each in objective.bars]
     told = {name: value for name, value in values.items() if value != defaults[name]}
     return {"allot": "objective/1", **told}
 
@@ -446,8 +462,8 @@ def _values(document: _Document, value: type) -> dict[str, Any]:
 
 
 def _bar(document: BarDocument) -> Bar:
-    names = {name: getattr(document, name) for name in BarDocument.model_fields}
-    return Bar(**{name: each if name == "why" else tuple(each) for name, each in names.items()})
+    values: dict[str, Any] = {name: getattr(document, name) for name in BarDocument.model_fields}
+    return Bar(**{name: tuple(each) if name != "why" else each for name, each in values.items()})
 
 
 def _bar_document(bar: Bar) -> dict[str, Any]:

@@ -7,6 +7,7 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from worlds import GB, changed, one_by_one, problem_of
 
+from scheduler.planning.bars import Bar
 from scheduler.planning.objective import Objective
 from scheduler.planning.problem import Problem
 from scheduler.records import Outcome, TaskRecord
@@ -85,9 +86,22 @@ def rich_problems(
         workers=hosts,
         links={pair: draw(st.sampled_from([0.5, 8.0])) for pair in chosen},
         pools={"licence": draw(st.sampled_from([2.0, 3.0])), "disk": 2.0},
-        objective=Objective(quotas={"ann": draw(st.sampled_from([4.0, 5.0, 100.0]))}),
+        objective=Objective(
+            quotas={"ann": draw(st.sampled_from([4.0, 5.0, 100.0]))}, bars=draw(_bars(problem))
+        ),
     )
     return _hard(draw(_under_way(whole))) if hard else draw(_under_way(whole))
+
+
+@st.composite
+def _bars(draw: st.DrawFn, problem: Problem) -> tuple[Bar, ...]:
+    """Some tasks that could run on several workers may not run on one of them."""
+    found = []
+    for task, row in problem.workflow.index.items():
+        able = [name for name, w in problem.cluster.index.items() if problem.eligible[row, w]]
+        if len(able) > 1 and draw(st.sampled_from([False, False, True])):
+            found.append(Bar(tasks=(task,), workers=(draw(st.sampled_from(able)),), why="so said"))
+    return tuple(found)
 
 
 @st.composite

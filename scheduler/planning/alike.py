@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from scheduler.cluster import Worker
 from scheduler.forecast import Forecast
+from scheduler.planning.bars import open_to, said_of
 from scheduler.planning.objective import Objective
 from scheduler.planning.spread import quantile
 from scheduler.workflow import Task
@@ -22,8 +23,8 @@ Bools = NDArray[np.bool_]
 class Alike:
     """Beliefs of k rows of tasks on m workers; a row for each task where none is said to be alike.
 
-    Two tasks are alike where the forecast's `rows` say so and they ask for the same cores, memory
-    and skills.
+    Two tasks are alike where the forecast's `rows` say so, they ask for the same cores, memory and
+    skills, and the same bars speak of them.
     """
 
     tasks: Sequence[Task]
@@ -64,7 +65,7 @@ class Alike:
 
     @cached_property
     def eligible(self) -> Bools:
-        """Whether the worker has the skills, cores and memory for the row, k x m."""
+        """Whether the worker has the skills, cores and memory for the row, and no bar, k x m."""
         return self._able & (self.memory <= self._room)
 
     @cached_property
@@ -76,6 +77,7 @@ class Alike:
             [task.cores for task in self.tasks],
             [task.memory for task in self.tasks],
             [task.skills for task in self.tasks],
+            [said_of(self.objective.bars, task) for task in self.tasks],
         ):
             code = _numbered(asked)
             rows = np.unique(rows * (code.max() + 1) + code, return_inverse=True)[1]
@@ -117,9 +119,10 @@ class Alike:
 
     @cached_property
     def _able(self) -> Bools:
-        """Whether the worker has the skills and cores for the row, k x m."""
+        """Whether the worker has the skills and cores for the row, and no bar, k x m."""
         cores = np.array([task.cores for task in self._examples], dtype=np.float64)
-        return self._skilled & (cores[:, None] <= np.array([each.cores for each in self.workers]))
+        enough = cores[:, None] <= np.array([each.cores for each in self.workers])
+        return self._skilled & enough & open_to(self.objective.bars, self._examples, self.workers)
 
     @cached_property
     def _room(self) -> Floats:

@@ -10,12 +10,20 @@ from scheduler.planning.edits_of_tasks import (
     Allocated,
     Believed,
     Due,
+    Kept,
     Prioritised,
     Released,
     TaskRemoved,
     TasksAdded,
 )
-from scheduler.planning.edits_of_workers import FOREVER, WorkerAdded, WorkerBack, WorkerLost
+from scheduler.planning.edits_of_workers import (
+    FOREVER,
+    WorkerAdded,
+    WorkerBack,
+    WorkerChanged,
+    WorkerDrained,
+    WorkerLost,
+)
 from scheduler.planning.world import Edit, World
 
 __all__ = [
@@ -28,6 +36,7 @@ __all__ = [
     "Ended",
     "Expected",
     "Failed",
+    "Kept",
     "OfRunning",
     "Prioritised",
     "Released",
@@ -35,6 +44,8 @@ __all__ = [
     "TasksAdded",
     "WorkerAdded",
     "WorkerBack",
+    "WorkerChanged",
+    "WorkerDrained",
     "WorkerLost",
     "World",
 ]

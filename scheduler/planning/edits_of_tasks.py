@@ -10,6 +10,7 @@ from scheduler.errors import InvalidInput
 from scheduler.forecast import Forecast
 from scheduler.numbers import positive
 from scheduler.planning import array_edits as arrays
+from scheduler.planning.bars import Bar
 from scheduler.planning.flat import Flat
 from scheduler.planning.objective import urgency
 from scheduler.planning.problem import Problem
@@ -203,6 +204,39 @@ class Allocated(_OfTask):
         cores = [] if self.cores is None else [f"{self.cores:g} cores"]
         memory = [] if self.memory is None else [f"{self.memory / 1e9:.3g} GB"]
         return f"{self.task} gets {' and '.join(cores + memory)}"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Kept(Edit):
+    """The task runs on this worker and no other, as a person has decided; None lets it go again.
+
+    `why` tells who. Raises Infeasible where the worker cannot take the task.
+    """
+
+    task: str
+    worker: str | None
+    why: str = ""
+
+    def on_values(self, world: World) -> World:
+        world.row(self.task)
+        others = tuple(each for each in world.objective.bars if not self._is_ours(each))
+        if self.worker is None:
+            return replace(world, objective=replace(world.objective, bars=others))
+        world.column(self.worker)
+        ours = Bar(tasks=(self.task,), only=(self.worker,), why=self.why)
+        return replace(world, objective=replace(world.objective, bars=(*others, ours)))
+
+    def _is_ours(self, bar: Bar) -> bool:
+        return bar.tasks == (self.task,) and bool(bar.only)
+
+    def on_arrays(self, flat: Flat, world: World) -> Flat:
+        alone = self.on_values(world).alone(self.task).flat
+        return arrays.with_task(flat, world.index[self.task], alone, world.shelf)
+
+    def sentence(self) -> str:
+        if self.worker is None:
+            return f"{self.task} may run anywhere again"
+        return f"{self.task} is to run on {self.worker}"
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -9,6 +9,7 @@ from scheduler.cluster import Cluster, Worker
 from scheduler.errors import InvalidInput
 from scheduler.forecast import Forecast
 from scheduler.planning import array_edits as arrays
+from scheduler.planning.bars import open_to
 from scheduler.planning.flat import Flat
 from scheduler.planning.world import Edit, World
 
@@ -46,6 +47,56 @@ class WorkerLost(Edit):
 
     def sentence(self) -> str:
         return f"{self.worker} is gone"
+
+
+@dataclass(frozen=True, kw_only=True)
+class WorkerDrained(WorkerLost):
+    """The worker begins nothing more; what runs there goes on to its end."""
+
+    def _stopped(self, world: World) -> frozenset[str]:  # noqa: ARG002
+        return frozenset()
+
+    def sentence(self) -> str:
+        return f"{self.worker} takes nothing more"
+
+
+@dataclass(frozen=True, kw_only=True)
+class WorkerChanged(Edit):
+    """The worker has other cores or memory; of what runs there nothing changes.
+
+    Raises InvalidInput where attempts that run hold more than it then has.
+    """
+
+    changes_work = True
+
+    worker: str
+    cores: float | None = None
+    memory: int | None = None
+
+    def on_values(self, world: World) -> World:
+        column = world.column(self.worker)
+        workers, old = list(world.cluster.workers), world.cluster.workers[column]
+        cores = old.cores if self.cores is None else self.cores
+        memory = old.memory if self.memory is None else self.memory
+        held = [world.fixed[task].allocation for task in world.running
+                if world.fixed[task].worker == self.worker]  # fmt: skip
+        in_use = sum(each.cores for each in held), sum(each.memory for each in held)
+        if cores < in_use[0] or memory < in_use[1]:
+            raise InvalidInput(
+                f"The attempts that run on {self.worker!r} hold {in_use[0]:g} cores and "
+                f"{in_use[1] / 1e9:.3g} GB; it cannot have {cores:g} cores and "
+                f"{memory / 1e9:.3g} GB before they have ended. Drain it first."
+            )
+        workers[column] = replace(old, cores=cores, memory=memory)
+        return replace(world, cluster=_cluster(world.cluster, workers))
+
+    def on_arrays(self, flat: Flat, world: World) -> Flat:
+        return _from_values(flat, self.on_values(world).problem.flat)
+
+    def sentence(self) -> str:
+        cores = [] if self.cores is None else [f"{self.cores:g} cores"]
+        memory = [] if self.memory is None else [f"{self.memory / 1e9:.3g} GB"]
+        return f"{self.worker} has {' and '.join(cores + memory)}"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -110,6 +161,7 @@ class WorkerAdded(Edit):
         skills = [task.skills for task in tasks]
         skilled = {each: each <= worker.skills for each in set(skills)}
         able = np.array([skilled[each] for each in skills]) & (flat.cores <= worker.cores)
+        able &= open_to(aim.bars, tuple(tasks), (worker,))[:, 0]
         asked = np.array([task.memory for task in tasks], dtype=np.float64)  # NaN for None
         free = np.isnan(asked)
         usual = self.forecast.at("memory", 0.5)[:, 0]

@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from scheduler.errors import InvalidInput
 from scheduler.numbers import not_negative, positive
+from scheduler.planning.bars import Bar
 from scheduler.workflow import Workflow
 
 Floats = NDArray[np.float64]
@@ -28,7 +29,7 @@ class Objective:
     - `fairness`: seconds by which the worst treated owner is behind what it could have alone.
 
     `hard_deadlines` makes every deadline a limit, `budget` limits the money, `quotas` the cores
-    that the tasks of an owner hold at a time.
+    that the tasks of an owner hold at a time, and `bars` keep tasks off workers.
 
     `duration_quantile` is the level at which durations are planned. `memory_quantile` is the level
     of memory that is reserved, times `memory_margin`, where a task's owner has not asked for an
@@ -46,6 +47,7 @@ class Objective:
     hard_deadlines: bool = False
     budget: float | None = None
     quotas: Mapping[str, float] = field(default_factory=dict)
+    bars: tuple[Bar, ...] = ()
     duration_quantile: float = 0.5
     memory_quantile: float = 0.9
     memory_margin: float = 1.2

@@ -5,17 +5,19 @@ from itertools import chain
 
 import numpy as np
 
+from scheduler.planning.bars import barred
 from scheduler.planning.columns import RELATIVE, Bools, Columns, Floats, blurred, floats, leeway
 from scheduler.planning.problem import Problem
 from scheduler.planning.violation import Rule, Violation
 
 
 def own_rules(free: Columns, problem: Problem) -> Iterator[Violation]:
-    """What placements that have not happened break: moments, windows, skills, needs, deadlines."""
+    """What placements that have not happened break, each for itself."""
     return chain(
         _moments(free, problem),
         _closed(free, problem),
         _skills(free, problem),
+        _bars(free, problem),
         _needs(free, problem),
         _deadlines(free, problem),
     )
@@ -70,6 +72,15 @@ def _skills(free: Columns, problem: Problem) -> Iterator[Violation]:
             f"Task {task.id!r} needs the skill {', '.join(missing)}, which {worker.name!r} lacks."
         )
         yield Violation(Rule.SKILLS, task.id, worker.name, message, {"missing": missing})
+
+
+def _bars(free: Columns, problem: Problem) -> Iterator[Violation]:
+    tasks, workers, bars = problem.workflow.tasks, problem.cluster.workers, problem.objective.bars
+    for where, place in zip(free.worker.tolist(), free.task.tolist(), strict=True) if bars else ():
+        task, worker = tasks[place], workers[where]
+        if why := barred(bars, task, worker):
+            message = f"Task {task.id!r} is on {worker.name!r}, but it {why}."
+            yield Violation(Rule.BARRED, task.id, worker.name, message, {"why": why})
 
 
 def _needs(free: Columns, problem: Problem) -> Iterator[Violation]:

@@ -12,6 +12,8 @@ from scheduler.cluster import Allocation, Cluster, Worker
 from scheduler.errors import Infeasible, InvalidInput
 from scheduler.forecast import Forecast
 from scheduler.planning.alike import Alike
+from scheduler.planning.bars import Bar, barred
+from scheduler.planning.fellows import never_together
 from scheduler.planning.flat import Flat, flatten
 from scheduler.planning.objective import Objective
 from scheduler.planning.schedule import Placement
@@ -91,7 +93,7 @@ class Problem:
 
     @cached_property
     def eligible(self) -> NDArray[np.bool_]:
-        """Whether the worker has the skills, cores and memory for the task, n x m."""
+        """Whether the worker has the skills, cores and memory for the task, and no bar, n x m."""
         return self._of_tasks(self.alike.eligible)
 
     @cached_property
@@ -152,7 +154,8 @@ class Problem:
         if self.alike.eligible[alike, column]:
             return None
         memory = self.alike.memory[alike, column]
-        return _why_not(self.workflow.tasks[row], self.cluster.workers[column], memory)
+        found = self.workflow.tasks[row], self.cluster.workers[column]
+        return _why_not(*found, memory, bars=self.objective.bars)
 
     def _edges(self, *, by_target: bool) -> Edges:
         source, target = self.workflow.source, self.workflow.target
@@ -180,15 +183,17 @@ class Problem:
     def _why_stuck(self, task: Task) -> str:
         row = self.alike.row[self.workflow.index[task.id]]
         whys = [
-            _why_not(task, worker, self.alike.memory[row, column])
+            _why_not(task, worker, self.alike.memory[row, column], bars=self.objective.bars)
             for column, worker in enumerate(self.cluster.workers)
         ]
         return f"Task {task.id!r} has no worker that could take it: {', '.join(whys)}"
 
 
-def _why_not(task: Task, worker: Worker, memory: float) -> str:
+def _why_not(task: Task, worker: Worker, memory: float, *, bars: tuple[Bar, ...]) -> str:
     if missing := sorted(task.skills - worker.skills):
         return f"{worker.name!r} lacks the skill {', '.join(map(repr, missing))}"
     if task.cores > worker.cores:
         return f"{worker.name!r} has {worker.cores:g} cores, the task needs {task.cores:g}"
+    if why := barred(bars, task, worker):
+        return f"it {why}"
     return f"{worker.name!r} has {worker.memory / 1e9:.3g} GB, the task needs {memory / 1e9:.3g} GB"

@@ -20,6 +20,7 @@ class Rule(StrEnum):
     CLOSED = "closed"
     PRECEDENCE = "precedence"
     SKILLS = "skills"
+    BARRED = "barred"
     CORES_BELOW_NEED = "cores_below_need"
     MEMORY_BELOW_NEED = "memory_below_need"
     CORES_OVER_CAPACITY = "cores_over_capacity"
