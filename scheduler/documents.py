@@ -93,7 +93,6 @@ class TaskDocument(_Document):
     arguments: Annotated[dict[str, Any], AfterValidator(_finite_json)] = {}
     timeout: Positive | None = None
     max_attempts: Annotated[int, Field(ge=1)] = 3
-
     command: list[str] = []
     environment: dict[str, str] = {}
     secrets: list[str] = []
@@ -104,6 +103,7 @@ class TaskDocument(_Document):
     backoff: NotNegative = 0.0
     gang: str = ""
     apart: bool = False
+
 
 class DependencyDocument(_Document):
     """`target` starts after `source` has ended and its `bytes` have arrived."""
@@ -477,7 +477,7 @@ def _plain(value: Task | Worker, sort: type[_Document]) -> dict[str, Any]:
         own = getattr(value, name)
         own = sorted(own) if isinstance(own, frozenset) else own
         own = [list(window) for window in own] if name == "closed" else own
+        own = list(own) if isinstance(own, tuple) else own
         if field.is_required() or own != field.default:
             plain[name] = dict(own) if isinstance(own, Mapping) else own
     return plain
-        own = list(own) if isinstance(own, tuple) else own

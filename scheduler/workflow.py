@@ -152,7 +152,8 @@ class Workflow:
     the arrays `source`, `target` and `bytes` say of each dependency what it joins, as places.
 
     Raises InvalidWorkflow, with the offending tasks named, for a workflow without tasks, a
-    duplicate id, a dependency on an unknown task, one stated twice, or a cycle.
+    duplicate id, a dependency on an unknown task, one stated twice, a cycle, or a gang of which one
+    task waits for another.
     """
 
     def __init__(
@@ -167,8 +168,8 @@ class Workflow:
         self.target = np.array([place(each.target) for each in given], dtype=np.int64)
         self.bytes = np.array([each.bytes for each in given], dtype=np.float64)
         _check_acyclic(self)
-
         _check_gangs(self)
+
     @classmethod
     def from_graph(cls, graph: "nx.DiGraph[str]", *, name: str = "") -> "Workflow":
         """A workflow of a networkx graph whose nodes are task ids.
@@ -195,8 +196,8 @@ class Workflow:
         self.source, self.target = np.array(source, np.int64), np.array(target, np.int64)
         self.bytes = _checked_bytes(self, size)
         _check_acyclic(self)
-        return self
         _check_gangs(self)
+        return self
 
     def _begin(self, name: str, tasks: Iterable[Task]) -> None:
         storable(name, "a workflow's name", InvalidWorkflow)
@@ -210,6 +211,15 @@ class Workflow:
         ids = [task.id for task in self.tasks]
         rows = zip(self.source.tolist(), self.target.tolist(), self.bytes.tolist(), strict=True)
         return tuple(Dependency(ids[a], ids[b], size) for a, b, size in rows)
+
+    @cached_property
+    def gangs(self) -> Mapping[str, tuple[str, ...]]:
+        """The tasks that start together, by gang, in the order given; a gang of one is none."""
+        members: dict[str, list[str]] = {}
+        for task in self.tasks:
+            if task.gang:
+                members.setdefault(task.gang, []).append(task.id)
+        return {gang: tuple(each) for gang, each in members.items() if len(each) > 1}
 
     @cached_property
     def graph(self) -> "nx.DiGraph[str]":
@@ -324,16 +334,6 @@ def _check_acyclic(workflow: Workflow) -> None:
     )
 
 
-def _first_come(workflow: Workflow) -> Ints:
-    """The first of the tasks that wait for nothing, then the first of those left, and so on.
-
-    Fewer than all where some wait for each other in a circle.
-    """
-    start, rows = (each.tolist() for each in _rows_by(workflow.source, len(workflow.tasks)))
-    target = workflow.target.tolist()
-    waits = np.bincount(workflow.target, minlength=len(workflow.tasks)).tolist()
-    free = [row for row, count in enumerate(waits) if not count]  # rising, hence a heap
-    order: list[int] = []
 def _check_gangs(workflow: Workflow) -> None:
     """No task of a gang may wait for another one of it, not even by way of other gangs."""
     if not workflow.gangs:
@@ -357,6 +357,16 @@ def _check_gangs(workflow: Workflow) -> None:
     )
 
 
+def _first_come(workflow: Workflow) -> Ints:
+    """The first of the tasks that wait for nothing, then the first of those left, and so on.
+
+    Fewer than all where some wait for each other in a circle.
+    """
+    start, rows = (each.tolist() for each in _rows_by(workflow.source, len(workflow.tasks)))
+    target = workflow.target.tolist()
+    waits = np.bincount(workflow.target, minlength=len(workflow.tasks)).tolist()
+    free = [row for row, count in enumerate(waits) if not count]  # rising, hence a heap
+    order: list[int] = []
     while free:
         here = heappop(free)
         order.append(here)
