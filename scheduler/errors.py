@@ -9,6 +9,7 @@
     ├── Infeasible            the problem has no schedule, with the reasons
     ├── NotFound              a name that the store or the command line does not know
     ├── StoreError            the database cannot be used as it is
+    ├── StaleEpoch            somebody else has taken over what this was to be written for
     └── CorruptVersion        a saved network is not what was saved
 
 Every message names the thing, the rule and the value found; the facts are attributes too.
@@ -74,6 +75,10 @@ class NotFound(AllotError, LookupError):
 
 class StoreError(AllotError):
     """The database cannot be used as it is; the message says what to do."""
+
+
+class StaleEpoch(AllotError):
+    """Somebody else has taken over: nothing was written, and nothing more may be done."""
 
 
 class CorruptVersion(AllotError):

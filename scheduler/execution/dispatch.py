@@ -25,7 +25,18 @@ from itertools import chain
 
 from scheduler.cluster import Allocation
 from scheduler.errors import InvalidInput
-from scheduler.execution.events import AttemptEnded, Event, GiveUp, Instruction, Start
+from scheduler.execution.events import (
+    AttemptEnded,
+    AttemptStarted,
+    AttemptUnknown,
+    Decision,
+    Event,
+    GiveUp,
+    Instruction,
+    Start,
+    TaskDecided,
+    TaskGivenUp,
+)
 from scheduler.execution.holding import Amounts, Arrivals, Held, Place, WorkerPlace
 from scheduler.execution.look_ahead import expected_end, ready_by
 from scheduler.execution.setting_out import grown, held_tasks
@@ -55,6 +66,16 @@ class Dispatch:
     def done(self) -> bool:
         """Whether every task has succeeded or was given up."""
         return all(task.over for task in self._tasks.values())
+
+    @property
+    def problem(self) -> Problem:
+        """The problem whose schedule is followed now."""
+        return self._problem
+
+    @property
+    def unknown(self) -> tuple[str, ...]:
+        """The tasks that wait for people to decide what became of them."""
+        return tuple(name for name, task in self._tasks.items() if task.unknown)
 
     @property
     def stuck(self) -> bool:
@@ -123,9 +144,56 @@ class Dispatch:
         return tuple(self._starts(now))
 
     def handle(self, event: Event) -> tuple[Instruction, ...]:
-        """Takes in what happened; returns what follows from it besides new starts."""
-        if not isinstance(event, AttemptEnded):
+        """Takes in what happened; returns what follows from it besides new starts.
+
+        Every change of state comes in here, in `due` or in `replace`: so events that were kept,
+        in their order, lead to the same state again.
+        """
+        match event:
+            case AttemptStarted():
+                self._begun(event)
+            case AttemptEnded():
+                return self._over(event)
+            case AttemptUnknown():
+                self._lose_sight(event)
+            case TaskDecided():
+                return self._decided(event)
+            case TaskGivenUp() if not self._tasks[event.task].over:
+                return tuple(self._give_up(self._tasks[event.task], event.reason, event.at))
+        return ()
+
+    def _begun(self, event: AttemptStarted) -> None:
+        """What `due` has decided once, or once more after it was found not to have begun."""
+        task = self._tasks[event.task]
+        if task.running:
+            task.began = event.at
+            return
+        for each in self._arrivals.by(event.at):
+            self._workers[each.worker].queue(each)
+        self._start(task, event.at)
+
+    def _lose_sight(self, event: AttemptUnknown) -> None:
+        task = self._tasks[event.task]
+        for place, amounts in self._holds(task):
+            place.take(amounts, sign=-1)
+        task.began, task.unknown = None, True
+
+    def _decided(self, event: TaskDecided) -> tuple[Instruction, ...]:
+        task = self._tasks[event.task]
+        if not task.unknown:
             return ()
+        task.unknown = False
+        match event.decision:
+            case Decision.SUCCEEDED:
+                self._succeed(task, event.at)
+            case Decision.FAILED:
+                why = f"{event.by} decided that it failed: {event.reason}"
+                return tuple(self._give_up(task, why, event.at))
+            case Decision.AGAIN:
+                self._expect(task)
+        return ()
+
+    def _over(self, event: AttemptEnded) -> tuple[Instruction, ...]:
         task = self._tasks[event.task]
         for place, amounts in self._holds(task):
             place.take(amounts, sign=-1)
@@ -155,7 +223,7 @@ class Dispatch:
                     place.take(amounts)
                 elif task.attempt == 0:
                     place.book(task)
-            if task.waits_for == 0 and not task.running:
+            if task.waits_for == 0 and not (task.running or task.unknown):
                 self._expect(task)
 
     def _join(self, tasks: Mapping[str, Held]) -> None:
@@ -333,7 +401,7 @@ class Dispatch:
         if task.attempt == 0:
             for place, _ in self._holds(task):
                 place.unbook(task)
-        task.ended = at
+        task.ended, task.unknown = at, False
         yield GiveUp(task.name, reason)
         for successor in self._problem.workflow.successors(task.name):
             if not self._tasks[successor].over:

@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
+from enum import StrEnum
 
 from scheduler.cluster import Allocation
 from scheduler.records import Outcome
@@ -23,7 +24,11 @@ class Observation:
 
 @dataclass(frozen=True)
 class AttemptStarted:
-    """An attempt has begun. `at` is seconds since the run began, `time` the clock's time (UTC)."""
+    """An attempt begins. `at` is seconds since the run began, `time` the clock's time (UTC).
+
+    `epoch` says in whose charge. One that had not begun when another took the run over begins
+    again under the same number, in the epoch of that one.
+    """
 
     task: str
     attempt: int
@@ -31,6 +36,7 @@ class AttemptStarted:
     at: float
     time: datetime
     allocation: Allocation
+    epoch: int = 0
 
 
 @dataclass(frozen=True)
@@ -71,17 +77,55 @@ class PlanChanged:
     ends: float
 
 
-Event = AttemptStarted | AttemptEnded | TaskGivenUp | PlanChanged
+@dataclass(frozen=True)
+class AttemptUnknown:
+    """Nobody can find out what became of an attempt: its task waits for people to decide."""
+
+    task: str
+    attempt: int
+    worker: str
+    at: float
+    time: datetime
+    why: str
+
+
+class Decision(StrEnum):
+    """What people may decide of a task of which nobody knows what became."""
+
+    SUCCEEDED = "succeeded"
+    FAILED = "failed"
+    AGAIN = "start again"
+
+
+@dataclass(frozen=True)
+class TaskDecided:
+    """Somebody has decided what counts of an attempt that was unknown.
+
+    Succeeded: what waits for the task goes on. Failed: the task is given up. Start again: it gets
+    another attempt, also beyond `max_attempts`.
+    """
+
+    task: str
+    attempt: int
+    at: float
+    time: datetime
+    decision: Decision
+    by: str
+    reason: str
+
+
+Event = AttemptStarted | AttemptEnded | TaskGivenUp | PlanChanged | AttemptUnknown | TaskDecided
 
 
 @dataclass(frozen=True)
 class Start:
-    """Begin this attempt now."""
+    """Begin this attempt now; `epoch` says in whose charge."""
 
     task: str
     attempt: int
     worker: str
     allocation: Allocation
+    epoch: int = 0
 
 
 @dataclass(frozen=True)

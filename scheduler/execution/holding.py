@@ -17,7 +17,8 @@ FINE = 2.0**96  # steps per unit: in whole steps amounts lose nothing when taken
 class Held:
     """A task on its way: where it is to run, with what, since when, and what it waits for.
 
-    `rank` is its planned start, `priority` the highest of its own and of all that wait for it.
+    `rank` is its planned start, `priority` the highest of its own and of all that wait for it. Of
+    one that is `unknown` nobody knows what became, and people decide.
     """
 
     name: str
@@ -31,6 +32,7 @@ class Held:
     attempt: int = 0
     began: float | None = None
     ended: float | None = None
+    unknown: bool = False
 
     @property
     def over(self) -> bool:

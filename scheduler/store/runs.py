@@ -17,9 +17,11 @@ from scheduler.errors import NotFound
 from scheduler.execution.events import (
     AttemptEnded,
     AttemptStarted,
+    AttemptUnknown,
     Event,
     Observation,
     PlanChanged,
+    TaskDecided,
     TaskGivenUp,
 )
 from scheduler.forecast import Forecast
@@ -273,7 +275,7 @@ def _event_row(run: int, event: Event) -> dict[str, Any]:
                 "type": "started",
                 "attempt": event.attempt,
                 "worker": event.worker,
-                "details": asdict(event.allocation),
+                "details": asdict(event.allocation) | {"epoch": event.epoch},
             }
         case AttemptEnded():
             return row | {
@@ -287,6 +289,16 @@ def _event_row(run: int, event: Event) -> dict[str, Any]:
         case PlanChanged():
             told = {name: getattr(event, name) for name in _TOLD}
             return row | {"type": "plan_changed", "details": told}
+        case AttemptUnknown():
+            return row | {
+                "type": "unknown",
+                "attempt": event.attempt,
+                "worker": event.worker,
+                "details": {"why": event.why},
+            }
+        case TaskDecided():
+            told = {"decision": event.decision.value, "by": event.by, "reason": event.reason}
+            return row | {"type": "decided", "attempt": event.attempt, "details": told}
 
 
 _TOLD = ("reasons", "moved", "changes", "before", "ends")
@@ -312,7 +324,7 @@ def _started(row: RowMapping) -> Attempt:
         row["worker"],
         row["at"],
         row["time"],
-        Allocation(**row["details"]),
+        Allocation(row["details"]["cores"], row["details"]["memory"]),
     )
 
 

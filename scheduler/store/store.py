@@ -9,11 +9,17 @@ from scheduler.errors import StoreError
 from scheduler.store import migrations
 from scheduler.store.engine import connect, sqlite_file
 from scheduler.store.learning import LearningRows
+from scheduler.store.questions import QuestionRows
 from scheduler.store.records import RecordRows
 from scheduler.store.runs import RunRows
 
 
-class Store(RecordRows, RunRows, LearningRows):
+class Store(
+    RecordRows,
+    RunRows,
+    LearningRows,
+    QuestionRows,
+):
     """Logs, runs, trainings, networks and requests, in SQLite or PostgreSQL."""
 
     def __init__(self, engine: Engine, folder: Path) -> None:

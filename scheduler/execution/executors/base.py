@@ -3,39 +3,17 @@
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager
-from dataclasses import dataclass
 from datetime import datetime
 
-from scheduler.errors import AllotError
+from scheduler.execution.charge import NEW, Charge, Step
+from scheduler.execution.charge import Answer as Answer
 from scheduler.execution.dispatch import Dispatch
-from scheduler.execution.events import (
-    AttemptEnded,
-    AttemptStarted,
-    Event,
-    GiveUp,
-    Instruction,
-    PlanChanged,
-    Start,
-    TaskGivenUp,
-)
+from scheduler.execution.events import AttemptEnded, Event, Start
+from scheduler.execution.fates import Fate, Unknown
+from scheduler.execution.loop import Loop
+from scheduler.execution.recovery import restored
 from scheduler.planning.problem import Problem
 from scheduler.planning.schedule import Schedule
-
-
-@dataclass(frozen=True)
-class Answer:
-    """Another schedule to follow, the problem that it solves, and the story for people.
-
-    The fields after the schedule are those of `PlanChanged`.
-    """
-
-    problem: Problem
-    schedule: Schedule
-    reasons: tuple[str, ...] = ()
-    moved: int = 0
-    changes: tuple[str, ...] = ()
-    before: float = 0.0
-    ends: float = 0.0
 
 
 class Replan(ABC):
@@ -54,6 +32,27 @@ class Replan(ABC):
     def wake_at(self, dispatch: Dispatch, now: float) -> float | None:  # noqa: ARG002  a default
         """When to ask though nothing has ended; None for never."""
         return None
+
+
+class People(ABC):
+    """What people say to one run while it goes on."""
+
+    @abstractmethod
+    def said(self, now: float, time: datetime) -> Sequence[Event]:
+        """What they have decided or asked since the last time, as events for the dispatch.
+
+        `now` is seconds since the run began, `time` the same moment by the clock.
+        """
+
+    @property
+    def stopping(self) -> bool:
+        """Whether nothing may begin any more: the run ends, for now, when nothing runs."""
+        return False
+
+    @property
+    def leaving(self) -> bool:
+        """Whether a run that is stopping no longer waits for what runs."""
+        return False
 
 
 class Session(ABC):
@@ -87,6 +86,21 @@ class Session(ABC):
         """The workers that are not there at this moment."""
         return frozenset()
 
+    def recall(self, begun: Sequence[Start]) -> Sequence[Fate]:
+        """What became of attempts that somebody began or was about to begin, who is gone since.
+
+        Asked once, before anything else. `begun` says in which epoch each was to begin; none is
+        of the epoch of this session. Where nothing else is said, nobody can know.
+        """
+        why = "whoever had begun it is gone, and its executor keeps no account of it"
+        return [Unknown(why)] * len(begun)
+
+    def let_go(self) -> None:  # noqa: B027  a default
+        """Leaves what runs to whoever takes the run over: leaving the block then ends nothing.
+
+        What cannot outlive this process ends with it.
+        """
+
 
 class Executor(ABC):
     """Carries out schedules. Every executor runs the same loop; only sessions differ."""
@@ -96,67 +110,48 @@ class Executor(ABC):
         """Whether what it observes is news, to be recorded and learned from."""
         return True
 
+    @property
+    def real(self) -> bool:
+        """Whether attempts have effects and take time: nothing begins before it is kept."""
+        return True
+
     @abstractmethod
-    def open(self, problem: Problem) -> AbstractContextManager[Session]:
-        """Makes ready for one run; leaving the block ends all that still runs."""
+    def open(self, problem: Problem, charge: Charge = NEW) -> AbstractContextManager[Session]:
+        """Makes ready for one run; leaving the block ends all that still runs.
+
+        `charge` tells which run it is, in which epoch its attempts begin, and how long ago the run
+        began: the session's clock goes on from there.
+        """
+
+    def steps(
+        self,
+        problem: Problem,
+        schedule: Schedule,
+        *,
+        replan: Replan | None = None,
+        people: People | None = None,
+        charge: Charge = NEW,
+    ) -> Iterator[Step]:
+        """What happens, step by step, until every task has succeeded or was given up.
+
+        Whoever keeps the run does so before it asks for the next step: attempts begin then. A task
+        starts after its predecessors have succeeded, and succeeds at most once. `replan` may
+        replace the schedule after every event and when it wished to be asked; what runs goes on.
+        Ends earlier where all that is left waits for people. Raises AllotError where nothing runs,
+        and nothing that could be waited for would change it; a worker that is missing may come
+        back.
+        """
+        now = next(
+            (each.problem for each in reversed(charge.history) if isinstance(each, Answer)), problem
+        )
+        with self.open(now, charge) as session:
+            dispatch = restored(problem, schedule, charge.history, transfer=session.transfer)
+            loop = Loop(session, dispatch, charge, real=self.real, replan=replan, people=people)
+            yield from loop.steps()
 
     def run(
         self, problem: Problem, schedule: Schedule, *, replan: Replan | None = None
     ) -> Iterator[Event]:
-        """Each event as it happens, until every task has succeeded or was given up.
-
-        A task starts after its predecessors have succeeded, and succeeds at most once. `replan` may
-        replace the schedule after every event and when it wished to be asked; what runs goes on.
-        Raises AllotError where nothing runs, and nothing that could be waited for would change
-        it; a worker that is missing may come back.
-        """
-        with self.open(problem) as session:
-            dispatch = Dispatch(problem, schedule, transfer=session.transfer)
-            yield from _carried_out(session, dispatch.due(session.now()))
-            while not dispatch.done:
-                if dispatch.stuck and not session.missing():
-                    raise AllotError(
-                        "The run cannot go on: no task runs, and none that is left can start. The "
-                        "schedule keeps a rule that the run does not; plan again from here."
-                    )
-                news = session.wait(_wake(session.now(), dispatch, replan))
-                for ended in news:
-                    yield ended
-                    yield from _carried_out(session, dispatch.handle(ended))
-                if replan is not None and not dispatch.done:
-                    answer = replan.after(dispatch, news, session.missing(), session.now())
-                    if answer is not None:
-                        yield _followed(session, dispatch, answer)
-                yield from _carried_out(session, dispatch.due(session.now()))
-
-
-def _wake(now: float, dispatch: Dispatch, replan: Replan | None) -> float | None:
-    moments = [dispatch.wake_at(now), None if replan is None else replan.wake_at(dispatch, now)]
-    return min((each for each in moments if each is not None), default=None)
-
-
-def _followed(session: Session, dispatch: Dispatch, answer: Answer) -> PlanChanged:
-    session.follow(answer.problem)
-    dispatch.replace(answer.problem, answer.schedule)
-    return PlanChanged(
-        at=session.now(),
-        time=session.clock(),
-        reasons=answer.reasons,
-        moved=answer.moved,
-        changes=answer.changes,
-        before=answer.before,
-        ends=answer.ends,
-    )
-
-
-def _carried_out(session: Session, instructions: Sequence[Instruction]) -> Iterator[Event]:
-    for each in instructions:
-        at, time = session.now(), session.clock()
-        match each:
-            case Start():
-                session.start(each)
-                yield AttemptStarted(
-                    each.task, each.attempt, each.worker, at, time, each.allocation
-                )
-            case GiveUp():
-                yield TaskGivenUp(each.task, at, time, each.reason)
+        """Each event as it happens, of a run that nobody keeps."""
+        for step in self.steps(problem, schedule, replan=replan):
+            yield from step.events

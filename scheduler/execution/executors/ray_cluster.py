@@ -18,6 +18,7 @@ import ray
 
 from scheduler.cluster import Cluster
 from scheduler.errors import AllotError, InvalidWorkflow
+from scheduler.execution.charge import NEW, Charge
 from scheduler.execution.events import AttemptEnded, Observation, Start
 from scheduler.execution.executors.base import Executor, Session
 from scheduler.execution.executors.ray_start import ray_running
@@ -41,7 +42,7 @@ class RayCluster(Executor):
     hold_memory: bool = True
 
     @contextmanager
-    def open(self, problem: Problem) -> Iterator["RaySession"]:
+    def open(self, problem: Problem, charge: Charge = NEW) -> Iterator["RaySession"]:
         """Connects, checks that every worker is there and every task has an action."""
         idle = [task.id for task in problem.workflow.tasks if task.action is None]
         if idle:
@@ -52,7 +53,7 @@ class RayCluster(Executor):
             )
         with local_ray(problem.cluster, address=self.address):
             _check_workers(problem.cluster)
-            session = RaySession(problem, hold_memory=self.hold_memory)
+            session = RaySession(problem, hold_memory=self.hold_memory, since=charge.since)
             try:
                 yield session
             finally:
@@ -73,10 +74,10 @@ def resource(worker: str) -> str:
 class RaySession(Session):
     """One run on Ray: attempts in flight, and the clock since it began."""
 
-    def __init__(self, problem: Problem, *, hold_memory: bool) -> None:
+    def __init__(self, problem: Problem, *, hold_memory: bool, since: float = 0.0) -> None:
         self._problem, self._hold = problem, hold_memory
         self._flying: dict[Any, Start] = {}
-        self._began = time.monotonic()
+        self._began = time.monotonic() - since
         self._missing: frozenset[str] = frozenset()
         self._looked = -PATIENCE
 

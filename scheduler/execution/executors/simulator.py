@@ -10,8 +10,10 @@ from typing import ClassVar
 
 import numpy as np
 
+from scheduler.execution.charge import NEW, Charge
 from scheduler.execution.events import AttemptEnded, Observation, Start
 from scheduler.execution.executors.base import Executor, Session
+from scheduler.execution.fates import Fate, NotBegun
 from scheduler.forecast import Forecast
 from scheduler.planning.problem import Problem
 from scheduler.planning.spread import at_score
@@ -81,11 +83,18 @@ class Simulator(Executor):
         """Not of a world that is the forecast: that would confirm beliefs with themselves."""
         return self.truth.teaches
 
+    @property
+    def real(self) -> bool:
+        """Nothing but numbers."""
+        return False
+
     @contextmanager
-    def open(self, problem: Problem) -> Iterator["SimulatedSession"]:
+    def open(self, problem: Problem, charge: Charge = NEW) -> Iterator["SimulatedSession"]:
         """A fresh run; equal seeds give equal runs."""
         rng = np.random.default_rng(self.seed)
-        yield SimulatedSession(problem, self.truth, rng, self.began, self.outages)
+        session = SimulatedSession(problem, self.truth, rng, self.began, self.outages)
+        session.go_on_from(charge.since)
+        yield session
 
 
 class SimulatedSession(Session):
@@ -103,6 +112,14 @@ class SimulatedSession(Session):
         self._outages, self._at = outages, 0.0
         self._running: list[tuple[float, int, Start, Observation]] = []
         self._count = 0
+
+    def go_on_from(self, since: float) -> None:
+        """The moment, in simulated seconds, at which a run is taken up again."""
+        self._at = since
+
+    def recall(self, begun: Sequence[Start]) -> Sequence[Fate]:
+        """Nothing that was simulated outlives its simulator: all begin anew."""
+        return [NotBegun()] * len(begun)
 
     def now(self) -> float:
         """Simulated seconds."""

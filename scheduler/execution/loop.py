@@ -1,0 +1,169 @@
+"""The loop that carries a schedule out: the same for every executor."""
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+from scheduler.errors import AllotError, StaleEpoch
+from scheduler.execution.charge import Answer, Charge, Step
+from scheduler.execution.dispatch import Dispatch
+from scheduler.execution.events import (
+    AttemptEnded,
+    AttemptStarted,
+    Event,
+    Instruction,
+    PlanChanged,
+    Start,
+    TaskGivenUp,
+)
+from scheduler.execution.recovery import found, unfinished
+
+if TYPE_CHECKING:
+    from scheduler.execution.executors.base import People, Replan, Session
+
+LOOK = 0.5  # seconds of real time between two looks at what people say
+
+
+class Loop:
+    """One run on its way: what the session tells goes to the dispatch, and back as starts.
+
+    `real` says that attempts take real time, in which people may say something.
+    """
+
+    def __init__(
+        self,
+        session: "Session",
+        dispatch: Dispatch,
+        charge: Charge,
+        *,
+        real: bool,
+        replan: "Replan | None" = None,
+        people: "People | None" = None,
+    ) -> None:
+        self._session, self._dispatch, self._charge = session, dispatch, charge
+        self._real, self._replan, self._people = real, replan, people
+
+    def steps(self) -> Iterator[Step]:
+        """What happens, step by step; what a step says has started begins after it.
+
+        Ends when every task is over, when all that is left waits for people, or when they stop it.
+        """
+        with _let_go_when_stale(self._session):
+            yield from self._step([*self._recalled(), *self._said()])
+            while not self._dispatch.done and not self._stopped():
+                if self._dispatch.stuck and not self._session.missing():
+                    if self._dispatch.unknown:
+                        return
+                    raise AllotError(
+                        "The run cannot go on: no task runs, and none that is left can start. The "
+                        "schedule keeps a rule that the run does not; plan again from here."
+                    )
+                news = self._session.wait(self._wake())
+                yield from self._step([*news, *self._said()], replan=self._replan)
+
+    def _step(self, news: Sequence[Event], *, replan: "Replan | None" = None) -> Iterator[Step]:
+        """Takes in what happened and decides what follows; begins that once it is kept."""
+        events, answer = list[Event](), None
+        for each in news:
+            events += [each, *self._as_events(self._dispatch.handle(each))]
+        stopping = self._people is not None and self._people.stopping
+        if replan is not None and not (stopping or self._dispatch.done):
+            ended = [each for each in news if isinstance(each, AttemptEnded)]
+            now, missing = self._session.now(), self._session.missing()
+            answer = replan.after(self._dispatch, ended, missing, now)
+        if answer is not None:
+            events.append(self._followed(answer))
+        if not stopping:
+            events += self._as_events(self._dispatch.due(self._session.now()))
+        if not events:
+            return
+        step = Step(tuple(events), answer)
+        yield step
+        for start in step.starts:
+            self._session.start(_as_start(start))
+
+    def _recalled(self) -> Iterator[Event]:
+        """What became of the attempts that ran when the run was last heard of."""
+        begun = unfinished(self._charge.history)
+        if not begun:
+            return
+        tasks = self._dispatch.problem.workflow
+        fates = self._session.recall([_as_start(each) for each in begun])
+        for start, fate in zip(begun, fates, strict=True):
+            yield from found(
+                start,
+                fate,
+                idempotent=tasks.task(start.task).idempotent,
+                epoch=self._charge.epoch,
+                at=self._session.now(),
+                time=self._session.clock(),
+            )
+
+    def _said(self) -> Sequence[Event]:
+        if self._people is None:
+            return ()
+        return self._people.said(self._session.now(), self._session.clock())
+
+    def _stopped(self) -> bool:
+        """Whether people have stopped the run, and nothing is left that it would wait for."""
+        if self._people is None or not self._people.stopping:
+            return False
+        if self._people.leaving:
+            self._session.let_go()
+            return True
+        return not self._dispatch.running(self._session.now())
+
+    def _wake(self) -> float | None:
+        now = self._session.now()
+        moments = [
+            self._dispatch.wake_at(now),
+            None if self._replan is None else self._replan.wake_at(self._dispatch, now),
+            now + LOOK if self._real and self._people is not None else None,
+        ]
+        return min((each for each in moments if each is not None), default=None)
+
+    def _followed(self, answer: Answer) -> PlanChanged:
+        self._session.follow(answer.problem)
+        self._dispatch.replace(answer.problem, answer.schedule)
+        return PlanChanged(
+            at=self._session.now(),
+            time=self._session.clock(),
+            reasons=answer.reasons,
+            moved=answer.moved,
+            changes=answer.changes,
+            before=answer.before,
+            ends=answer.ends,
+        )
+
+    def _as_events(self, instructions: Sequence[Instruction]) -> Iterator[Event]:
+        """Instructions as what they will have been once they are carried out."""
+        if not instructions:
+            return
+        at, time = self._session.now(), self._session.clock()
+        for each in instructions:
+            if isinstance(each, Start):
+                yield AttemptStarted(
+                    each.task,
+                    each.attempt,
+                    each.worker,
+                    at,
+                    time,
+                    each.allocation,
+                    self._charge.epoch,
+                )
+            else:
+                yield TaskGivenUp(each.task, at, time, each.reason)
+
+
+def _as_start(event: AttemptStarted) -> Start:
+    return Start(event.task, event.attempt, event.worker, event.allocation, event.epoch)
+
+
+@contextmanager
+def _let_go_when_stale(session: "Session") -> Iterator[None]:
+    """What runs belongs to whoever took the run over: it is not ended with this session."""
+    try:
+        yield
+    except StaleEpoch:
+        session.let_go()
+        raise

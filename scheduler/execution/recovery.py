@@ -1,0 +1,86 @@
+"""Going on with a run that somebody else began: its state again, and what became of its attempts.
+
+Pure: from what was kept of the run, and what the executor finds of the attempts without an end.
+"""
+
+from collections.abc import Iterable
+from datetime import datetime
+from typing import assert_never
+
+from scheduler.execution.charge import Answer
+from scheduler.execution.dispatch import Dispatch, Transfer
+from scheduler.execution.events import (
+    AttemptEnded,
+    AttemptStarted,
+    AttemptUnknown,
+    Event,
+    Observation,
+    TaskGivenUp,
+)
+from scheduler.execution.fates import Ended, Fate, NotBegun, Running, Unknown
+from scheduler.planning.problem import Problem
+from scheduler.planning.schedule import Schedule
+from scheduler.records import Outcome
+
+
+def restored(
+    problem: Problem,
+    schedule: Schedule,
+    history: Iterable[Event | Answer],
+    *,
+    transfer: Transfer,
+) -> Dispatch:
+    """The dispatch as it was after this history, which began with the problem and its schedule."""
+    dispatch = Dispatch(problem, schedule, transfer=transfer)
+    for each in history:
+        if isinstance(each, Answer):
+            dispatch.replace(each.problem, each.schedule)
+        else:
+            dispatch.handle(each)
+    return dispatch
+
+
+def unfinished(history: Iterable[Event | Answer]) -> tuple[AttemptStarted, ...]:
+    """The attempts that had begun, or were about to, and of whose end nothing is known."""
+    begun: dict[str, AttemptStarted] = {}
+    for each in history:
+        if isinstance(each, AttemptStarted):
+            begun[each.task] = each
+        elif isinstance(each, AttemptEnded | AttemptUnknown | TaskGivenUp):
+            begun.pop(each.task, None)
+    return tuple(begun.values())
+
+
+def found(
+    start: AttemptStarted,
+    fate: Fate,
+    *,
+    idempotent: bool,
+    epoch: int,
+    at: float,
+    time: datetime,
+) -> tuple[Event, ...]:
+    """What follows from the fate of an attempt that had begun, or was about to.
+
+    One that did not begin begins now, in this epoch, as the same attempt. What is unknown of an
+    idempotent task counts as lost, so that it is tried again; of any other, people decide.
+    """
+    where = (start.task, start.attempt, start.worker)
+    match fate:
+        case NotBegun():
+            return (AttemptStarted(*where, at, time, start.allocation, epoch),)
+        case Ended(observation):
+            return (AttemptEnded(*where, _end(start, observation, at), time, observation),)
+        case Running():
+            return ()
+        case Unknown(why):
+            if idempotent:
+                lost = Observation(Outcome.LOST, message=why)
+                return (AttemptEnded(*where, at, time, lost),)
+            return (AttemptUnknown(*where, at, time, why),)
+    assert_never(fate)
+
+
+def _end(start: AttemptStarted, observation: Observation, now: float) -> float:
+    """When it ended: after as long as was measured, or now at the latest."""
+    return now if observation.duration is None else min(now, start.at + observation.duration)
