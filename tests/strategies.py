@@ -3,10 +3,11 @@
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
-from hypothesis import settings
+from hypothesis import reject, settings
 from hypothesis import strategies as st
 from worlds import GB, changed, one_by_one, problem_of
 
+from scheduler.errors import Infeasible, InvalidWorkflow
 from scheduler.planning.bars import Bar
 from scheduler.planning.objective import Objective
 from scheduler.planning.problem import Problem
@@ -166,3 +167,25 @@ def records(draw: st.DrawFn) -> TaskRecord:
         measured=draw(numbers),
         predecessors=tuple(draw(st.lists(_names, max_size=3))),
     )
+
+
+@st.composite
+def ganged(draw: st.DrawFn, given: st.SearchStrategy[Problem]) -> Problem:
+    """Problems in which some tasks that wait for nothing of each other start together.
+
+    A history that would have begun a gang in part is left out.
+    """
+    problem = draw(given)
+    names = list(problem.workflow.index)
+    gang = {name: draw(st.sampled_from(["", "", "one", "two"])) for name in names}
+    apart = {name: bool(each) and draw(st.booleans()) for name, each in gang.items()}
+    fields = {name: {"gang": gang[name], "apart": apart[name]} for name in names}
+    whole = {gang[task] for task in problem.fixed} - {""}
+    try:
+        if whole & {gang[task] for task in names if task not in problem.fixed}:
+            problem = Problem(
+                problem.workflow, problem.cluster, problem.forecast, problem.objective
+            )
+        return changed(problem, tasks=fields)
+    except (InvalidWorkflow, Infeasible):
+        reject()

@@ -18,6 +18,7 @@ from scheduler.planning.columns import (
     floats,
     leeway,
 )
+from scheduler.planning.gang_rules import gang_rules
 from scheduler.planning.overload import overloads
 from scheduler.planning.own_rules import own_rules
 from scheduler.planning.problem import Problem
@@ -49,6 +50,7 @@ def violations(schedule: Schedule, problem: Problem) -> tuple[Violation, ...]:
             _precedence(timed, problem),
             overloads(timed, problem),
             _budget(timed, problem),
+            gang_rules(timed.where(timed.free), problem),
         )
     )
 

@@ -45,7 +45,7 @@ class Problem:
     Part of it may have happened: the placements in `fixed` (by task; done, or running now) stay as
     they are, and no other task starts before `now` (seconds from the start of the run). Raises
     Infeasible, with a reason per task, when some other task has no worker that could take it, or
-    needs more of a pool or of its owner's quota than there is.
+    needs more of a pool or of its owner's quota than there is, or a gang fits nowhere at one time.
     """
 
     workflow: Workflow
@@ -68,6 +68,9 @@ class Problem:
         able = np.asarray(self.alike.eligible.any(axis=1))[self.alike.row].tolist()
         whys = [self._why_stuck(task) for task in free if not able[self.workflow.index[task.id]]]
         whys += never_fitting(free, self.cluster.pools, self.objective.quotas)
+        if not whys and self.workflow.gangs:
+            happened = np.array([task.id in self.fixed for task in self.workflow.tasks])
+            whys += never_together(self.workflow.tasks, ~happened, self.flat)
         if whys:
             raise Infeasible(whys)
 

@@ -29,6 +29,8 @@ class Rule(StrEnum):
     OVER_QUOTA = "over_quota"
     AFTER_DEADLINE = "after_deadline"
     OVER_BUDGET = "over_budget"
+    GANG = "gang"
+    APART = "apart"
 
 
 @dataclass(frozen=True)

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 from hypothesis import given
-from strategies import few, problems, quick, rich_problems
+from strategies import few, ganged, problems, quick, rich_problems
 from worlds import NAMED, chain, fork_join, one_worker, single_task
 
 from scheduler.discover import implementations
@@ -101,6 +101,28 @@ def test_random_problems_get_feasible_schedules_above_the_bound(planner, problem
 @few
 @given(problem=rich_problems())
 def test_problems_of_every_rule_get_feasible_schedules_above_the_bound(planner, problem) -> None:
+    schedule = planner.plan(problem)
+    assert violations(schedule, problem) == ()
+    assert schedule.lower_bound <= schedule.makespan
+
+
+@every_planner
+@few
+@given(problem=ganged(problems(tasks=8)))
+def test_gangs_are_planned_without_a_broken_rule_and_never_worse_than_a_queue(
+    planner: Planner, problem: Problem
+) -> None:
+    schedule = planner.plan(problem)
+    assert violations(schedule, problem) == ()
+    assert schedule.lower_bound <= schedule.makespan
+    if problem.workflow.gangs:
+        assert schedule.makespan <= Fifo().plan(problem).makespan * (1 + 1e-9)
+
+
+@every_planner
+@few
+@given(problem=ganged(rich_problems(tasks=8)))
+def test_gangs_among_rules_of_every_sort_are_planned(planner: Planner, problem: Problem) -> None:
     schedule = planner.plan(problem)
     assert violations(schedule, problem) == ()
     assert schedule.lower_bound <= schedule.makespan
