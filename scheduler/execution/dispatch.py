@@ -25,10 +25,12 @@ from itertools import chain
 
 from scheduler.cluster import Allocation
 from scheduler.errors import InvalidInput
+from scheduler.execution.control import Controls
 from scheduler.execution.events import (
     AttemptEnded,
     AttemptStarted,
     AttemptUnknown,
+    Controlled,
     Decision,
     Event,
     GiveUp,
@@ -40,6 +42,7 @@ from scheduler.execution.events import (
 from scheduler.execution.holding import Amounts, Arrivals, Held, Place, WorkerPlace
 from scheduler.execution.look_ahead import expected_end, ready_by
 from scheduler.execution.setting_out import grown, held_tasks
+from scheduler.planning.edits import Kept, World
 from scheduler.planning.problem import Problem
 from scheduler.planning.schedule import Placement, Schedule
 from scheduler.planning.timeline import CLOCK
@@ -49,7 +52,7 @@ NEVER = 1e17  # seconds: a worker that opens then is gone
 Transfer = Callable[[float, str, str], float]
 
 
-class Dispatch:
+class Dispatch(Controls):
     """Turns a schedule into instructions, event by event.
 
     `transfer(bytes, source, target)` says after how many seconds bytes have arrived; executors
@@ -60,6 +63,7 @@ class Dispatch:
         self._problem, self._transfer = problem, transfer
         self._tasks = held_tasks(problem, schedule)
         self._arrivals, self._wake = Arrivals(), math.inf
+        self._uncontrolled(problem)
         self._open_places()
 
     @property
@@ -71,6 +75,11 @@ class Dispatch:
     def problem(self) -> Problem:
         """The problem whose schedule is followed now."""
         return self._problem
+
+    @property
+    def tasks(self) -> Mapping[str, Held]:
+        """How each task stands, to be looked at only."""
+        return self._tasks
 
     @property
     def unknown(self) -> tuple[str, ...]:
@@ -139,6 +148,8 @@ class Dispatch:
     def due(self, now: float) -> tuple[Instruction, ...]:
         """What can start at this moment (seconds since the run began)."""
         self._wake = math.inf
+        if self._paused:
+            return ()
         for task in self._arrivals.by(now):
             self._workers[task.worker].queue(task)
         return tuple(self._starts(now))
@@ -158,6 +169,8 @@ class Dispatch:
                 self._lose_sight(event)
             case TaskDecided():
                 return self._decided(event)
+            case Controlled():
+                return tuple(self._controlled(event))
             case TaskGivenUp() if not self._tasks[event.task].over:
                 return tuple(self._give_up(self._tasks[event.task], event.reason, event.at))
         return ()
@@ -201,6 +214,8 @@ class Dispatch:
             self._succeed(task, event.at)
             return ()
         task.began = None
+        if task.cancelled:
+            return tuple(self._give_up(task, task.cancelled, event.at))
         return tuple(self._fail(event, task))
 
     def _placement(self, task: Held, now: float) -> Placement:
@@ -238,6 +253,8 @@ class Dispatch:
 
     def _move(self, task: Held, placed: Placement) -> None:
         task.rank = placed.start
+        if task.kept and placed.worker != task.worker:
+            return
         memory = placed.allocation.memory
         if task.attempt and memory < task.allocation.memory:
             memory = task.allocation.memory
@@ -254,6 +271,8 @@ class Dispatch:
         claimed: set[int] = set()  # pools that an earlier task waits for
         for worker, turn in self._turns(now):
             for task in turn:
+                if task.name in self._withheld:
+                    continue
                 opens = worker.opening(now, self._seconds(task))
                 if opens > now:
                     self._wake = min(self._wake, opens if opens < NEVER else math.inf)
@@ -269,14 +288,16 @@ class Dispatch:
                 if again is not None:
                     self._wake = min(self._wake, again)
                     continue
+                if not self._may_start(task):
+                    continue
                 yield self._start(task, now)
 
     def _turns(self, now: float) -> Iterator[tuple[WorkerPlace, Iterable[Held]]]:
         """The ready tasks in turn: worker by worker, or of all workers where they share pools."""
         turns = [
             (worker, worker.in_turn(now, by_priority=self._by_priority))
-            for worker in self._workers.values()
-            if worker.ready
+            for name, worker in self._workers.items()
+            if worker.ready and name not in self._drained
         ]
         if not self._pools:
             yield from turns
@@ -299,6 +320,8 @@ class Dispatch:
         for _, number, task in heapq.merge(*(of(each) for each in range(len(turns)))):
             worker = turns[number][0]
             (_, amounts), *_ = self._holds(task)
+            if task.name in self._withheld:
+                continue
             if not worker.fits(amounts) and worker.opening(now, self._seconds(task)) <= now:
                 stopped.add(number)
             else:
@@ -363,6 +386,17 @@ class Dispatch:
         column = self._problem.cluster.index[task.worker]
         return float(self._problem.duration[task.row, column])
 
+    def unable(self, name: str, worker: str) -> str | None:
+        """Why that worker cannot take the task, in words; where people have put it counts not."""
+        task, problem = self._tasks[name], self._problem
+        if task.kept:
+            problem = Kept(task=name, worker=None).on(World.of(problem)).alone(name)
+        has = self._problem.cluster.worker(worker).memory
+        if task.attempt and task.allocation.memory > has:
+            held = task.allocation.memory / 1e9
+            return f"it needs {held:.3g} GB, {worker!r} has {has / 1e9:.3g} GB"
+        return problem.refusal(name, worker)
+
     def _expect(self, task: Held) -> None:
         workflow = self._problem.workflow
         arrival = workflow.tasks[task.row].release
@@ -382,7 +416,7 @@ class Dispatch:
                 self._expect(waiting)
 
     def _fail(self, event: AttemptEnded, task: Held) -> Iterable[Instruction]:
-        most = self._problem.workflow.task(event.task).max_attempts
+        most = self._problem.workflow.task(event.task).max_attempts + task.spare
         outcome = event.observation.outcome
         if task.attempt >= most:
             why = f"attempt {task.attempt} of {most} ended: {outcome}"
@@ -401,9 +435,10 @@ class Dispatch:
         if task.attempt == 0:
             for place, _ in self._holds(task):
                 place.unbook(task)
-        task.ended, task.unknown = at, False
+        task.ended, task.unknown, task.given_up = at, False, True
         yield GiveUp(task.name, reason)
         for successor in self._problem.workflow.successors(task.name):
             if not self._tasks[successor].over:
+                self._tasks[successor].forlorn = True
                 why = f"waits for {task.name!r}, which was given up"
                 yield from self._give_up(self._tasks[successor], why, at)

@@ -10,6 +10,18 @@ from scheduler.records import Outcome
 
 
 @dataclass(frozen=True)
+class Output:
+    """What an attempt wrote to one stream, masked: its beginning and its end.
+
+    `left_out` counts the bytes between them that are not kept.
+    """
+
+    stream: str
+    text: str
+    left_out: int = 0
+
+
+@dataclass(frozen=True)
 class Observation:
     """What was measured of one attempt: seconds, bytes, mean cores; None where not measured."""
 
@@ -20,6 +32,7 @@ class Observation:
     exit_code: int | None = None
     message: str = ""
     measured: Mapping[str, float] = field(default_factory=dict)
+    outputs: tuple[Output, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -114,7 +127,44 @@ class TaskDecided:
     reason: str
 
 
-Event = AttemptStarted | AttemptEnded | TaskGivenUp | PlanChanged | AttemptUnknown | TaskDecided
+class Action(StrEnum):
+    """What people, or their policies, may ask of a run while it goes on."""
+
+    CANCEL = "cancel"  # these tasks, or all; what runs of them is stopped
+    PAUSE = "pause"  # nothing more begins
+    RESUME = "resume"  # the run, or `worker`, goes on
+    DRAIN = "drain"  # nothing more begins on `worker`
+    REMOVE = "remove"  # the same, and what runs there is stopped and starts again elsewhere
+    RETRY = "retry"  # these tasks were given up, and are tried again with all that waits for them
+    REASSIGN = "reassign"  # these tasks run on `worker` and no other
+    PRIORITY = "priority"  # these tasks, or all, have this `priority`
+    WITHHOLD = "withhold"  # these tasks, or all, wait until they are allowed
+    ALLOW = "allow"  # they wait no longer
+
+
+@dataclass(frozen=True)
+class Controlled:
+    """What was asked of the run is carried out. No `tasks` are all of them."""
+
+    action: Action
+    at: float
+    time: datetime
+    by: str
+    reason: str
+    tasks: tuple[str, ...] = ()
+    worker: str = ""
+    priority: int = 0
+
+
+Event = (
+    AttemptStarted
+    | AttemptEnded
+    | TaskGivenUp
+    | PlanChanged
+    | AttemptUnknown
+    | TaskDecided
+    | Controlled
+)
 
 
 @dataclass(frozen=True)
@@ -136,4 +186,13 @@ class GiveUp:
     reason: str
 
 
-Instruction = Start | GiveUp
+@dataclass(frozen=True)
+class Stop:
+    """End this attempt now, whatever it does; its end is told like any other."""
+
+    task: str
+    attempt: int
+    worker: str
+
+
+Instruction = Start | GiveUp | Stop

@@ -19,6 +19,9 @@ class Held:
 
     `rank` is its planned start, `priority` the highest of its own and of all that wait for it. Of
     one that is `unknown` nobody knows what became, and people decide.
+    A task is `given_up` when no attempt is left, and `forlorn` when that is so only because another
+    was; `cancelled` says who has ended it. `kept` tells that a person has chosen its worker. It has
+    `spare` attempts beyond those that its owner allows.
     """
 
     name: str
@@ -32,12 +35,22 @@ class Held:
     attempt: int = 0
     began: float | None = None
     ended: float | None = None
+    given_up: bool = False
+    forlorn: bool = False
+    cancelled: str = ""
+    kept: bool = False
+    spare: int = 0
     unknown: bool = False
 
     @property
     def over(self) -> bool:
         """Whether it has succeeded or was given up."""
         return self.ended is not None
+
+    @property
+    def open(self) -> bool:
+        """Whether it has yet to succeed or be given up."""
+        return self.ended is None
 
     @property
     def running(self) -> bool:

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from itertools import chain
 from typing import TYPE_CHECKING
 
 from scheduler.errors import AllotError, StaleEpoch
@@ -11,9 +12,11 @@ from scheduler.execution.events import (
     AttemptEnded,
     AttemptStarted,
     Event,
+    GiveUp,
     Instruction,
     PlanChanged,
     Start,
+    Stop,
     TaskGivenUp,
 )
 from scheduler.execution.recovery import found, unfinished
@@ -49,23 +52,33 @@ class Loop:
         Ends when every task is over, when all that is left waits for people, or when they stop it.
         """
         with _let_go_when_stale(self._session):
-            yield from self._step([*self._recalled(), *self._said()])
+            yield from self._step(tuple(self._recalled()))
             while not self._dispatch.done and not self._stopped():
                 if self._dispatch.stuck and not self._session.missing():
                     if self._dispatch.unknown:
                         return
-                    raise AllotError(
-                        "The run cannot go on: no task runs, and none that is left can start. The "
-                        "schedule keeps a rule that the run does not; plan again from here."
-                    )
+                    self._await_people()
                 news = self._session.wait(self._wake())
-                yield from self._step([*news, *self._said()], replan=self._replan)
+                yield from self._step(news, replan=self._replan)
+
+    def _await_people(self) -> None:
+        """Nothing that is left goes on by itself."""
+        if self._people is None or not self._dispatch.held_by_people:
+            raise AllotError(
+                "The run cannot go on: no task runs, and none that is left can start. The "
+                "schedule keeps a rule that the run does not; plan again from here."
+            )
+        if not self._real:
+            self._people.rest()
 
     def _step(self, news: Sequence[Event], *, replan: "Replan | None" = None) -> Iterator[Step]:
         """Takes in what happened and decides what follows; begins that once it is kept."""
         events, answer = list[Event](), None
-        for each in news:
-            events += [each, *self._as_events(self._dispatch.handle(each))]
+        stops = list[Stop]()
+        for each in chain(news, self._said()):
+            follows = self._dispatch.handle(each)
+            stops += [stop for stop in follows if isinstance(stop, Stop)]
+            events += [each, *self._as_events(follows)]
         stopping = self._people is not None and self._people.stopping
         if replan is not None and not (stopping or self._dispatch.done):
             ended = [each for each in news if isinstance(each, AttemptEnded)]
@@ -81,6 +94,8 @@ class Loop:
         yield step
         for start in step.starts:
             self._session.start(_as_start(start))
+        for stop in stops:
+            self._session.stop(stop)
 
     def _recalled(self) -> Iterator[Event]:
         """What became of the attempts that ran when the run was last heard of."""
@@ -99,10 +114,10 @@ class Loop:
                 time=self._session.clock(),
             )
 
-    def _said(self) -> Sequence[Event]:
-        if self._people is None:
-            return ()
-        return self._people.said(self._session.now(), self._session.clock())
+    def _said(self) -> Iterator[Event]:
+        if self._people is not None:
+            now, time = self._session.now(), self._session.clock()
+            yield from self._people.said(self._dispatch, now, time)
 
     def _stopped(self) -> bool:
         """Whether people have stopped the run, and nothing is left that it would wait for."""
@@ -151,7 +166,7 @@ class Loop:
                     each.allocation,
                     self._charge.epoch,
                 )
-            else:
+            elif isinstance(each, GiveUp):
                 yield TaskGivenUp(each.task, at, time, each.reason)
 
 

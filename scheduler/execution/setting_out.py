@@ -11,7 +11,7 @@ from scheduler.planning.schedule import Schedule
 
 def held_tasks(problem: Problem, schedule: Schedule) -> dict[str, Held]:
     """Every task of the problem, placed as planned and waiting for all its predecessors."""
-    priority, need = _inherited(problem), problem.flat.need
+    priority, need = inherited(problem, {}), problem.flat.need
     graph, placed = problem.workflow.graph, schedule.by_task
     return {
         task.id: Held(
@@ -50,10 +50,14 @@ def grown(problem: Problem, task: Held) -> tuple[str, Allocation] | None:
     return chosen.name, Allocation(task.allocation.cores, min(wanted, chosen.memory))
 
 
-def _inherited(problem: Problem) -> Mapping[str, int]:
-    """The priority of each task, at least that of every task that waits for it."""
+def inherited(problem: Problem, given: Mapping[str, int]) -> Mapping[str, int]:
+    """The priority of each task, at least that of every task that waits for it.
+
+    `given` are priorities that count instead of the tasks' own.
+    """
     workflow, found = problem.workflow, dict[str, int]()
     for name in reversed(workflow.order):
         later = [found[each] for each in workflow.graph.succ[name]]
-        found[name] = max([workflow.task(name).priority, *later])
+        own = given.get(name, workflow.task(name).priority)
+        found[name] = max([own, *later])
     return found

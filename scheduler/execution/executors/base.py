@@ -1,14 +1,15 @@
 """The seam for executors: who carries out a schedule, and says what happens."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager
 from datetime import datetime
 
+from scheduler.errors import AllotError
 from scheduler.execution.charge import NEW, Charge, Step
 from scheduler.execution.charge import Answer as Answer
 from scheduler.execution.dispatch import Dispatch
-from scheduler.execution.events import AttemptEnded, Event, Start
+from scheduler.execution.events import AttemptEnded, Event, Start, Stop
 from scheduler.execution.fates import Fate, Unknown
 from scheduler.execution.loop import Loop
 from scheduler.execution.recovery import restored
@@ -38,11 +39,15 @@ class People(ABC):
     """What people say to one run while it goes on."""
 
     @abstractmethod
-    def said(self, now: float, time: datetime) -> Sequence[Event]:
+    def said(self, dispatch: Dispatch, now: float, time: datetime) -> Iterable[Event]:
         """What they have decided or asked since the last time, as events for the dispatch.
 
-        `now` is seconds since the run began, `time` the same moment by the clock.
+        The dispatch has handled each of them before it is asked for the next. `now` is seconds
+        since the run began, `time` the same moment by the clock.
         """
+
+    def rest(self) -> None:  # noqa: B027  a default
+        """Waits a little for people, where time is simulated and nothing else is to be done."""
 
     @property
     def stopping(self) -> bool:
@@ -85,6 +90,12 @@ class Session(ABC):
     def missing(self) -> frozenset[str]:
         """The workers that are not there at this moment."""
         return frozenset()
+
+    def stop(self, instruction: Stop) -> None:
+        """Ends an attempt, whatever it does; returns at once, `wait` tells of its end."""
+        raise AllotError(
+            f"This executor cannot stop attempts; that of {instruction.task!r} goes on to its end."
+        )
 
     def recall(self, begun: Sequence[Start]) -> Sequence[Fate]:
         """What became of attempts that somebody began or was about to begin, who is gone since.

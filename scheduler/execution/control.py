@@ -1,0 +1,233 @@
+"""What people ask of a run while it goes on, as changes of a dispatch. No clock, no store.
+
+Nothing here starts an attempt: what is asked changes which tasks may start, where, and in what
+order, and tells which attempts are to be stopped. So no task is lost, none runs twice, and no
+worker holds more than it has, whatever is asked and when.
+"""
+
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from typing import TYPE_CHECKING
+
+from scheduler.execution.events import Action, Controlled, Instruction, Stop
+from scheduler.execution.holding import Arrivals, Held
+from scheduler.execution.setting_out import inherited
+from scheduler.planning.bars import barred
+from scheduler.planning.problem import Problem
+
+if TYPE_CHECKING:
+    from scheduler.execution.dispatch import Dispatch
+
+
+class Controls:
+    """The part of a dispatch that people steer. `bars` are those that the run began with."""
+
+    _tasks: dict[str, Held]
+    _problem: Problem
+    _arrivals: Arrivals
+    _open_places: Callable[[], None]
+
+    def _uncontrolled(self, problem: Problem) -> None:
+        self._paused, self._drained = False, set[str]()
+        self._withheld = dict[str, str]()  # why, by task
+        self._priorities = dict[str, int]()
+        self._bars = problem.objective.bars
+
+    @property
+    def paused(self) -> bool:
+        """Whether nothing may begin."""
+        return self._paused
+
+    @property
+    def drained(self) -> frozenset[str]:
+        """The workers on which nothing may begin."""
+        return frozenset(self._drained)
+
+    @property
+    def withheld(self) -> Mapping[str, str]:
+        """Why tasks that are not over wait for people, by task."""
+        return {task: why for task, why in self._withheld.items() if not self._tasks[task].over}
+
+    @property
+    def kept(self) -> Mapping[str, str]:
+        """On which worker a person has put a task that is not over, by task."""
+        return {name: task.worker for name, task in self._tasks.items() if task.kept and task.open}
+
+    @property
+    def priorities(self) -> Mapping[str, int]:
+        """The priorities that people have given to single tasks, by task."""
+        return dict(self._priorities)
+
+    @property
+    def cancelled(self) -> bool:
+        """Whether people have cancelled a task, or the run."""
+        return any(task.cancelled for task in self._tasks.values())
+
+    @property
+    def held_by_people(self) -> bool:
+        """Whether something that is left waits for what people say."""
+        return (
+            self._paused
+            or any(not self._tasks[task].over for task in self._withheld)
+            or any(task.open and task.worker in self._drained for task in self._tasks.values())
+        )
+
+    def _may_start(self, task: Held) -> bool:
+        """The last look before an attempt begins: no bar may be crossed, whoever planned it."""
+        if task.name in self._withheld:
+            return False
+        now = self._problem.objective.bars
+        bars = now if now is self._bars else (*self._bars, *now)
+        if not bars:
+            return True
+        worker = self._problem.cluster.worker(task.worker)
+        why = barred(bars, self._problem.workflow.task(task.name), worker)
+        if why is None:
+            return True
+        self._withheld[task.name] = f"it {why}"
+        return False
+
+    def _controlled(self: "Dispatch", asked: Controlled) -> Iterator[Instruction]:
+        tasks = [self._tasks[each] for each in asked.tasks or self._tasks if each in self._tasks]
+        why = f"{asked.action} by {asked.by}" + (f": {asked.reason}" if asked.reason else "")
+        match asked.action:
+            case Action.CANCEL:
+                yield from self._cancel(tasks, why, asked.at)
+            case Action.REMOVE:
+                self._drained.add(asked.worker)
+                yield from self._clear(asked.worker)
+            case Action.RETRY:
+                self._revive([each for each in tasks if each.given_up])
+            case Action.REASSIGN:
+                self._reassign(tasks, asked.worker)
+            case Action.PRIORITY:
+                self._prioritise(tasks, asked.priority, whole=not asked.tasks)
+            case _:
+                self._open_or_close(asked, why)
+        self._arrivals = Arrivals()
+        self._open_places()
+
+    def _open_or_close(self, asked: Controlled, why: str) -> None:
+        match asked.action:
+            case Action.PAUSE:
+                self._paused = True
+            case Action.RESUME if asked.worker:
+                self._drained.discard(asked.worker)
+            case Action.RESUME:
+                self._paused = False
+            case Action.DRAIN:
+                self._drained.add(asked.worker)
+            case Action.WITHHOLD:
+                self._withheld |= dict.fromkeys(asked.tasks or self._tasks, asked.reason or why)
+            case Action.ALLOW:
+                for task in asked.tasks or tuple(self._withheld):
+                    self._withheld.pop(task, None)
+
+    def _cancel(
+        self: "Dispatch", tasks: Iterable[Held], why: str, at: float
+    ) -> Iterator[Instruction]:
+        for task in tasks:
+            if task.running:
+                task.cancelled = why
+                yield Stop(task.name, task.attempt, task.worker)
+            elif not task.over:
+                task.cancelled = why
+                yield from self._give_up(task, why, at)
+
+    def _clear(self, worker: str) -> Iterator[Stop]:
+        """Stops what runs on a worker; being stopped costs a task none of its attempts."""
+        for task in self._tasks.values():
+            if task.running and task.worker == worker and not task.cancelled:
+                task.spare += 1
+                yield Stop(task.name, task.attempt, task.worker)
+
+    def _revive(self, tasks: Iterable[Held]) -> None:
+        """Opens tasks that were given up, and those that were given up only for want of them."""
+        again = {task.name for task in tasks}
+        graph = self._problem.workflow.graph
+        for name in self._problem.workflow.order:
+            task = self._tasks[name]
+            before = [self._tasks[each] for each in graph.pred[name]]
+            freed = task.forlorn and any(each.name in again for each in before)
+            if name in again or (freed and not any(each.given_up for each in before)):
+                again.add(name)
+                task.ended, task.given_up, task.cancelled = None, False, ""
+                task.forlorn, task.spare = False, task.attempt
+
+    def _reassign(self, tasks: Iterable[Held], worker: str) -> None:
+        column = self._problem.cluster.index[worker]
+        for task in tasks:
+            if task.over or task.running:
+                continue
+            given = self._problem.allocation(task.row, column)
+            memory = max(given.memory, task.allocation.memory if task.attempt else 0)
+            task.worker, task.kept = worker, True
+            task.allocation = type(given)(given.cores, memory)
+            self._withheld.pop(task.name, None)
+
+    def _prioritise(self, tasks: Iterable[Held], priority: int, *, whole: bool) -> None:
+        named = {task.name: priority for task in tasks if not task.over}
+        if not whole:
+            self._priorities |= named
+        for name, found in inherited(self._problem, {**self._priorities, **named}).items():
+            if name in self._tasks:
+                self._tasks[name].priority = found
+
+
+def refusal(dispatch: "Dispatch", asked: Controlled) -> str | None:
+    """Why that cannot be carried out now, in words; None where it can."""
+    held, cluster = dispatch.tasks, dispatch.problem.cluster
+    for name in asked.tasks:
+        if name not in held:
+            return f"the run has no task {name!r}; it has {len(held)} others"
+    if asked.worker and asked.worker not in cluster.index:
+        return f"the run has no worker {asked.worker!r}; it has {', '.join(cluster.index)}"
+    match asked.action:
+        case Action.CANCEL if all(held[each].over for each in asked.tasks or held):
+            return _over(asked, held)
+        case Action.RETRY:
+            return _not_to_retry(asked, held)
+        case Action.REASSIGN:
+            return _not_to_move(dispatch, asked)
+        case Action.PRIORITY if asked.tasks and all(held[each].over for each in asked.tasks):
+            return _over(asked, held)
+        case Action.PAUSE if dispatch.paused:
+            return "the run is paused already"
+        case Action.RESUME if not asked.worker and not dispatch.paused:
+            return "the run is not paused"
+        case Action.RESUME if asked.worker and asked.worker not in dispatch.drained:
+            return f"{asked.worker!r} takes tasks already"
+        case Action.DRAIN if asked.worker in dispatch.drained:
+            return f"{asked.worker!r} is drained already"
+    return None
+
+
+def _over(asked: Controlled, held: Mapping[str, Held]) -> str:
+    if not asked.tasks:
+        return "every task of the run is over already"
+    task = held[asked.tasks[0]]
+    how = "was given up" if task.given_up else "has succeeded"
+    return f"task {task.name!r} {how} already, at {task.ended or 0.0:.6g} s"
+
+
+def _not_to_retry(asked: Controlled, held: Mapping[str, Held]) -> str | None:
+    for name in asked.tasks:
+        task = held[name]
+        if not task.given_up:
+            state = "runs" if task.running else "has succeeded" if task.over else "waits its turn"
+            return f"task {name!r} {state}; only one that was given up can be tried again"
+    return None if any(each.given_up for each in held.values()) else "no task was given up"
+
+
+def _not_to_move(dispatch: "Dispatch", asked: Controlled) -> str | None:
+    for name in asked.tasks:
+        task = dispatch.tasks[name]
+        if task.over:
+            return _over(asked, dispatch.tasks)
+        if task.running:
+            return f"task {name!r} runs on {task.worker!r}; cancel it, or wait for its end"
+        if asked.worker in dispatch.drained:
+            return f"{asked.worker!r} takes nothing more"
+        why = dispatch.unable(name, asked.worker)
+        if why is not None:
+            return f"task {name!r} cannot run there: {why}"
+    return None
