@@ -3,7 +3,8 @@
 import os
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -18,6 +19,7 @@ from learner.training.settings import TrainingSettings
 
 PLAIN, TWICE, EQUAL, MEMORY = 0.95, 1.6, 1e-5, 2e9
 BATCH = 4096  # rows in a step of the trainings on Ray, what a log of a million rows gets
+CALM = 1e-6  # AdamW's epsilon with which rounding moves next to nothing
 FREE = 0.5  # the load from which on the cores are not free
 WORK = (
     "The default network (CGC, five targets) on drawn rows of 14 numbers, one thread a process. "
@@ -87,9 +89,11 @@ def _on_ray(rows: int, *, free: bool) -> Part:
     lessons = {"train": drawn.lesson(rows, seed=1), "validation": drawn.lesson(4096, seed=2)}
     settings, plan = TrainingSettings(epochs=3, batch=BATCH), drawn.plan(steady=True)
     found = {n: timed(plan, lessons, settings, workers=n) for n in (0, 1, 2)}
-    apart = max(float(np.abs(np.subtract(found[n].losses, found[0].losses)).max()) for n in (1, 2))
-    if apart > 100 * EQUAL:
-        raise AssertionError(f"Losses of 0, 1 and 2 workers must be equal, they are {apart} apart.")
+    calmer = replace(settings, epsilon=CALM)
+    calm = {n: timed(plan, lessons, calmer, workers=n) for n in (0, 2)}
+    usual, apart = _apart(found), _apart(calm)
+    if max(usual, apart) > 100 * EQUAL:
+        raise AssertionError(f"Losses of 0, 1 and 2 workers must be equal, they are {usual} apart.")
     by_wall = found[1].seconds / found[2].seconds
     by_cpu = found[1].cpu / found[2].cpu
     twice = by_wall if free else by_cpu
@@ -99,9 +103,16 @@ def _on_ray(rows: int, *, free: bool) -> Part:
         ratios={"2 workers over 1, by the clock": by_wall, "2 workers over 1, by CPU": by_cpu},
         goals=(
             Goal("2 workers over 1", f">= {TWICE}", said, twice >= TWICE),
-            Goal("losses of 0, 1, 2 workers apart", f"<= {EQUAL}", f"{apart:.1e}", apart <= EQUAL),
+            Goal("losses of 0, 1, 2 workers apart", f"<= {EQUAL}", f"{usual:.1e}", usual <= EQUAL),
+            Goal(f"with epsilon {CALM:g}", f"<= {EQUAL}", f"{apart:.1e}", apart <= EQUAL),
         ),
     )
+
+
+def _apart(found: Mapping[int, Timed]) -> float:
+    """The largest difference of any epoch's loss to that of 0 workers."""
+    gaps = [np.subtract(each.losses, found[0].losses) for each in found.values()]
+    return float(np.abs(gaps).max())
 
 
 def _row(each: Timed, rows: int) -> dict[str, float]:

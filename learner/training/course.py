@@ -50,7 +50,11 @@ class Course:
         self.steps = settings.epochs * -(-len(lesson) // self.size)
         self.learning = [each for each in self.network.parameters() if each.requires_grad]
         self.optimiser = torch.optim.AdamW(
-            self.learning, lr=settings.rate, weight_decay=settings.decay, fused=True
+            self.learning,
+            lr=settings.rate,
+            eps=settings.epsilon,
+            weight_decay=settings.decay,
+            fused=True,
         )
         total = max(self.steps + 1, SHORTEST)
         self.schedule = torch.optim.lr_scheduler.OneCycleLR(

@@ -3,6 +3,7 @@
 import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -20,7 +21,7 @@ from scheduler.errors import AllotError
 from scheduler.store.values import Metric
 
 __all__ = ["ASKED", "DONE", "ENOUGH", "Fitted", "Report", "Team", "fit", "losses"]
-Report = Callable[[Sequence[Metric]], None]
+Report = Callable[[Sequence[Metric]], Sequence[Metric] | None]
 Stop = Callable[[], bool]
 WARM = 1 / 3  # the share of epochs before which none can be the best
 DONE, ENOUGH, ASKED = "all epochs done", "no better epoch came", "asked to stop"
@@ -62,7 +63,9 @@ def fit(
     share a batch changes nothing. With `checkpoints` it goes on after the latest one, and ends as
     it would have without the cut, to the last bit where as many processes train. `steering` is what
     methods do in the loop, one after the other. `stop` is asked after each epoch, of the first
-    process, whether to end there. Raises AllotError when the losses stop being numbers.
+    process, whether to end there. `report` takes what each epoch found and gives back what of it
+    could still be lost with this process: a training that goes on later reports that again. Raises
+    AllotError when the losses stop being numbers.
     """
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(settings.seed)
@@ -80,6 +83,8 @@ def _fit(
 ) -> Fitted:
     settings, team = course.settings, course.team
     way = _Way.begun(course, checkpoints)
+    if way.untold:
+        report([Metric(**each) for each in way.untold])
     while way.ended(settings) is None:
         trained, checked = course.learn(way.epoch), course.check(validation)
         if not math.isfinite(forecast(trained) + forecast(checked)):
@@ -88,7 +93,8 @@ def _fit(
                 f"{settings.rate:g} may help."
             )
         way.first = way.first or dict(checked)
-        report(metrics(way.epoch, trained, checked, way.first, course.health(validation)))
+        found = metrics(way.epoch, trained, checked, way.first, course.health(validation))
+        way.untold = [vars(each) for each in report(found) or ()]
         way.took(forecast(trained), checked, course, settings)
         if checkpoints is not None:
             way.keep(course, checkpoints)
@@ -102,6 +108,7 @@ class _Way:
     """How far a training is: the losses of the epochs done, and the weights of the best one.
 
     `first` are the validation losses after the first epoch; of `marks` the least is the best.
+    `untold` is what was reported and may not have arrived.
     """
 
     weights: Mapping[str, Tensor]
@@ -110,6 +117,7 @@ class _Way:
     checks: list[float] = field(default_factory=list)
     marks: list[float] = field(default_factory=list)
     first: Mapping[str, float] = field(default_factory=dict)
+    untold: Sequence[Mapping[str, Any]] = ()
 
     @classmethod
     def begun(cls, course: Course, checkpoints: Checkpoints | None) -> "_Way":

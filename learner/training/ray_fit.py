@@ -5,8 +5,9 @@ import os
 import shutil
 import signal
 import threading
+import time
 import uuid
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, nullcontext
 from dataclasses import replace
 from functools import partial
@@ -37,10 +38,11 @@ from scheduler.store.trainings import stop_asked
 from scheduler.store.values import Metric
 
 ENVIRONMENT = {
-    "RAY_TRAIN_HEALTH_CHECK_INTERVAL_S": "0.05",  # else each report waits two seconds
+    "RAY_TRAIN_HEALTH_CHECK_INTERVAL_S": "0.25",  # else each report waits two seconds
     "RAY_TRAIN_WORKER_GROUP_START_TIMEOUT_S": "300",  # busy machines take longer than a minute
 }
 
+OFTEN = 0.25  # seconds between two reports of a training worker
 RESTARTS = 8  # of the training workers, after which something else must be wrong
 
 
@@ -138,32 +140,63 @@ def learn_on_worker(config: dict[str, Any]) -> Fitted | None:
     threads = torch.get_num_threads()
     torch.set_num_threads(config["settings"].threads)
 
-    pace = Pace()
-
-    def report(metrics: Sequence[Metric]) -> None:
-        metrics = [*metrics, *pace.told(metrics[0].epoch)]
-        if config["tell"] is not None:  # in local mode Ray calls no callbacks
-            config["tell"](metrics)
-        ray.train.report({"metrics": [vars(each) for each in metrics]})
-
     device = ray.train.torch.get_device() if config["gpus"] else CPU
     team = Team(rank, size, wrapped=_averaging, device=device, mixed=config["gpus"])
     if size > 1:
         team = replace(team, together=_added_up, each=_everybodys)
+    told = Told(team, config["tell"])
     try:
         fitted = fit(
             config["plan"],
             _read(config["lessons"]),
             config["settings"],
             config["steering"],
-            report=report,
+            report=told.report,
             team=team,
             checkpoints=config["checkpoints"],
             stop=config["stop"],
         )
     finally:
         torch.set_num_threads(threads)
+    told.hand_over()
     return fitted if rank == 0 else None
+
+
+class Told:
+    """What a training worker tells of its epochs, handed to Ray no oftener than Ray looks.
+
+    A report waits until Ray has taken the one before, and looking costs Ray a part of a core; so
+    short epochs are told several at a time. All workers have to report equally often: the clock of
+    the first one decides. `tell` is called at once where there is one, as in local mode, in which
+    Ray calls no callbacks.
+    """
+
+    def __init__(self, team: Team, tell: Callable[[Sequence[Metric]], None] | None) -> None:
+        self.team, self.tell, self.pace = team, tell, Pace()
+        self.held: list[Metric] = []
+        self.handed: list[Metric] = []  # which Ray may not have taken yet
+        self.last = time.monotonic()
+
+    def report(self, metrics: Sequence[Metric]) -> Sequence[Metric]:
+        """Takes in what an epoch found, or what an earlier process held; what could still get lost.
+
+        How long the epoch took is added where it is not known.
+        """
+        if all(each.name != "seconds" for each in metrics):
+            metrics = [*metrics, *self.pace.told(metrics[0].epoch)]
+        if self.tell is not None:
+            self.tell(metrics)
+        self.held.extend(metrics)
+        due = time.monotonic() - self.last >= OFTEN
+        if self.team.agreed(self.team.rank == 0 and due):
+            self.hand_over()
+        return [*self.handed, *self.held]
+
+    def hand_over(self) -> None:
+        """Reports what is held back; all workers have to call it together."""
+        if self.held:
+            ray.train.report({"metrics": [vars(each) for each in self.held]})
+        self.handed, self.held, self.last = self.held, [], time.monotonic()
 
 
 def _written(lessons: Mapping[str, Lesson], folder: Path) -> dict[str, Path]:
@@ -221,7 +254,9 @@ def _keep(store: Store, training: int, clock: Clock, metrics: Sequence[Metric]) 
 
 
 def _averaging(network: torch.nn.Module) -> torch.nn.Module:
-    prepared: torch.nn.Module = prepare_model(network, move_to_device=False)
+    prepared: torch.nn.Module = prepare_model(
+        network, move_to_device=False, parallel_strategy_kwargs={"gradient_as_bucket_view": True}
+    )
     return prepared
 
 

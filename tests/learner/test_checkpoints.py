@@ -105,6 +105,21 @@ def test_a_training_that_was_over_is_not_taught_again(taught, tmp_path: Path) ->
     assert same(again.weights, whole.weights)
 
 
+def test_what_an_epoch_found_is_told_again_where_it_may_not_have_arrived(
+    taught, tmp_path: Path
+) -> None:
+    kept, cut, told = Checkpoints(tmp_path, "this"), cut_after(2), []
+
+    def never_sure(metrics):
+        cut(metrics)
+        return metrics
+
+    with pytest.raises(CutOff):
+        fitted(taught, QUICK, kept, report=never_sure)
+    fitted(taught, QUICK, kept, report=lambda metrics: told.append(metrics[0].epoch))
+    assert told == [1, 2, 3]
+
+
 def test_what_is_kept_comes_back_equal(tmp_path: Path) -> None:
     shared = torch.arange(3.0)
     state = {"a": {0: {"step": torch.tensor(2.0)}, "b": [shared, shared, 0.1]}, "none": None}

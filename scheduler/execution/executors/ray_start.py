@@ -18,7 +18,7 @@ PATIENCE = 5.0  # seconds to wait for an answer from a Ray that is said to be th
 
 ENVIRONMENT = {
     "RAY_USAGE_STATS_ENABLED": "0",
-    "RAY_TRAIN_HEALTH_CHECK_INTERVAL_S": "0.05",  # reports of a training wait for this poll
+    "RAY_TRAIN_HEALTH_CHECK_INTERVAL_S": "0.25",  # reports of a training wait for this poll
     "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0",
 }
 
