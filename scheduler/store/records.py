@@ -19,6 +19,8 @@ from scheduler.store.values import Ingest, KindSummary, Quarantined
 RECORD = SQLModel.metadata.tables["record"]
 QUARANTINE = SQLModel.metadata.tables["quarantine"]
 INGEST = SQLModel.metadata.tables["ingest"]
+SOURCE = SQLModel.metadata.tables["source"]
+TRUSTED, ON_HOLD = "trusted", "on hold"
 _FIELDS = tuple(name for name in RecordRow.model_fields if name not in ("id", "key", "source"))
 
 
@@ -86,11 +88,17 @@ class RecordRows(Part):
             return connection.execute(sa.select(sa.func.max(RECORD.c.id))).scalar() or 0
 
     def records(
-        self, *, kind: str | None = None, run: str | None = None, through: int | None = None
+        self,
+        *,
+        kind: str | None = None,
+        run: str | None = None,
+        through: int | None = None,
+        trusted: bool = False,
     ) -> Iterator[TaskRecord]:
         """Every record, oldest first; those without a time come in the order they arrived.
 
-        With `through` only those that had arrived when that one was the newest.
+        With `through` only those that had arrived when that one was the newest; with `trusted`
+        without those of sources that are on hold.
         """
         query = sa.select(RECORD).order_by(
             sa.func.coalesce(RECORD.c.ended, RECORD.c.started), RECORD.c.id
@@ -101,15 +109,19 @@ class RecordRows(Part):
             query = query.where(RECORD.c.run == run)
         if through is not None:
             query = query.where(RECORD.c.id <= through)
+        if trusted:
+            query = query.where(_trusted())
         with self._reading() as connection:
             for row in connection.execution_options(yield_per=5000).execute(query).mappings():
-                yield _from_row(row)
+                yield record_of(row)
 
-    def record_count(self, *, through: int | None = None) -> int:
-        """How many attempts are known; with `through` had arrived when that was the newest."""
+    def record_count(self, *, through: int | None = None, trusted: bool = False) -> int:
+        """How many attempts are known; `through` and `trusted` as in `records`."""
         query = sa.select(sa.func.count()).select_from(RECORD)
         if through is not None:
             query = query.where(RECORD.c.id <= through)
+        if trusted:
+            query = query.where(_trusted())
         with self._reading() as connection:
             return connection.execute(query).scalar_one()
 
@@ -167,6 +179,12 @@ class RecordRows(Part):
             return len(connection.execute(query, list(rows)).all())
 
 
+def _trusted() -> Any:
+    """Not of a source on hold."""
+    held = sa.select(SOURCE.c.name).where(SOURCE.c.state == ON_HOLD)
+    return RECORD.c.source.not_in(held)
+
+
 def _as_row(record: TaskRecord) -> dict[str, Any]:
     row = {name: getattr(record, name) for name in _FIELDS}
     return row | {
@@ -177,7 +195,8 @@ def _as_row(record: TaskRecord) -> dict[str, Any]:
     }
 
 
-def _from_row(row: RowMapping) -> TaskRecord:
+def record_of(row: RowMapping) -> TaskRecord:
+    """The record in a row."""
     values = {name: row[name] for name in _FIELDS}
     values |= {"outcome": Outcome(row["outcome"]), "predecessors": tuple(row["predecessors"])}
     return TaskRecord(**values)

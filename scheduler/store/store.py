@@ -7,6 +7,7 @@ from sqlalchemy.engine import Engine
 
 from scheduler.errors import StoreError
 from scheduler.store import migrations
+from scheduler.store.drifts import DriftRows
 from scheduler.store.engine import connect, sqlite_file
 from scheduler.store.learning import LearningRows
 from scheduler.store.questions import QuestionRows
@@ -19,6 +20,7 @@ class Store(
     RunRows,
     LearningRows,
     QuestionRows,
+    DriftRows,
 ):
     """Logs, runs, trainings, networks and requests, in SQLite or PostgreSQL."""
 

@@ -310,11 +310,12 @@ class DriftRow(SQLModel, table=True):
     effect: float
     records: int
     evidence: float
+    version: str
     state: str = Field(index=True)
 
 
 class SourceRow(SQLModel, table=True):
-    """A source of logs that is not trusted, and why."""
+    """Whether a source of logs is trusted or on hold, and why."""
 
     __tablename__ = "source"
     name: str = Field(primary_key=True)

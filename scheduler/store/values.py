@@ -148,3 +148,41 @@ class KindSummary:
     duration: float | None
     peak_memory: float | None
     cpu: float | None
+
+
+@dataclass(frozen=True)
+class Drift:
+    """Observation left the forecast of `version`; an empty kind (or worker) means all of them.
+
+    `effect` is how many times what was expected is observed (of failure: the odds), in so many
+    `records`; `evidence` is a decimal logarithm. `state` is open, learned or acknowledged.
+    """
+
+    target: str
+    kind: str
+    worker: str
+    effect: float
+    records: int
+    evidence: float
+    version: str
+    since: datetime
+    found: datetime
+    state: str = "open"
+    id: int = 0
+
+
+@dataclass(frozen=True)
+class LogSource:
+    """Where records came from; Allot's own runs have no name.
+
+    `state` is trusted, on hold (its records are kept, and not learned from), or new as long as
+    nobody has judged it; `first` is the number of its first record.
+    """
+
+    name: str
+    records: int
+    first: int
+    state: str = "new"
+    reason: str = ""
+    by: str = ""
+    at: datetime | None = None

@@ -93,6 +93,7 @@ def upgrade() -> None:
         sa.Column("effect", sa.Float(), nullable=False),
         sa.Column("records", sa.Integer(), nullable=False),
         sa.Column("evidence", sa.Float(), nullable=False),
+        sa.Column("version", sa.String(), nullable=False),
         sa.Column("state", sa.String(), nullable=False),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_drift")),
     )
