@@ -1,19 +1,25 @@
 """The sentence of the whole project: predict, plan, run, record."""
 
 import threading
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager, suppress
-from dataclasses import asdict, dataclass
-from datetime import datetime, timedelta
+import time
+from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
+from contextlib import closing, contextmanager, suppress
+from dataclasses import asdict, dataclass, field
+from datetime import datetime
+from typing import Any
+from uuid import uuid4
 
 from scheduler.cluster import Cluster
+from scheduler.desk import Desk
 from scheduler.documents import cluster_document, workflow_document
-from scheduler.errors import AllotError, InvalidRecord, StoreError
+from scheduler.errors import AllotError, StaleEpoch, StoreError
 from scheduler.execution.adapting import Adapting
-from scheduler.execution.events import AttemptEnded, AttemptStarted, Event, PlanChanged
-from scheduler.execution.executors.base import Executor
+from scheduler.execution.charge import Answer, Charge, Step
+from scheduler.execution.events import Event, PlanChanged
+from scheduler.execution.executors.base import Executor, People
 from scheduler.forecast import Forecast
-from scheduler.logs.base import Refused
+from scheduler.journal import Journal
+from scheduler.leases import BEAT, Watch, take, this_holder
 from scheduler.numbers import counted
 from scheduler.planning.feasibility import violations
 from scheduler.planning.impossible import demand_possible
@@ -22,13 +28,14 @@ from scheduler.planning.planners.base import Planner
 from scheduler.planning.problem import Problem
 from scheduler.planning.schedule import Schedule
 from scheduler.predictors.base import Predictor
-from scheduler.records import Outcome, TaskRecord
-from scheduler.sizing import MemorySizing, told, with_allocations
+from scheduler.recovery import known
+from scheduler.sizing import MemorySizing, with_allocations
 from scheduler.store import Store
+from scheduler.store.leases import Lease
+from scheduler.store.runs import lease_of
 from scheduler.store.values import Attempt
 from scheduler.workflow import Workflow
 
-LONGEST_RAW = 2000
 Watcher = Callable[[Event], None]
 
 
@@ -37,6 +44,8 @@ class RunReport:
     """What became of one run. `makespan` is seconds until the last attempt ended.
 
     `schedule` is what was planned at first, `changes` how that was changed while the run went on.
+    `left` are the tasks that are not over: `unknown` ones wait for people, others for those or, in
+    a run that was stopped, for whoever goes on with it.
     """
 
     run: int
@@ -46,10 +55,14 @@ class RunReport:
     given_up: Mapping[str, str]
     makespan: float
     changes: tuple[PlanChanged, ...] = ()
+    left: tuple[str, ...] = ()
+    unknown: tuple[str, ...] = ()
 
     @property
     def state(self) -> str:
-        """succeeded, or failed when a task was given up."""
+        """succeeded, failed when a task was given up, waiting for people, or running when left."""
+        if self.left:
+            return "waiting" if self.unknown else "running"
         return "failed" if self.given_up else "succeeded"
 
 
@@ -57,10 +70,13 @@ class RunReport:
 class Agent:
     """Runs workflows with beliefs, a planner and an executor, and records what happened.
 
-    `clock` gives aware UTC times, also when asked from another thread. At least every `beat`
-    seconds a run shows that it lives. `sizing` chooses what memory attempts get, and learns from
-    each that ends; without it the objective's quantile and margin decide. `adapting` says how runs
-    are planned again where they leave the plan; without it they never are.
+    `clock` gives aware UTC times, also when asked from another thread; `seconds` a clock that is
+    never set. Every `beat` seconds a run shows that it lives. `sizing` chooses what memory attempts
+    get, and learns from each that ends; without it the objective's quantile and margin decide.
+    `adapting` says how runs are planned again where they leave the plan; without it they never
+    are. `how` is kept with each run for whoever goes on with it. A run that is to stop, since the
+    moment of `seconds` that `stop` tells, begins nothing more and waits at most `grace` seconds for
+    what runs. `people(run)` are asked what they want of a run, beside its questions.
     """
 
     predictor: Predictor
@@ -68,9 +84,14 @@ class Agent:
     executor: Executor
     store: Store
     clock: Callable[[], datetime]
-    beat: float = 20.0
+    beat: float = BEAT
     sizing: MemorySizing | None = None
     adapting: Adapting | None = None
+    how: Mapping[str, Any] = field(default_factory=dict)
+    seconds: Callable[[], float] = time.monotonic
+    stop: Callable[[], float | None] = lambda: None
+    grace: float = 30.0
+    people: Callable[[int], Sequence[People]] = lambda _: ()
 
     def run(
         self,
@@ -108,61 +129,139 @@ class Agent:
                 f"The schedule of {schedule.planner} breaks {counted(len(broken), 'rule')}: "
                 f"{broken[0].message} Plan with search, for longer, or loosen a limit."
             )
-        run = self._begin(problem, schedule, label)
-        with self._ended(run), self._beating(run):
-            for event in self._kept_events(run, problem, schedule):
-                if watch is not None:
-                    watch(event)
-            report = self._report(run, problem, schedule)
+        run, token = self._begin(problem, schedule, label)
+        lease = self.store.lease(lease_of(run))
+        assert lease is not None
+        charge = Charge(token, lease.epoch)
+        return self._carry_on(run, lease, Answer(problem, schedule), charge, watch=watch)
+
+    def resume(
+        self, run: int, *, watch: Watcher | None = None, patience: Watch | None = None
+    ) -> RunReport:
+        """Goes on with a run whose agent is gone, from what the store knows of it.
+
+        Attempts that had begun are asked about where they ran: none is begun twice, unless its task
+        is idempotent. Raises AllotError where somebody who lives has the run in charge.
+        """
+        state = self.store.run(run, now=self.clock()).state
+        if state == "succeeded":
+            raise AllotError(f"Run {run} has succeeded; there is nothing to go on with.")
+        lease = take(
+            self.store,
+            lease_of(run),
+            watch=patience or Watch(),
+            monotonic=self.seconds,
+            sleep=time.sleep,
+            at=self.clock,
+        )
+        with self._ended(run, lease):
+            found = known(self.store, run)
+            since = found.since(self.clock() if self.executor.real else None)
+            charge = Charge(found.token, lease.epoch, since, found.history)
+        begun = Answer(found.problem, found.schedule)
+        return self._carry_on(run, lease, begun, charge, now=found.now, watch=watch)
+
+    def _carry_on(
+        self,
+        run: int,
+        lease: Lease,
+        begun: Answer,
+        charge: Charge,
+        *,
+        watch: Watcher | None,
+        now: Answer | None = None,
+    ) -> RunReport:
+        """Carries a run out from where it stands, in the epoch of the lease."""
+        desk = Desk(
+            self.store,
+            run,
+            seconds=self.seconds,
+            stop=self.stop,
+            grace=self.grace,
+            others=self.people(run),
+        )
+        with self._ended(run, lease), self._beating(lease):
+            self.store.begin_again(run, lease=lease, at=self.clock())
+            journal = self._journal(run, lease, begun)
+            journal.recall(charge.history)
+            following = None
+            if self.adapting is not None:
+                plan = now or begun
+                following = self.adapting.following(plan.problem, plan.schedule)
+            steps = self.executor.steps(
+                begun.problem, begun.schedule, replan=following, people=desk, charge=charge
+            )
+            with closing(steps):
+                for event in _kept(journal, steps):
+                    if watch is not None:
+                        watch(event)
+            report = self._report(run, begun, desk)
         why = "; ".join(f"{task}: {reason}" for task, reason in list(report.given_up.items())[:3])
         self.store.end_run(
-            run, state=report.state, makespan=report.makespan, message=why, at=self.clock()
+            run,
+            state=report.state,
+            makespan=None if report.left else report.makespan,
+            message=why,
+            at=self.clock(),
+            lease=lease,
         )
         return report
 
-    def _kept_events(self, run: int, problem: Problem, schedule: Schedule) -> Iterator[Event]:
-        """What the executor says, kept first; an attempt is recorded as soon as it has ended.
+    def _journal(self, run: int, lease: Lease, begun: Answer) -> Journal:
+        return Journal(
+            self.store,
+            run,
+            lease,
+            begun,
+            self.clock,
+            self.seconds,
+            real=self.executor.real,
+            records=self.executor.records,
+            sizing=self.sizing,
+        )
 
-        An executor that observes no news, as one that simulates the forecast, records nothing.
-        """
-        started: dict[tuple[str, int], AttemptStarted] = {}
-        following = None if self.adapting is None else self.adapting.following(problem, schedule)
-        now, said = problem, {} if self.sizing is None else told(problem.forecast)
-        replan = {} if following is None else {"replan": following}
-        for event in self.executor.run(problem, schedule, **replan):
-            if following is not None and following.problem is not now:
-                now = following.problem
-                said = {} if self.sizing is None else told(now.forecast)
-            self.store.append_events(run, [event], at=self.clock())
-            if isinstance(event, AttemptStarted):
-                started[event.task, event.attempt] = event
-            elif isinstance(event, AttemptEnded) and self.executor.records:
-                attempt = _attempt(started.pop((event.task, event.attempt)), event)
-                record = self._record(run, now.workflow, attempt)
-                if self.sizing is not None and record is not None:
-                    self.sizing.learn([record], {(record.run, record.task): said[record.task]})
-            yield event
-
-    def _report(self, run: int, problem: Problem, schedule: Schedule) -> RunReport:
+    def _report(self, run: int, begun: Answer, desk: Desk) -> RunReport:
         attempts, given_up = self.store.run_attempts(run), self.store.run_given_up(run)
         makespan = max((each.end for each in attempts if each.end is not None), default=0.0)
-        changes = self.store.run_changes(run)
-        return RunReport(run, problem.forecast, schedule, attempts, given_up, makespan, changes)
+        return RunReport(
+            run,
+            begun.problem.forecast,
+            begun.schedule,
+            attempts,
+            given_up,
+            makespan,
+            self.store.run_changes(run),
+            desk.left,
+            desk.unknown,
+        )
 
     @contextmanager
-    def _ended(self, run: int) -> Iterator[None]:
-        """Notes the end of a run whose block breaks off, whatever breaks it."""
+    def _ended(self, run: int, lease: Lease) -> Iterator[None]:
+        """Notes the end of a run whose block breaks off, whatever breaks it.
+
+        Not where somebody else has the run now: it goes on there.
+        """
         try:
             yield
+        except StaleEpoch:
+            raise
         except BaseException as error:
             stopped = isinstance(error, KeyboardInterrupt)
             state, why = ("interrupted", "stopped by hand") if stopped else ("failed", str(error))
             message = why.encode("utf-8", "backslashreplace").decode().replace("\0", "\\x00")
-            self.store.end_run(run, state=state, makespan=None, message=message, at=self.clock())
+            with suppress(StaleEpoch, StoreError):  # then whoever takes the run over finds out
+                self.store.end_run(
+                    run,
+                    state=state,
+                    makespan=None,
+                    message=message,
+                    at=self.clock(),
+                    lease=lease,
+                )
             raise
 
     @contextmanager
-    def _beating(self, run: int) -> Iterator[None]:
+    def _beating(self, lease: Lease) -> Iterator[None]:
         """Says every `beat` seconds that the run lives, while its attempts may be silent for long.
 
         Nothing else tells a run that waits from one that was killed.
@@ -171,10 +270,14 @@ class Agent:
 
         def beat() -> None:
             while not over.wait(self.beat):
-                with suppress(StoreError):  # the next beat, or the next event, says it again
-                    self.store.append_events(run, [], at=self.clock())
+                try:
+                    self.store.beat_run(lease, at=self.clock())
+                except StaleEpoch:  # the run finds out with its next event
+                    return
+                except StoreError:  # the next beat, or the next event, says it again
+                    continue
 
-        beating = threading.Thread(target=beat, name=f"beat of run {run}", daemon=True)
+        beating = threading.Thread(target=beat, name=f"beat of {lease.name}", daemon=True)
         beating.start()
         try:
             yield
@@ -182,8 +285,9 @@ class Agent:
             over.set()
             beating.join()
 
-    def _begin(self, problem: Problem, schedule: Schedule, label: str) -> int:
-        return self.store.begin_run(
+    def _begin(self, problem: Problem, schedule: Schedule, label: str) -> tuple[int, str]:
+        token = uuid4().hex
+        run = self.store.begin_run(
             workflow=workflow_document(problem.workflow),
             cluster=cluster_document(problem.cluster),
             objective=asdict(problem.objective),
@@ -192,65 +296,19 @@ class Agent:
             executor=type(self.executor).__name__,
             label=label,
             at=self.clock(),
+            token=token,
+            how=self.how,
+            holder=this_holder(),
         )
+        return run, token
 
-    def _record(self, run: int, workflow: Workflow, attempt: Attempt) -> TaskRecord | None:
-        source = f"run {run}"
+
+def _kept(journal: Journal, steps: Generator[Step, None, None]) -> Iterator[Event]:
+    """Each event, once it is kept; where another has the run, the executor lets go of it."""
+    for step in steps:
         try:
-            record = as_record(attempt, workflow, f"{workflow.name} #{run}")
-        except InvalidRecord as error:  # a measurement that breaks a rule costs only itself
-            line = workflow.index[attempt.task] + 1
-            refused = Refused(
-                source, line, error.field, error.rule, error.value, repr(attempt)[:LONGEST_RAW]
-            )
-            self.store.quarantine([refused], source, at=self.clock())
-            return None
-        self.store.add_records([(record.key(), record)], source)
-        return record
-
-
-def _attempt(started: AttemptStarted, ended: AttemptEnded) -> Attempt:
-    return Attempt(
-        started.task,
-        started.attempt,
-        started.worker,
-        started.at,
-        started.time,
-        started.allocation,
-        ended.at,
-        ended.observation,
-    )
-
-
-def as_record(attempt: Attempt, workflow: Workflow, run: str) -> TaskRecord:
-    """What was observed of an attempt, as a record to learn from."""
-    task, seen = workflow.task(attempt.task), attempt.observation
-    assert seen is not None
-    succeeded = seen.outcome is Outcome.SUCCEEDED
-    ended = (
-        None
-        if attempt.end is None
-        else attempt.started + timedelta(seconds=attempt.end - attempt.start)
-    )
-    return TaskRecord(
-        run=run,
-        task=task.id,
-        kind=task.kind,
-        outcome=seen.outcome,
-        worker=attempt.worker,
-        workflow=workflow.name,
-        attempt=attempt.attempt,
-        started=attempt.started,
-        ended=ended,
-        duration=seen.duration,
-        peak_memory=seen.peak_memory,
-        cpu=seen.cpu if succeeded else None,
-        requested_cores=task.cores,
-        requested_memory=task.memory,
-        allocated_memory=attempt.allocation.memory,
-        time_limit=task.timeout,
-        exit_code=seen.exit_code,
-        sizes=dict(task.sizes),
-        measured=dict(seen.measured),
-        predecessors=workflow.predecessors(task.id),
-    )
+            events = journal.keep(step)
+        except StaleEpoch as error:
+            steps.throw(error)
+        yield from events
+    yield from journal.flush()

@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import Any
 
 import sqlalchemy as sa
-from sqlalchemy.engine import RowMapping
+from sqlalchemy.engine import Connection, RowMapping
 from sqlmodel import SQLModel
 
 import scheduler.store.tables  # noqa: F401  fills the metadata
@@ -58,20 +58,17 @@ class QuestionRows(Part):
         details: Mapping[str, Any] | None = None,
     ) -> int:
         """Asks people to choose one of the answers; returns the question's number."""
-        row = {
-            "kind": kind,
-            "subject": subject,
-            "run_id": run,
-            "reasons": list(reasons),
-            "details": {**(details or {}), "answers": list(answers)},
-            "state": OPEN,
-            "at": at,
-            "by": "",
-            "reason": "",
-        }
         with self._writing() as connection:
-            asked = QUESTION.insert().returning(QUESTION.c.id)
-            return int(connection.execute(asked, row).scalar_one())
+            return add_question(
+                connection,
+                kind,
+                subject,
+                answers=answers,
+                reasons=reasons,
+                at=at,
+                run=run,
+                details=details,
+            )
 
     def questions(
         self,
@@ -113,6 +110,33 @@ class QuestionRows(Part):
             told = f"{found.state!r} by {found.by}"
             raise InvalidInput(f"Question {number} was answered before: {told}.")
         return found
+
+
+def add_question(
+    connection: Connection,
+    kind: str,
+    subject: str,
+    *,
+    answers: Sequence[str],
+    reasons: Sequence[str],
+    at: datetime,
+    run: int | None = None,
+    details: Mapping[str, Any] | None = None,
+) -> int:
+    """Puts a question, in a transaction that keeps more."""
+    row = {
+        "kind": kind,
+        "subject": subject,
+        "run_id": run,
+        "reasons": list(reasons),
+        "details": {**(details or {}), "answers": list(answers)},
+        "state": OPEN,
+        "at": at,
+        "by": "",
+        "reason": "",
+    }
+    asked = QUESTION.insert().returning(QUESTION.c.id)
+    return int(connection.execute(asked, row).scalar_one())
 
 
 def _question(row: RowMapping) -> Question:

@@ -7,7 +7,7 @@ from typing import Any
 
 import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql, sqlite
-from sqlalchemy.engine import RowMapping
+from sqlalchemy.engine import Connection, RowMapping
 from sqlmodel import SQLModel
 
 from scheduler.logs.base import Refused
@@ -29,8 +29,7 @@ class RecordRows(Part):
 
     def add_records(self, keyed: Sequence[tuple[str, TaskRecord]], source: str) -> int:
         """Keeps records under their content keys; returns how many were new."""
-        rows = [{"key": key, "source": source, **_as_row(record)} for key, record in keyed]
-        return self._insert_new(RECORD, rows)
+        return self._insert_new(RECORD, _record_rows(keyed, source))
 
     def known_keys(self, keys: Sequence[str]) -> frozenset[str]:
         """Those of the keys under which a record is kept."""
@@ -43,20 +42,7 @@ class RecordRows(Part):
 
     def quarantine(self, refused: Sequence[Refused], source: str, *, at: datetime) -> int:
         """Keeps refused lines; returns how many were new. The same line is kept once."""
-        rows = [
-            {
-                "key": _line_key(source, each),
-                "at": at,
-                "file": each.file,
-                "line": each.line,
-                "field": each.field,
-                "rule": each.rule,
-                "value": each.value,
-                "raw": each.raw,
-            }
-            for each in refused
-        ]
-        return self._insert_new(QUARANTINE, rows)
+        return self._insert_new(QUARANTINE, _refused_rows(refused, source, at))
 
     def note_ingest(
         self,
@@ -171,12 +157,50 @@ class RecordRows(Part):
             return tuple(Ingest(*row) for row in connection.execute(query))
 
     def _insert_new(self, table: sa.Table, rows: Sequence[Mapping[str, Any]]) -> int:
-        if not rows:
-            return 0
-        dialect = postgresql if self._engine.dialect.name == "postgresql" else sqlite
-        query = dialect.insert(table).on_conflict_do_nothing().returning(table.c.id)
         with self._writing() as connection:
-            return len(connection.execute(query, list(rows)).all())
+            return _insert(connection, table, rows)
+
+
+def add_observed(
+    connection: Connection,
+    source: str,
+    *,
+    records: Sequence[TaskRecord],
+    refused: Sequence[Refused],
+    at: datetime,
+) -> None:
+    """Keeps what attempts of a run were observed to take, in a transaction that keeps more."""
+    keyed = [(each.key(), each) for each in records]
+    _insert(connection, RECORD, _record_rows(keyed, source))
+    _insert(connection, QUARANTINE, _refused_rows(refused, source, at))
+
+
+def _insert(connection: Connection, table: sa.Table, rows: Sequence[Mapping[str, Any]]) -> int:
+    if not rows:
+        return 0
+    dialect = postgresql if connection.dialect.name == "postgresql" else sqlite
+    query = dialect.insert(table).on_conflict_do_nothing().returning(table.c.id)
+    return len(connection.execute(query, list(rows)).all())
+
+
+def _record_rows(keyed: Sequence[tuple[str, TaskRecord]], source: str) -> list[dict[str, Any]]:
+    return [{"key": key, "source": source, **_as_row(record)} for key, record in keyed]
+
+
+def _refused_rows(refused: Sequence[Refused], source: str, at: datetime) -> list[dict[str, Any]]:
+    return [
+        {
+            "key": _line_key(source, each),
+            "at": at,
+            "file": each.file,
+            "line": each.line,
+            "field": each.field,
+            "rule": each.rule,
+            "value": each.value,
+            "raw": each.raw,
+        }
+        for each in refused
+    ]
 
 
 def _trusted() -> Any:

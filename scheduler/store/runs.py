@@ -2,22 +2,25 @@
 
 import io
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict
+from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
 import numpy as np
 import sqlalchemy as sa
-from sqlalchemy.engine import RowMapping
+from sqlalchemy.engine import Connection, RowMapping
 from sqlmodel import SQLModel
 
 import scheduler.store.tables  # noqa: F401  fills the metadata
 from scheduler.cluster import Allocation
-from scheduler.errors import NotFound
+from scheduler.errors import NotFound, StoreError
 from scheduler.execution.events import (
+    Action,
     AttemptEnded,
     AttemptStarted,
     AttemptUnknown,
+    Controlled,
+    Decision,
     Event,
     Observation,
     PlanChanged,
@@ -28,11 +31,13 @@ from scheduler.forecast import Forecast
 from scheduler.planning.schedule import Placement, Schedule
 from scheduler.records import Outcome
 from scheduler.store.base import Part, state_now
+from scheduler.store.leases import LEASE, Lease, demand
 from scheduler.store.values import Attempt, RunSummary
 
 RUN = SQLModel.metadata.tables["run"]
 PLACEMENT = SQLModel.metadata.tables["placement"]
 EVENT = SQLModel.metadata.tables["event"]
+LEASE_OF_RUN = "run:"
 _SUMMARY = (
     "id",
     "workflow",
@@ -51,6 +56,11 @@ _SUMMARY = (
 )
 
 
+def lease_of(run: int) -> str:
+    """The name of the lease of a run."""
+    return f"{LEASE_OF_RUN}{run}"
+
+
 class RunRows(Part):
     """The part of the store that keeps runs."""
 
@@ -65,8 +75,15 @@ class RunRows(Part):
         executor: str,
         label: str,
         at: datetime,
+        token: str = "",
+        how: Mapping[str, Any] | None = None,
+        holder: str = "",
     ) -> int:
-        """Notes a run before anything of it starts; `workflow` and `cluster` are documents."""
+        """Notes a run before anything of it starts; `workflow` and `cluster` are documents.
+
+        `token` is a name that no other run has, `how` what is needed to go on with it after a
+        crash. The `holder`, where one is named, has the run's lease from the first moment.
+        """
         row = {
             "workflow": workflow["name"],
             "label": label,
@@ -84,33 +101,66 @@ class RunRows(Part):
             "cluster_document": dict(cluster),
             "objective": dict(objective),
             "forecast": packed(forecast),
+            "token": token,
+            "how": dict(how or {}),
         }
         with self._writing() as connection:
             run = int(connection.execute(RUN.insert().returning(RUN.c.id), row).scalar_one())
             connection.execute(
                 PLACEMENT.insert(), [_placement_row(run, each) for each in schedule.placements]
             )
+            if holder:
+                lease = {"name": lease_of(run), "holder": holder, "epoch": 1, "beats": 0, "at": at}
+                connection.execute(LEASE.insert(), lease)
         return run
 
     def append_events(self, run: int, events: Sequence[Event], *, at: datetime) -> None:
         """Keeps what the executor said; `at` is also the run's heartbeat."""
         with self._writing() as connection:
-            if events:
-                connection.execute(EVENT.insert(), [_event_row(run, each) for each in events])
+            add_events(connection, run, events)
+            connection.execute(RUN.update().where(RUN.c.id == run).values(heartbeat=at))
+
+    def begin_again(self, run: int, *, lease: Lease, at: datetime) -> None:
+        """Notes that a run goes on, in the charge of this lease's holder."""
+        goes_on = {"state": "running", "ended": None, "makespan": None, "heartbeat": at}
+        with self._writing() as connection:
+            demand(connection, lease, at)
+            connection.execute(RUN.update().where(RUN.c.id == run).values(goes_on))
+
+    def beat_run(self, lease: Lease, *, at: datetime) -> None:
+        """A sign of life of a run; raises StaleEpoch once somebody else has its lease."""
+        run = int(lease.name.removeprefix(LEASE_OF_RUN))
+        with self._writing() as connection:
+            demand(connection, lease, at)
             connection.execute(RUN.update().where(RUN.c.id == run).values(heartbeat=at))
 
     def end_run(
-        self, run: int, *, state: str, makespan: float | None, message: str, at: datetime
+        self,
+        run: int,
+        *,
+        state: str,
+        makespan: float | None,
+        message: str,
+        at: datetime,
+        lease: Lease | None = None,
     ) -> None:
-        """Notes how a run ended: succeeded, failed or interrupted."""
+        """Notes how a run ended: succeeded, failed or interrupted; or that it waits.
+
+        With a `lease` that is given back with it; raises StaleEpoch where it is held no more. One
+        that is left `running` is for whoever takes the lease next; one that is `waiting` waits for
+        people.
+        """
+        over = state not in ("running", "waiting")
         values = {
             "state": state,
             "makespan": makespan,
             "message": message,
-            "ended": at,
+            "ended": at if over else None,
             "heartbeat": at,
         }
         with self._writing() as connection:
+            if lease is not None:
+                demand(connection, lease, at, holder="")
             connection.execute(RUN.update().where(RUN.c.id == run).values(values))
 
     def runs(self, *, now: datetime, limit: int = 200) -> tuple[RunSummary, ...]:
@@ -132,6 +182,19 @@ class RunRows(Part):
         """The documents of a run's workflow, cluster and objective."""
         row = self._one(run, RUN.c.workflow_document, RUN.c.cluster_document, RUN.c.objective)
         return row["workflow_document"], row["cluster_document"], row["objective"]
+
+    def run_how(self, run: int) -> tuple[str, dict[str, Any]]:
+        """A run's token, and what is needed to go on with it."""
+        row = self._one(run, RUN.c.token, RUN.c.how)
+        return row["token"], row["how"]
+
+    def unfinished_runs(self) -> tuple[tuple[int, str], ...]:
+        """The runs that have not ended, oldest first, with their states: running or waiting."""
+        query = sa.select(RUN.c.id, RUN.c.state).where(RUN.c.state.in_(("running", "waiting")))
+        with self._reading() as connection:
+            return tuple(
+                (row.id, row.state) for row in connection.execute(query.order_by(RUN.c.id))
+            )
 
     def run_forecast(self, run: int) -> Forecast:
         """What was believed when the run was planned."""
@@ -160,6 +223,8 @@ class RunRows(Part):
                 attempts[where] = _started(row)
             elif row["type"] == "ended":
                 attempts[where] = _ended(attempts[where], row)
+            elif row["type"] == "decided" and row["details"]["decision"] == Decision.SUCCEEDED:
+                attempts[where] = _taken_as_succeeded(attempts[where], row)
         return tuple(attempts.values())
 
     def run_given_up(self, run: int) -> dict[str, str]:
@@ -175,6 +240,10 @@ class RunRows(Part):
         return tuple(
             _plan_changed(row) for row in self._events(run) if row["type"] == "plan_changed"
         )
+
+    def run_events(self, run: int) -> tuple[Event, ...]:
+        """All that has happened in a run, in order."""
+        return tuple(_event(row) for row in self._events(run))
 
     def _events(self, run: int) -> Sequence[RowMapping]:
         query = sa.select(EVENT).where(EVENT.c.run_id == run).order_by(EVENT.c.id)
@@ -260,10 +329,16 @@ def _placement(row: RowMapping) -> Placement:
     )
 
 
+def add_events(connection: Connection, run: int, events: Sequence[Event]) -> None:
+    """Keeps what happened, in a transaction that keeps more."""
+    if events:
+        connection.execute(EVENT.insert(), [_event_row(run, each) for each in events])
+
+
 def _event_row(run: int, event: Event) -> dict[str, Any]:
     row: dict[str, Any] = {
         "run_id": run,
-        "task": "" if isinstance(event, PlanChanged) else event.task,
+        "task": "" if isinstance(event, PlanChanged | Controlled) else event.task,
         "attempt": 0,
         "worker": "",
         "at": event.at,
@@ -275,14 +350,18 @@ def _event_row(run: int, event: Event) -> dict[str, Any]:
                 "type": "started",
                 "attempt": event.attempt,
                 "worker": event.worker,
-                "details": asdict(event.allocation) | {"epoch": event.epoch},
+                "details": {
+                    "cores": event.allocation.cores,
+                    "memory": event.allocation.memory,
+                    "epoch": event.epoch,
+                },
             }
         case AttemptEnded():
             return row | {
                 "type": "ended",
                 "attempt": event.attempt,
                 "worker": event.worker,
-                "details": asdict(event.observation),
+                "details": _observation_details(event.observation),
             }
         case TaskGivenUp():
             return row | {"type": "given_up", "details": {"reason": event.reason}}
@@ -299,8 +378,18 @@ def _event_row(run: int, event: Event) -> dict[str, Any]:
         case TaskDecided():
             told = {"decision": event.decision.value, "by": event.by, "reason": event.reason}
             return row | {"type": "decided", "attempt": event.attempt, "details": told}
+        case Controlled():
+            told = {name: getattr(event, name) for name in _ASKED}
+            return row | {"type": "controlled", "worker": event.worker, "details": told}
 
 
+def _observation_details(seen: Observation) -> dict[str, Any]:
+    details = {name: getattr(seen, name) for name in _SEEN}
+    return details | {"outcome": seen.outcome.value, "measured": dict(seen.measured)}
+
+
+_ASKED = ("action", "by", "reason", "tasks", "priority")
+_SEEN = ("duration", "peak_memory", "cpu", "exit_code", "message")
 _TOLD = ("reasons", "moved", "changes", "before", "ends")
 
 
@@ -317,6 +406,38 @@ def _plan_changed(row: RowMapping) -> PlanChanged:
     )
 
 
+def _event(row: RowMapping) -> Event:
+    where, when = (row["task"], row["attempt"], row["worker"]), (row["at"], row["time"])
+    details = row["details"]
+    match row["type"]:
+        case "started":
+            return AttemptStarted(*where, *when, _allocation(row), details.get("epoch", 0))
+        case "ended":
+            return AttemptEnded(*where, *when, _observation(row))
+        case "unknown":
+            return AttemptUnknown(*where, *when, details["why"])
+        case "given_up":
+            return TaskGivenUp(row["task"], *when, details["reason"])
+        case "decided":
+            decision = Decision(details["decision"])
+            return TaskDecided(*where[:2], *when, decision, details["by"], details["reason"])
+        case "plan_changed":
+            return _plan_changed(row)
+        case "controlled":
+            action, tasks = Action(details["action"]), tuple(details["tasks"])
+            by, reason = details["by"], details["reason"]
+            return Controlled(action, *when, by, reason, tasks, row["worker"], details["priority"])
+    raise StoreError(f"Event {row['id']} is of a sort that this release does not know.")
+
+
+def _allocation(row: RowMapping) -> Allocation:
+    return Allocation(row["details"]["cores"], row["details"]["memory"])
+
+
+def _observation(row: RowMapping) -> Observation:
+    return Observation(**row["details"] | {"outcome": Outcome(row["details"]["outcome"])})
+
+
 def _started(row: RowMapping) -> Attempt:
     return Attempt(
         row["task"],
@@ -324,12 +445,16 @@ def _started(row: RowMapping) -> Attempt:
         row["worker"],
         row["at"],
         row["time"],
-        Allocation(row["details"]["cores"], row["details"]["memory"]),
+        _allocation(row),
     )
 
 
+def _taken_as_succeeded(begun: Attempt, row: RowMapping) -> Attempt:
+    told = f"{row['details']['by']} decided so: {row['details']['reason']}"
+    return replace(begun, end=row["at"], observation=Observation(Outcome.SUCCEEDED, message=told))
+
+
 def _ended(begun: Attempt, row: RowMapping) -> Attempt:
-    details = row["details"] | {"outcome": Outcome(row["details"]["outcome"])}
     return Attempt(
         begun.task,
         begun.attempt,
@@ -338,5 +463,5 @@ def _ended(begun: Attempt, row: RowMapping) -> Attempt:
         begun.started,
         begun.allocation,
         row["at"],
-        Observation(**details),
+        _observation(row),
     )

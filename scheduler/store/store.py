@@ -9,7 +9,10 @@ from scheduler.errors import StoreError
 from scheduler.store import migrations
 from scheduler.store.drifts import DriftRows
 from scheduler.store.engine import connect, sqlite_file
+from scheduler.store.intents import IntentRows
 from scheduler.store.learning import LearningRows
+from scheduler.store.leases import LeaseRows
+from scheduler.store.plans import PlanRows
 from scheduler.store.questions import QuestionRows
 from scheduler.store.records import RecordRows
 from scheduler.store.runs import RunRows
@@ -21,6 +24,9 @@ class Store(
     LearningRows,
     QuestionRows,
     DriftRows,
+    LeaseRows,
+    IntentRows,
+    PlanRows,
 ):
     """Logs, runs, trainings, networks and requests, in SQLite or PostgreSQL."""
 

@@ -41,6 +41,9 @@ def _json() -> Any:
     return Field(sa_type=sa.JSON, default_factory=dict)
 
 
+_NOTHING = sa.JSON(none_as_null=True)
+
+
 class RecordRow(SQLModel, table=True):
     """One observed attempt; `key` is its content key, so nothing is kept twice."""
 
@@ -123,6 +126,8 @@ class RunRow(SQLModel, table=True):
     cluster_document: dict[str, Any] = _json()
     objective: dict[str, Any] = _json()
     forecast: bytes
+    token: str = ""
+    how: dict[str, Any] = _json()
 
 
 class PlacementRow(SQLModel, table=True):
@@ -151,6 +156,24 @@ class EventRow(SQLModel, table=True):
     at: float
     time: datetime = _time()
     details: dict[str, Any] = _json()
+
+
+class PlanRow(SQLModel, table=True):
+    """A plan that took the place of another in a run: what differs from the one before.
+
+    `number` counts the changes of a run's plan. Documents and forecast are there where they are
+    others than before.
+    """
+
+    __tablename__ = "plan"
+    run_id: int = Field(foreign_key="run.id", primary_key=True)
+    number: int = Field(primary_key=True)
+    planner: str
+    lower_bound: float
+    placements: list[Any] = Field(sa_type=sa.JSON, default_factory=list)
+    workflow_document: dict[str, Any] | None = Field(sa_type=_NOTHING, default=None)
+    cluster_document: dict[str, Any] | None = Field(sa_type=_NOTHING, default=None)
+    forecast: bytes | None = None
 
 
 class TrainingRow(SQLModel, table=True):

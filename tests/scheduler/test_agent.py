@@ -1,10 +1,11 @@
 """Predict, plan, run, record: the sentence of the whole project, in simulated time."""
 
 import time
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -12,6 +13,7 @@ import pytest
 from scheduler.agent import Agent
 from scheduler.errors import AllotError
 from scheduler.execution.adapting import Adapting
+from scheduler.execution.charge import Step
 from scheduler.execution.dispatch import Start
 from scheduler.execution.events import AttemptEnded, Event
 from scheduler.execution.executors.simulator import AsForecast, Draw, Simulator, Truth
@@ -109,20 +111,24 @@ def test_a_run_that_is_stopped_is_told_as_such_and_keeps_what_it_observed(
     with pytest.raises(error):
         agent(store).run(WORLD.workflow, WORLD.cluster, watch=stop)
     assert store.runs(now=NOW)[0].state == state
-    assert store.record_count() == sum(isinstance(each, AttemptEnded) for each in seen)
+    assert store.record_count() >= sum(isinstance(each, AttemptEnded) for each in seen) > 0
 
 
 @dataclass(frozen=True)
 class Impossible(Simulator):
     """A simulator whose measurements of one task break a rule of records."""
 
-    def run(self, problem: Problem, schedule: Schedule) -> Iterator[Event]:
+    def steps(
+        self, problem: Problem, schedule: Schedule, **more: Any
+    ) -> Generator[Step, None, None]:
         odd = problem.workflow.tasks[0].id
-        for event in super().run(problem, schedule):
-            if isinstance(event, AttemptEnded) and event.task == odd:
-                yield replace(event, observation=replace(event.observation, duration=-1.0))
-            else:
-                yield event
+        for step in super().steps(problem, schedule, **more):
+            yield replace(step, events=tuple(self._measured(each, odd) for each in step.events))
+
+    def _measured(self, event: Event, odd: str) -> Event:
+        if isinstance(event, AttemptEnded) and event.task == odd:
+            return replace(event, observation=replace(event.observation, duration=-1.0))
+        return event
 
 
 def test_a_measurement_that_breaks_a_rule_is_set_aside_and_costs_no_other(store: Store) -> None:
@@ -134,7 +140,7 @@ def test_a_measurement_that_breaks_a_rule_is_set_aside_and_costs_no_other(store:
     assert store.runs(now=NOW)[0].state == report.state
 
 
-def test_an_attempt_is_recorded_as_soon_as_it_has_ended(store: Store) -> None:
+def test_an_attempt_is_recorded_before_its_end_is_told(store: Store) -> None:
     ended: list[int] = []
     recorded: list[int] = []
 
@@ -144,7 +150,8 @@ def test_an_attempt_is_recorded_as_soon_as_it_has_ended(store: Store) -> None:
             recorded.append(store.record_count())
 
     agent(store).run(WORLD.workflow, WORLD.cluster, watch=watch)
-    assert recorded == ended
+    assert len(ended) > len(WORLD.workflow) / 2
+    assert all(kept >= told for kept, told in zip(recorded, ended, strict=True))
 
 
 def test_a_run_with_a_long_silent_attempt_still_shows_that_it_lives(store: Store) -> None:

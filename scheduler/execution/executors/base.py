@@ -1,7 +1,7 @@
 """The seam for executors: who carries out a schedule, and says what happens."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Generator, Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager
 from datetime import datetime
 
@@ -9,7 +9,7 @@ from scheduler.errors import AllotError
 from scheduler.execution.charge import NEW, Charge, Step
 from scheduler.execution.charge import Answer as Answer
 from scheduler.execution.dispatch import Dispatch
-from scheduler.execution.events import AttemptEnded, Event, Start, Stop
+from scheduler.execution.events import AttemptEnded, AttemptUnknown, Event, Start, Stop
 from scheduler.execution.fates import Fate, Unknown
 from scheduler.execution.loop import Loop
 from scheduler.execution.recovery import restored
@@ -76,8 +76,11 @@ class Session(ABC):
         """Begins an attempt; returns at once."""
 
     @abstractmethod
-    def wait(self, until: float | None) -> Sequence[AttemptEnded]:
-        """The next attempts that ended; none when `until` came first."""
+    def wait(self, until: float | None) -> Sequence[AttemptEnded | AttemptUnknown]:
+        """The next attempts that ended; none when `until` came first.
+
+        Unknown is one of a kept run that may have had its effects or not, and nobody can find out.
+        """
 
     @abstractmethod
     def transfer(self, size: float, source: str, target: str) -> float:
@@ -142,7 +145,7 @@ class Executor(ABC):
         replan: Replan | None = None,
         people: People | None = None,
         charge: Charge = NEW,
-    ) -> Iterator[Step]:
+    ) -> Generator[Step, None, None]:
         """What happens, step by step, until every task has succeeded or was given up.
 
         Whoever keeps the run does so before it asks for the next step: attempts begin then. A task

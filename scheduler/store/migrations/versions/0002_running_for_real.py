@@ -10,6 +10,21 @@ depends_on = None
 
 
 def upgrade() -> None:
+    op.add_column("run", sa.Column("token", sa.String(), nullable=False, server_default=""))
+    op.add_column("run", sa.Column("how", sa.JSON(), nullable=False, server_default="{}"))
+    op.create_table(
+        "plan",
+        sa.Column("run_id", sa.Integer(), nullable=False),
+        sa.Column("number", sa.Integer(), nullable=False),
+        sa.Column("planner", sa.String(), nullable=False),
+        sa.Column("lower_bound", sa.Float(), nullable=False),
+        sa.Column("placements", sa.JSON(), nullable=False),
+        sa.Column("workflow_document", sa.JSON(), nullable=True),
+        sa.Column("cluster_document", sa.JSON(), nullable=True),
+        sa.Column("forecast", sa.LargeBinary(), nullable=True),
+        sa.ForeignKeyConstraint(["run_id"], ["run.id"], name=op.f("fk_plan_run_id_run")),
+        sa.PrimaryKeyConstraint("run_id", "number", name=op.f("pk_plan")),
+    )
     op.create_table(
         "lease",
         sa.Column("name", sa.String(), nullable=False),
@@ -131,3 +146,6 @@ def downgrade() -> None:
     op.drop_index(op.f("ix_intent_state"), table_name="intent")
     op.drop_table("intent")
     op.drop_table("lease")
+    op.drop_table("plan")
+    op.drop_column("run", "how")
+    op.drop_column("run", "token")

@@ -1,0 +1,81 @@
+"""What people say to one run while it goes on, as the store keeps it."""
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from datetime import datetime
+
+from scheduler.execution.dispatch import Dispatch
+from scheduler.execution.events import Decision, Event, TaskDecided
+from scheduler.execution.executors.base import People
+from scheduler.store import Store
+from scheduler.store.questions import OPEN
+
+LOOK = 0.5  # seconds of real time between two looks
+
+
+class Desk(People):
+    """The people around one run: what they decided of unknown attempts, and whether it is to stop.
+
+    `stop` tells since when the run is to stop, by the clock of `seconds`; it then waits for what
+    runs, `grace` seconds at most. `others` are asked too.
+    """
+
+    def __init__(
+        self,
+        store: Store,
+        run: int,
+        *,
+        seconds: Callable[[], float],
+        stop: Callable[[], float | None] = lambda: None,
+        grace: float = 0.0,
+        others: Sequence[People] = (),
+    ) -> None:
+        self._store, self._run, self._others = store, run, others
+        self._seconds, self._stop, self._grace = seconds, stop, grace
+        self._looked = -LOOK
+        self._dispatch: Dispatch | None = None
+
+    def said(self, dispatch: Dispatch, now: float, time: datetime) -> Iterator[Event]:
+        """What was decided of attempts that are unknown, and what others say."""
+        self._dispatch = dispatch
+        for each in self._others:
+            yield from each.said(dispatch, now, time)
+        if dispatch.unknown and self._seconds() - self._looked >= LOOK:
+            self._looked = self._seconds()
+            yield from self._decided(dispatch, now, time)
+
+    def rest(self) -> None:
+        """As long as the others do."""
+        for each in self._others:
+            each.rest()
+
+    @property
+    def stopping(self) -> bool:
+        """Whether somebody has asked it to stop."""
+        return self._stop() is not None or any(each.stopping for each in self._others)
+
+    @property
+    def leaving(self) -> bool:
+        """Whether it was asked to stop too long ago to wait for what runs."""
+        since = self._stop()
+        long = since is not None and self._seconds() - since >= self._grace
+        return long or any(each.leaving for each in self._others)
+
+    @property
+    def left(self) -> tuple[str, ...]:
+        """The tasks that were not over when it was last asked."""
+        tasks = {} if self._dispatch is None else self._dispatch.tasks
+        return tuple(name for name, task in tasks.items() if not task.over)
+
+    @property
+    def unknown(self) -> tuple[str, ...]:
+        """Those of them that wait for people."""
+        return () if self._dispatch is None else self._dispatch.unknown
+
+    def _decided(self, dispatch: Dispatch, now: float, time: datetime) -> Iterable[Event]:
+        for question in reversed(self._store.questions(kind="unknown", run=self._run)):
+            task, attempt = question.subject, question.details["attempt"]
+            held = dispatch.tasks[task]
+            if question.state == OPEN or not (held.unknown and held.attempt == attempt):
+                continue
+            decision = Decision(question.state)
+            yield TaskDecided(task, attempt, now, time, decision, question.by, question.reason)
