@@ -203,11 +203,20 @@ def adapting(executor_name: str) -> "Adapting":
 
 
 def executor(name: str, *, address: str, seed: int) -> Executor:
-    """The executor of that name: `ray`, or `simulator`, whose world is the forecast itself."""
-    from scheduler.execution.executors import ray_cluster, simulator
+    """The executor of that name: `ray`, `local`, or `simulator`, whose world is the forecast.
+
+    `local` needs no Ray: it runs tasks as processes of this machine.
+    """
+    from scheduler.execution.executors import local_processes, simulator
+
+    def on_ray() -> Executor:
+        from scheduler.execution.executors.ray_cluster import RayCluster
+
+        return RayCluster(address=address)
 
     made: dict[str, Callable[[], Executor]] = {
-        "ray": lambda: ray_cluster.RayCluster(address=address),
+        "ray": on_ray,
+        "local": local_processes.LocalProcesses,
         "simulator": lambda: simulator.Simulator(simulator.AsForecast(), seed=seed),
     }
     if name not in made:

@@ -8,50 +8,78 @@ import sys
 from collections.abc import Mapping
 from typing import Any, Self
 
-from scheduler.execution.events import Observation
+from scheduler.execution.events import Observation, Output
+from scheduler.execution.orders import STOP
+from scheduler.execution.place import THREADS
 from scheduler.records import Outcome
 
 SECONDS_TO_LEAVE = 5.0
-_THREADS = (
-    "OMP_NUM_THREADS",
-    "OPENBLAS_NUM_THREADS",
-    "MKL_NUM_THREADS",
-    "NUMEXPR_NUM_THREADS",
-    "ARROW_NUM_THREADS",
+_PASSED_ON = (
+    *("PATH", "HOME", "USER", "LOGNAME", "SHELL", "TZ", "TMPDIR", "TEMP", "TMP", "LANG"),
+    *("LANGUAGE", "PYTHONPATH", "PYTHONHOME", "PYTHONUTF8", "VIRTUAL_ENV", "LD_LIBRARY_PATH"),
+    *("DYLD_LIBRARY_PATH", "CUDA_VISIBLE_DEVICES", "XDG_RUNTIME_DIR", "SSL_CERT_FILE"),
+    *("SSL_CERT_DIR", "SYSTEMROOT", "ALLOT_RUNS"),
 )
 
 
+def passed_on(environment: Mapping[str, str]) -> dict[str, str]:
+    """What an attempt gets to know of an environment: what programs need, and nothing else."""
+    return {
+        name: value
+        for name, value in environment.items()
+        if name in _PASSED_ON or name.startswith("LC_")
+    }
+
+
 class Nursery:
-    """A running nursery: its children use `threads` threads, one at a time."""
+    """A running nursery: its children use `threads` threads, one at a time.
+
+    It leads a session of its own: what ends this process or its terminal does not end it.
+    """
 
     def __init__(self, threads: int) -> None:
-        environment = os.environ | dict.fromkeys(_THREADS, str(threads))
+        self.threads = threads
         self._process = subprocess.Popen(
             [sys.executable, "-m", "scheduler.execution.nursery"],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
-            text=True,
-            env=environment,
+            env=passed_on(os.environ) | dict.fromkeys(THREADS, str(threads)),
+            start_new_session=True,
         )
         assert self._process.stdin is not None
         assert self._process.stdout is not None
         self._orders, self._answers = self._process.stdin, self._process.stdout
 
+    def fileno(self) -> int:
+        """What is readable when there is an answer, or nobody is left to give one."""
+        return self._answers.fileno()
+
     def carry_out(self, order: Mapping[str, Any]) -> Observation:
         """Runs an order to its end; an attempt whose nursery died is lost."""
-        try:
-            self._orders.write(json.dumps(order) + "\n")
+        self.begin(order)
+        return self.answer()
+
+    def begin(self, order: Mapping[str, Any]) -> None:
+        """Sends an order and returns at once; `answer` tells what came of it."""
+        with contextlib.suppress(BrokenPipeError):  # told by the answer that does not come
+            self._orders.write(json.dumps(order).encode() + b"\n")
             self._orders.flush()
-            line = self._answers.readline()
-        except BrokenPipeError:
-            line = ""
-        if not line:
+
+    def stop(self) -> None:
+        """Stops the attempt that runs, if one does."""
+        with contextlib.suppress(BrokenPipeError):  # nothing runs any more
+            self._orders.write(STOP.encode() + b"\n")
+            self._orders.flush()
+
+    def answer(self) -> Observation:
+        """Waits for the end of the order that was sent last."""
+        line = self._answers.readline()
+        if not line.endswith(b"\n"):
             code = self._process.wait()
             return Observation(
                 Outcome.LOST, message=f"the process that ran the attempt ended with code {code}"
             )
-        answer = json.loads(line)
-        return Observation(**answer | {"outcome": Outcome(answer["outcome"])})
+        return observation(json.loads(line))
 
     @property
     def alive(self) -> bool:
@@ -59,9 +87,9 @@ class Nursery:
         return self._process.poll() is None
 
     def close(self) -> None:
-        """Ends it, and the child that may still run: the end of its orders tells it to."""
-        with contextlib.suppress(BrokenPipeError):  # an order that nobody will read any more
-            self._orders.close()
+        """Ends it, and the child that may still run."""
+        self.stop()
+        self.let_go()
         try:
             self._process.wait(SECONDS_TO_LEAVE)
         except subprocess.TimeoutExpired:
@@ -69,8 +97,19 @@ class Nursery:
             self._process.wait()
         self._answers.close()
 
+    def let_go(self) -> None:
+        """Leaves it: it ends when nothing runs in it that survives."""
+        with contextlib.suppress(BrokenPipeError):  # an order that nobody will read any more
+            self._orders.close()
+
     def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *_: object) -> None:
         self.close()
+
+
+def observation(answer: Mapping[str, Any]) -> Observation:
+    """What a nursery's answer tells."""
+    outputs = tuple(Output(**each) for each in answer.get("outputs", ()))
+    return Observation(**{**answer, "outcome": Outcome(answer["outcome"]), "outputs": outputs})

@@ -11,6 +11,7 @@ from scheduler.discover import implementations
 from scheduler.execution import executors
 from scheduler.execution.events import AttemptEnded, AttemptStarted, Event, Start, TaskGivenUp
 from scheduler.execution.executors.base import Executor
+from scheduler.execution.executors.local_processes import LocalProcesses
 from scheduler.execution.executors.ray_cluster import RayCluster, local_ray
 from scheduler.execution.executors.simulator import Draw, Simulator, Truth
 from scheduler.forecast import Forecast
@@ -54,12 +55,15 @@ def ray_there() -> Iterator[None]:
 @pytest.fixture(
     params=[
         pytest.param("simulator"),
+        pytest.param("local_processes"),
         pytest.param("ray_cluster", marks=pytest.mark.ray),
     ]
 )
 def executor(request: pytest.FixtureRequest) -> Executor:
     if request.param == "simulator":
         return Simulator(Scripted())
+    if request.param == "local_processes":
+        return LocalProcesses()
     request.getfixturevalue("ray_there")
     return RayCluster()
 
@@ -98,7 +102,11 @@ def ends(events: Sequence[Event]) -> dict[str, list[AttemptEnded]]:
 
 
 def test_the_contract_covers_every_executor_that_there_is() -> None:
-    assert set(implementations(executors, Executor)) == {"simulator", "ray_cluster"}
+    assert set(implementations(executors, Executor)) == {
+        "simulator",
+        "local_processes",
+        "ray_cluster",
+    }
 
 
 def test_a_task_starts_after_its_predecessors_have_succeeded(executor: Executor) -> None:

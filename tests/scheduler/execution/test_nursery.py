@@ -121,7 +121,7 @@ def test_closing_a_nursery_ends_the_attempt_that_runs(
         assert within(10, lambda: note.exists() and note.read_text() != "")
     thread.join(10)
     assert within(5, lambda: not _runs(int(note.read_text())))
-    assert [each.outcome for each in lost] == [Outcome.LOST]
+    assert [each.outcome for each in lost] == [Outcome.CANCELLED]
 
 
 def within(seconds: float, holds: Callable[[], bool]) -> bool:
@@ -143,7 +143,7 @@ def test_memory_of_the_processes_that_an_action_starts_is_held_too(nursery: Nurs
 
 
 def test_peak_memory_counts_a_child_that_is_never_waited_for(nursery: Nursery) -> None:
-    seen = tried(nursery, f"{HERE}:fill_a_child", size=200 * MB, seconds=1, hold=False)
+    seen = tried(nursery, f"{HERE}:fill_a_child", size=200 * MB, seconds=4, hold=False)
     assert seen.peak_memory is not None
     assert seen.peak_memory > 200 * MB
 
