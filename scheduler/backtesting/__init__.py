@@ -1,0 +1,1 @@
+"""Past runs replayed as if the policy had been in charge."""
