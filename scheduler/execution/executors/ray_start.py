@@ -86,8 +86,8 @@ def _refuse_unreachable(address: str) -> None:
     found = re.fullmatch(r"([^\s:/]+):(\d{1,5})", address)
     if found is None:
         raise AllotError(
-            f"Ray's address must be local, auto or host:port, found {address!r}; ask for the port "
-            "with: ray status"
+            f"Ray's address must be local, auto or host:port here, found {address!r}; ask for the "
+            "port with: ray status"
         )
     try:
         socket.create_connection((found[1], int(found[2])), timeout=PATIENCE).close()
