@@ -69,7 +69,7 @@ class Dispatch(Controls):
     @property
     def done(self) -> bool:
         """Whether every task has succeeded or was given up."""
-        return all(task.over for task in self._tasks.values())
+        return not self._left
 
     @property
     def problem(self) -> Problem:
@@ -84,13 +84,13 @@ class Dispatch(Controls):
     @property
     def unknown(self) -> tuple[str, ...]:
         """The tasks that wait for people to decide what became of them."""
-        return tuple(name for name, task in self._tasks.items() if task.unknown)
+        return tuple(self._unseen)
 
     @property
     def stuck(self) -> bool:
         """Whether nothing runs, nothing is on its way, and yet not all is done."""
         waits = self._arrivals.next is not None or self._wake < math.inf
-        return not (waits or any(each.running for each in self._tasks.values()) or self.done)
+        return not (waits or self._flying or self.done)
 
     def wake_at(self, now: float) -> float | None:
         """When to ask again though nothing happened, or None.
@@ -106,17 +106,12 @@ class Dispatch(Controls):
 
         As `Problem.fixed` wants it. A task that was given up takes no time.
         """
-        return {
-            name: self._placement(task, now)
-            for name, task in self._tasks.items()
-            if task.over or task.running
-        }
+        return {**self._past, **self.running(now)}
 
     def running(self, now: float) -> Mapping[str, Placement]:
         """What runs now, as `happened` tells it."""
-        return {
-            name: self._placement(task, now) for name, task in self._tasks.items() if task.running
-        }
+        flying = sorted(self._flying.values(), key=lambda task: task.row)
+        return {task.name: self._placement(task, now) for task in flying}
 
     def replace(self, problem: Problem, schedule: Schedule) -> None:
         """Follows another schedule from now on; what is over or runs stays as it is.
@@ -190,12 +185,15 @@ class Dispatch(Controls):
         for place, amounts in self._holds(task):
             place.take(amounts, sign=-1)
         task.began, task.unknown = None, True
+        del self._flying[task.name]
+        self._unseen[task.name] = None
 
     def _decided(self, event: TaskDecided) -> tuple[Instruction, ...]:
         task = self._tasks[event.task]
         if not task.unknown:
             return ()
         task.unknown = False
+        del self._unseen[task.name]
         match event.decision:
             case Decision.SUCCEEDED:
                 self._succeed(task, event.at)
@@ -210,6 +208,7 @@ class Dispatch(Controls):
         task = self._tasks[event.task]
         for place, amounts in self._holds(task):
             place.take(amounts, sign=-1)
+        del self._flying[event.task]
         if event.observation.outcome is Outcome.SUCCEEDED:
             self._succeed(task, event.at)
             return ()
@@ -223,7 +222,22 @@ class Dispatch(Controls):
         start = end if task.began is None else task.began
         return Placement(task.name, task.worker, start, end, task.allocation)
 
+    def _count(self) -> None:
+        """Which tasks run, are left, are over, or wait for people: told at every step."""
+        held = self._tasks.items()
+        self._flying = {name: task for name, task in held if task.running}
+        self._left = {name for name, task in held if not task.over}
+        self._unseen = {name: None for name, task in held if task.unknown}
+        self._past = {name: self._placement(task, 0.0) for name, task in held if task.over}
+
+    def _finish(self, task: Held, at: float) -> None:
+        task.ended, task.unknown = at, False
+        self._left.discard(task.name)
+        self._unseen.pop(task.name, None)
+        self._past[task.name] = self._placement(task, at)
+
     def _open_places(self) -> None:
+        self._count()
         self._by_priority = len({each.priority for each in self._tasks.values()}) > 1
         self._workers = {
             each.name: WorkerPlace((each.cores, float(each.memory)), closed=sorted(each.closed))
@@ -254,7 +268,9 @@ class Dispatch(Controls):
     def _move(self, task: Held, placed: Placement) -> None:
         task.rank = placed.start
         if task.kept and placed.worker != task.worker:
-            return
+            if not self._gone(task.worker):
+                return
+            task.kept = False
         memory = placed.allocation.memory
         if task.attempt and memory < task.allocation.memory:
             memory = task.allocation.memory
@@ -336,6 +352,7 @@ class Dispatch(Controls):
             place.take(amounts)
         task.attempt += 1
         task.began = now
+        self._flying[task.name] = task
         return Start(task.name, task.attempt, task.worker, task.allocation)
 
     def _held_back(self, task: Held, now: float) -> float | None:
@@ -386,6 +403,9 @@ class Dispatch(Controls):
         column = self._problem.cluster.index[task.worker]
         return float(self._problem.duration[task.row, column])
 
+    def _gone(self, worker: str) -> bool:
+        return any(until > NEVER for _, until in self._problem.cluster.worker(worker).closed)
+
     def unable(self, name: str, worker: str) -> str | None:
         """Why that worker cannot take the task, in words; where people have put it counts not."""
         task, problem = self._tasks[name], self._problem
@@ -408,7 +428,7 @@ class Dispatch(Controls):
         self._arrivals.expect(task, arrival)
 
     def _succeed(self, task: Held, at: float) -> None:
-        task.ended = at
+        self._finish(task, at)
         for target in self._problem.workflow.graph.succ[task.name]:
             waiting = self._tasks[target]
             waiting.waits_for -= 1
@@ -435,7 +455,8 @@ class Dispatch(Controls):
         if task.attempt == 0:
             for place, _ in self._holds(task):
                 place.unbook(task)
-        task.ended, task.unknown, task.given_up = at, False, True
+        self._finish(task, at)
+        task.given_up = True
         yield GiveUp(task.name, reason)
         for successor in self._problem.workflow.successors(task.name):
             if not self._tasks[successor].over:

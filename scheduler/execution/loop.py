@@ -1,6 +1,6 @@
 """The loop that carries a schedule out: the same for every executor."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from itertools import chain
 from typing import TYPE_CHECKING
@@ -19,7 +19,7 @@ from scheduler.execution.events import (
     Stop,
     TaskGivenUp,
 )
-from scheduler.execution.recovery import found, unfinished
+from scheduler.execution.recovery import found, settled, unfinished
 
 if TYPE_CHECKING:
     from scheduler.execution.executors.base import People, Replan, Session
@@ -30,7 +30,8 @@ LOOK = 0.5  # seconds of real time between two looks at what people say
 class Loop:
     """One run on its way: what the session tells goes to the dispatch, and back as starts.
 
-    `real` says that attempts take real time, in which people may say something.
+    `real` says that attempts take real time, in which people may say something. `stops` are still
+    to be carried out for whoever had the run before.
     """
 
     def __init__(
@@ -42,9 +43,10 @@ class Loop:
         real: bool,
         replan: "Replan | None" = None,
         people: "People | None" = None,
+        stops: Sequence[Stop] = (),
     ) -> None:
         self._session, self._dispatch, self._charge = session, dispatch, charge
-        self._real, self._replan, self._people = real, replan, people
+        self._real, self._replan, self._people, self._stops = real, replan, people, stops
 
     def steps(self) -> Iterator[Step]:
         """What happens, step by step; what a step says has started begins after it.
@@ -52,7 +54,7 @@ class Loop:
         Ends when every task is over, when all that is left waits for people, or when they stop it.
         """
         with _let_go_when_stale(self._session):
-            yield from self._step(tuple(self._recalled()))
+            yield from self._step(tuple(self._recalled()), stops=self._stops)
             while not self._dispatch.done and not self._stopped():
                 if self._dispatch.stuck and not self._session.missing():
                     if self._dispatch.unknown:
@@ -71,11 +73,17 @@ class Loop:
         if not self._real:
             self._people.rest()
 
-    def _step(self, news: Sequence[Event], *, replan: "Replan | None" = None) -> Iterator[Step]:
+    def _step(
+        self,
+        news: Sequence[Event],
+        *,
+        replan: "Replan | None" = None,
+        stops: Iterable[Stop] = (),
+    ) -> Iterator[Step]:
         """Takes in what happened and decides what follows; begins that once it is kept."""
         events, answer = list[Event](), None
-        stops = list[Stop]()
-        for each in chain(news, self._said()):
+        tasks, stops = self._dispatch.problem.workflow, list(stops)
+        for each in chain((settled(each, tasks) for each in news), self._said()):
             follows = self._dispatch.handle(each)
             stops += [stop for stop in follows if isinstance(stop, Stop)]
             events += [each, *self._as_events(follows)]
@@ -88,27 +96,26 @@ class Loop:
             events.append(self._followed(answer))
         if not stopping:
             events += self._as_events(self._dispatch.due(self._session.now()))
-        if not events:
+        if not (events or stops):
             return
         step = Step(tuple(events), answer)
         yield step
         for start in step.starts:
             self._session.start(_as_start(start))
         for stop in stops:
-            self._session.stop(stop)
+            if self._dispatch.tasks[stop.task].running:
+                self._session.stop(stop)
 
     def _recalled(self) -> Iterator[Event]:
         """What became of the attempts that ran when the run was last heard of."""
         begun = unfinished(self._charge.history)
         if not begun:
             return
-        tasks = self._dispatch.problem.workflow
         fates = self._session.recall([_as_start(each) for each in begun])
         for start, fate in zip(begun, fates, strict=True):
             yield from found(
                 start,
                 fate,
-                idempotent=tasks.task(start.task).idempotent,
                 epoch=self._charge.epoch,
                 at=self._session.now(),
                 time=self._session.clock(),

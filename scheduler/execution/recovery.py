@@ -15,12 +15,14 @@ from scheduler.execution.events import (
     AttemptUnknown,
     Event,
     Observation,
+    Stop,
     TaskGivenUp,
 )
 from scheduler.execution.fates import Ended, Fate, NotBegun, Running, Unknown
 from scheduler.planning.problem import Problem
 from scheduler.planning.schedule import Schedule
 from scheduler.records import Outcome
+from scheduler.workflow import Workflow
 
 
 def restored(
@@ -29,15 +31,30 @@ def restored(
     history: Iterable[Event | Answer],
     *,
     transfer: Transfer,
-) -> Dispatch:
-    """The dispatch as it was after this history, which began with the problem and its schedule."""
-    dispatch = Dispatch(problem, schedule, transfer=transfer)
+) -> tuple[Dispatch, tuple[Stop, ...]]:
+    """The dispatch as it was after this history, which began with the problem and its schedule.
+
+    With it the attempts that were to be stopped, and of which no end is known.
+    """
+    dispatch, stops = Dispatch(problem, schedule, transfer=transfer), dict[str, Stop]()
     for each in history:
         if isinstance(each, Answer):
             dispatch.replace(each.problem, each.schedule)
-        else:
-            dispatch.handle(each)
-    return dispatch
+            continue
+        if isinstance(each, AttemptEnded | AttemptUnknown):
+            stops.pop(each.task, None)
+        for follows in dispatch.handle(each):
+            if isinstance(follows, Stop):
+                stops[follows.task] = follows
+    return dispatch, tuple(stops.values())
+
+
+def settled(event: Event, workflow: Workflow) -> Event:
+    """What is unknown of an idempotent task counts as lost, so that it is tried again."""
+    if not isinstance(event, AttemptUnknown) or not workflow.task(event.task).idempotent:
+        return event
+    lost = Observation(Outcome.LOST, message=event.why)
+    return AttemptEnded(event.task, event.attempt, event.worker, event.at, event.time, lost)
 
 
 def unfinished(history: Iterable[Event | Answer]) -> tuple[AttemptStarted, ...]:
@@ -55,15 +72,13 @@ def found(
     start: AttemptStarted,
     fate: Fate,
     *,
-    idempotent: bool,
     epoch: int,
     at: float,
     time: datetime,
 ) -> tuple[Event, ...]:
     """What follows from the fate of an attempt that had begun, or was about to.
 
-    One that did not begin begins now, in this epoch, as the same attempt. What is unknown of an
-    idempotent task counts as lost, so that it is tried again; of any other, people decide.
+    One that did not begin begins now, in this epoch, as the same attempt.
     """
     where = (start.task, start.attempt, start.worker)
     match fate:
@@ -74,9 +89,6 @@ def found(
         case Running():
             return ()
         case Unknown(why):
-            if idempotent:
-                lost = Observation(Outcome.LOST, message=why)
-                return (AttemptEnded(*where, at, time, lost),)
             return (AttemptUnknown(*where, at, time, why),)
     assert_never(fate)
 

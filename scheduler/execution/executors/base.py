@@ -159,8 +159,16 @@ class Executor(ABC):
             (each.problem for each in reversed(charge.history) if isinstance(each, Answer)), problem
         )
         with self.open(now, charge) as session:
-            dispatch = restored(problem, schedule, charge.history, transfer=session.transfer)
-            loop = Loop(session, dispatch, charge, real=self.real, replan=replan, people=people)
+            dispatch, stops = restored(problem, schedule, charge.history, transfer=session.transfer)
+            loop = Loop(
+                session,
+                dispatch,
+                charge,
+                real=self.real,
+                replan=replan,
+                people=people,
+                stops=stops,
+            )
             yield from loop.steps()
 
     def run(
