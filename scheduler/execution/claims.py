@@ -148,6 +148,12 @@ class Claims:
         return self.folder / f"{name.stem}.{sort}"
 
 
+def claim_from(plain: Mapping[str, Any], environment: Mapping[str, str]) -> tuple[Claims, Name]:
+    """What an order says of the claim of its attempt; `root` may be left to the environment."""
+    root = claims_root(environment) if plain["root"] is None else Path(plain["root"])
+    return Claims(root, plain["run"]), Name(**plain["name"])
+
+
 def claims_root(environment: Mapping[str, str]) -> Path:
     """Where a machine with this environment keeps the claims of all runs."""
     return Path(environment.get("ALLOT_RUNS") or ROOT).expanduser()

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from typing import Any, Self
 
 from scheduler.execution.events import Observation, Output
-from scheduler.execution.orders import STOP
+from scheduler.execution.orders import APART, STOP
 from scheduler.execution.place import THREADS
 from scheduler.records import Outcome
 
@@ -34,13 +34,14 @@ def passed_on(environment: Mapping[str, str]) -> dict[str, str]:
 class Nursery:
     """A running nursery: its children use `threads` threads, one at a time.
 
-    It leads a session of its own: what ends this process or its terminal does not end it.
+    It leads a session of its own: what ends this process or its terminal does not end it. One that
+    is `apart` is not even a child of this process.
     """
 
-    def __init__(self, threads: int) -> None:
-        self.threads = threads
+    def __init__(self, threads: int, *, apart: bool = False) -> None:
+        self.threads, self._apart, self._over = threads, apart, False
         self._process = subprocess.Popen(
-            [sys.executable, "-m", "scheduler.execution.nursery"],
+            [sys.executable, "-m", "scheduler.execution.nursery", *([APART] if apart else [])],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             env=passed_on(os.environ) | dict.fromkeys(THREADS, str(threads)),
@@ -75,15 +76,18 @@ class Nursery:
         """Waits for the end of the order that was sent last."""
         line = self._answers.readline()
         if not line.endswith(b"\n"):
-            code = self._process.wait()
+            self._over = True
+            code = "" if self._apart else f" with code {self._process.wait()}"
             return Observation(
-                Outcome.LOST, message=f"the process that ran the attempt ended with code {code}"
+                Outcome.LOST, message=f"the process that ran the attempt ended{code}"
             )
         return observation(json.loads(line))
 
     @property
     def alive(self) -> bool:
         """Whether it can take another order."""
+        if self._apart:
+            return not self._over
         return self._process.poll() is None
 
     def close(self) -> None:

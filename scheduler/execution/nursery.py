@@ -22,9 +22,9 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, NoReturn
 
-from scheduler.execution.claims import Claims, Name, claims_root, marks
+from scheduler.execution.claims import Name, claim_from, marks
 from scheduler.execution.kept import Stream
-from scheduler.execution.orders import Orders
+from scheduler.execution.orders import APART, Orders
 from scheduler.execution.place import THREADS, Place
 from scheduler.execution.watched import Limits, Watched, adopt_orphans, die_with_parent, watch
 from scheduler.masking import Masker
@@ -68,7 +68,7 @@ def claimed(order: Mapping[str, Any], orders: Orders, answers: int) -> dict[str,
     """Carries an order out if nobody else has claimed its attempt, and keeps how it ended."""
     if order.get("claim") is None:
         return carry_out(order, orders, answers, cancelled=lambda: False)
-    claims, name = _claim(order["claim"])
+    claims, name = claim_from(order["claim"], os.environ)
     try:
         if not claims.take(name, Identity.here()):
             return _answer("lost", message="it was not begun: its claim was taken before")
@@ -80,12 +80,6 @@ def claimed(order: Mapping[str, Any], orders: Orders, answers: int) -> dict[str,
     return answer
 
 
-def _claim(plain: Mapping[str, Any]) -> tuple[Claims, Name]:
-    root = plain["root"]
-    found = claims_root(os.environ) if root is None else Path(root)
-    return Claims(found, plain["run"]), Name(**plain["name"])
-
-
 def carry_out(
     order: Mapping[str, Any], orders: Orders, answers: int, *, cancelled: Callable[[], bool]
 ) -> dict[str, Any]:
@@ -95,7 +89,8 @@ def carry_out(
     (seconds or null) and `hold` (whether the allocation of memory is enforced). It may have
     `environment`, `secrets` (variables, the latter masked wherever they are written), `folder`,
     `inputs`, `outputs`, `refused` (why it cannot be carried out), `claim` (the root, the run and
-    the name) and `survives`. The answer has the fields of an Observation.
+    the name), `survives` and `guardian` (a process without which it does not survive). The answer
+    has the fields of an Observation.
     """
     work = _Work.of(order)
     missing = order.get("refused") or work.missing("inputs", order.get("inputs", ()))
@@ -126,7 +121,7 @@ def carry_out(
     limits = Limits(
         memory=work.place.memory if order["hold"] else None,
         timeout=order["timeout"],
-        survives=order.get("survives", False),
+        left=_Left(order.get("survives", False), order.get("guardian")),
         cancelled=cancelled,
     )
     seen = watch(child, limits, began=began, orders=orders, streams=streams)
@@ -136,6 +131,17 @@ def carry_out(
         stream.close()
     answer = _observed(duration, status, usage, replace(seen, message=seen.message or said))
     return work.finished(answer, order, streams)
+
+
+@dataclass(frozen=True)
+class _Left:
+    """Whether an attempt goes on that nobody waits for."""
+
+    survives: bool
+    guardian: Mapping[str, Any] | None
+
+    def __call__(self) -> bool:
+        return self.survives and (self.guardian is None or Identity.read(self.guardian).lives)
 
 
 @dataclass(frozen=True)
@@ -157,7 +163,7 @@ class _Work:
             "ALLOT_MEMORY_BYTES": str(place.memory),
         }
         if (claim := order.get("claim")) is not None:
-            told |= marks(claim["run"], _claim(claim)[1])
+            told |= marks(claim["run"], Name(**claim["name"]))
         own = order.get("environment", {})
         variables = {**os.environ, **threads, **own, **secrets, **told}
         return cls(place, variables, Path(order.get("folder") or "."), Masker(secrets.values()))
@@ -321,4 +327,6 @@ def _clean(words: str) -> str:
 
 
 if __name__ == "__main__":
+    if APART in sys.argv[1:] and os.fork():
+        os._exit(0)
     serve(*private_channels())

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 STOP = "stop"  # a line of its own, while an attempt runs
+APART = "apart"  # the argument of a nursery that is to be no child of whoever starts it
 
 
 @dataclass

@@ -37,13 +37,13 @@ class Watched:
 class Limits:
     """What an attempt is held to: bytes, together with all that it starts, and seconds.
 
-    It is stopped where `cancelled` says so (asked a few times a second) and, unless `survives`,
-    when nobody is left to give orders.
+    It is stopped where `cancelled` says so, and when nobody is left to give orders and `left` does
+    not say that it goes on; both are asked a few times a second.
     """
 
     memory: int | None
     timeout: float | None
-    survives: bool
+    left: Callable[[], bool]
     cancelled: Callable[[], bool]
 
 
@@ -100,11 +100,11 @@ def _over(limits: Limits, used: int, began: float) -> tuple[str, str] | None:
 def _unwanted(limits: Limits, orders: Orders, samples: int) -> tuple[str, str] | None:
     if orders.stopped():
         return "cancelled", "stopped as asked"
-    if orders.hung_up and not limits.survives:
+    if samples % SAMPLES_PER_SEARCH:
+        return None
+    if orders.hung_up and not limits.left():
         return "lost", "stopped as nobody waits for its answer"
-    if samples % SAMPLES_PER_SEARCH == 0 and limits.cancelled():
-        return "cancelled", "stopped as asked"
-    return None
+    return ("cancelled", "stopped as asked") if limits.cancelled() else None
 
 
 class _End:
