@@ -5,7 +5,8 @@ order, and tells which attempts are to be stopped. So no task is lost, none runs
 worker holds more than it has, whatever is asked and when.
 """
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from abc import ABC, abstractmethod
+from collections.abc import Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING
 
 from scheduler.execution.events import Action, Controlled, Instruction, Stop
@@ -18,13 +19,20 @@ if TYPE_CHECKING:
     from scheduler.execution.dispatch import Dispatch
 
 
-class Controls:
+class Controls(ABC):
     """The part of a dispatch that people steer. `bars` are those that the run began with."""
 
     _tasks: dict[str, Held]
     _problem: Problem
     _arrivals: Arrivals
-    _open_places: Callable[[], None]
+
+    @abstractmethod
+    def _open_places(self) -> None:
+        """Puts every task that is not over in its place again."""
+
+    @abstractmethod
+    def _give_up(self, task: Held, reason: str, at: float) -> Iterator[Instruction]:
+        """The task will not run, nor those that wait for it."""
 
     def _uncontrolled(self, problem: Problem) -> None:
         self._paused, self._drained = False, set[str]()
@@ -86,7 +94,7 @@ class Controls:
         self._withheld[task.name] = f"it {why}"
         return False
 
-    def _controlled(self: "Dispatch", asked: Controlled) -> Iterator[Instruction]:
+    def _controlled(self, asked: Controlled) -> Iterator[Instruction]:
         tasks = [self._tasks[each] for each in asked.tasks or self._tasks if each in self._tasks]
         why = f"{asked.action} by {asked.by}" + (f": {asked.reason}" if asked.reason else "")
         match asked.action:
@@ -122,9 +130,7 @@ class Controls:
                 for task in asked.tasks or tuple(self._withheld):
                     self._withheld.pop(task, None)
 
-    def _cancel(
-        self: "Dispatch", tasks: Iterable[Held], why: str, at: float
-    ) -> Iterator[Instruction]:
+    def _cancel(self, tasks: Iterable[Held], why: str, at: float) -> Iterator[Instruction]:
         for task in tasks:
             if task.running:
                 task.cancelled = why
@@ -143,6 +149,9 @@ class Controls:
     def _revive(self, tasks: Iterable[Held]) -> None:
         """Opens tasks that were given up, and those that were given up only for want of them."""
         again = {task.name for task in tasks}
+        for fellows in self._problem.workflow.gangs.values():
+            if again.intersection(fellows):
+                again.update(each for each in fellows if self._tasks[each].given_up)
         graph = self._problem.workflow.graph
         for name in self._problem.workflow.order:
             task = self._tasks[name]

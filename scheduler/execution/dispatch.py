@@ -13,6 +13,8 @@ is broken, and the worker idles for it no longer, but for a task of higher prior
 its place is kept as long as the forecast knows when it will be ready. Of late tasks those of higher
 priority go first; a task is as urgent as what waits for it (docs/decisions/priorities.md).
 
+The tasks of a gang start in one step or not at all (ganging.py).
+
 A failed attempt is tried again; one that ran out of memory gets what the forecast plans next, else
 twice as much, on a larger worker if need be. When no attempt is left the task is given up, and all
 that wait for it.
@@ -25,7 +27,6 @@ from itertools import chain
 
 from scheduler.cluster import Allocation
 from scheduler.errors import InvalidInput
-from scheduler.execution.control import Controls
 from scheduler.execution.events import (
     AttemptEnded,
     AttemptStarted,
@@ -39,6 +40,7 @@ from scheduler.execution.events import (
     TaskDecided,
     TaskGivenUp,
 )
+from scheduler.execution.ganging import Gangs
 from scheduler.execution.holding import Amounts, Arrivals, Held, Place, WorkerPlace
 from scheduler.execution.look_ahead import expected_end, ready_by
 from scheduler.execution.setting_out import grown, held_tasks
@@ -52,7 +54,7 @@ NEVER = 1e17  # seconds: a worker that opens then is gone
 Transfer = Callable[[float, str, str], float]
 
 
-class Dispatch(Controls):
+class Dispatch(Gangs):
     """Turns a schedule into instructions, event by event.
 
     `transfer(bytes, source, target)` says after how many seconds bytes have arrived; executors
@@ -145,9 +147,8 @@ class Dispatch(Controls):
         self._wake = math.inf
         if self._paused:
             return ()
-        for task in self._arrivals.by(now):
-            self._workers[task.worker].queue(task)
-        return tuple(self._starts(now))
+        lost = tuple(self._queue(self._arrivals.by(now), now))
+        return (*lost, *self._starts(now))
 
     def handle(self, event: Event) -> tuple[Instruction, ...]:
         """Takes in what happened; returns what follows from it besides new starts.
@@ -176,8 +177,7 @@ class Dispatch(Controls):
         if task.running:
             task.began = event.at
             return
-        for each in self._arrivals.by(event.at):
-            self._workers[each.worker].queue(each)
+        tuple(self._queue(self._arrivals.by(event.at), event.at))
         self._start(task, event.at)
 
     def _lose_sight(self, event: AttemptUnknown) -> None:
@@ -202,6 +202,7 @@ class Dispatch(Controls):
                 return tuple(self._give_up(task, why, event.at))
             case Decision.AGAIN:
                 self._expect(task)
+                return tuple(self._stop_fellows(task))
         return ()
 
     def _over(self, event: AttemptEnded) -> tuple[Instruction, ...]:
@@ -212,7 +213,7 @@ class Dispatch(Controls):
         if event.observation.outcome is Outcome.SUCCEEDED:
             self._succeed(task, event.at)
             return ()
-        task.began = None
+        task.began, task.stopping = None, False
         if task.cancelled:
             return tuple(self._give_up(task, task.cancelled, event.at))
         return tuple(self._fail(event, task))
@@ -238,6 +239,7 @@ class Dispatch(Controls):
 
     def _open_places(self) -> None:
         self._count()
+        self._form_gangs()
         self._by_priority = len({each.priority for each in self._tasks.values()}) > 1
         self._workers = {
             each.name: WorkerPlace((each.cores, float(each.memory)), closed=sorted(each.closed))
@@ -285,8 +287,12 @@ class Dispatch(Controls):
 
     def _starts(self, now: float) -> Iterator[Start]:
         claimed: set[int] = set()  # pools that an earlier task waits for
-        for worker, turn in self._turns(now):
+        stopped: set[str] = set()  # workers on which an earlier task waits for room
+        for worker, turn in self._turns(now, stopped):
             for task in turn:
+                if task.lead >= 0:
+                    yield from self._start_together(task, now, claimed, stopped)
+                    continue
                 if task.name in self._withheld:
                     continue
                 opens = worker.opening(now, self._seconds(task))
@@ -308,38 +314,41 @@ class Dispatch(Controls):
                     continue
                 yield self._start(task, now)
 
-    def _turns(self, now: float) -> Iterator[tuple[WorkerPlace, Iterable[Held]]]:
-        """The ready tasks in turn: worker by worker, or of all workers where they share pools."""
+    def _turns(self, now: float, stopped: set[str]) -> Iterator[tuple[WorkerPlace, Iterable[Held]]]:
+        """The ready tasks in turn: worker by worker, or of all where they share pools or gangs."""
         turns = [
             (worker, worker.in_turn(now, by_priority=self._by_priority))
             for name, worker in self._workers.items()
             if worker.ready and name not in self._drained
         ]
-        if not self._pools:
+        if not (self._pools or self._gangs):
             yield from turns
             return
-        yield from self._merged(turns, now)
+        yield from self._merged(turns, now, stopped)
 
     def _merged(
-        self, turns: list[tuple[WorkerPlace, Iterator[Held]]], now: float
+        self, turns: list[tuple[WorkerPlace, Iterator[Held]]], now: float, stopped: set[str]
     ) -> Iterator[tuple[WorkerPlace, Iterable[Held]]]:
-        stopped: set[int] = set()
-
         def of(number: int) -> Iterator[tuple[tuple[float, ...], int, Held]]:
             for task in turns[number][1]:
                 late = self._by_priority and task.rank < now * (1 - CLOCK)
                 turn = (0.0, -task.priority) if late else (1.0, 0.0)
                 yield (*turn, *task.key), number, task
-                if number in stopped:
+                if task.worker in stopped:
                     return
 
         for _, number, task in heapq.merge(*(of(each) for each in range(len(turns)))):
             worker = turns[number][0]
             (_, amounts), *_ = self._holds(task)
+            if task.running or task.worker in stopped:
+                continue
+            if task.lead >= 0:
+                yield worker, (task,)
+                continue
             if task.name in self._withheld:
                 continue
             if not worker.fits(amounts) and worker.opening(now, self._seconds(task)) <= now:
-                stopped.add(number)
+                stopped.add(task.worker)
             else:
                 yield worker, (task,)
 
@@ -449,9 +458,9 @@ class Dispatch(Controls):
                 return self._give_up(task, why, event.at)
             task.worker, task.allocation = larger
         self._expect(task)
-        return ()
+        return tuple(self._stop_fellows(task))
 
-    def _give_up(self, task: Held, reason: str, at: float) -> Iterator[GiveUp]:
+    def _give_up(self, task: Held, reason: str, at: float) -> Iterator[Instruction]:
         if task.attempt == 0:
             for place, _ in self._holds(task):
                 place.unbook(task)
@@ -463,3 +472,5 @@ class Dispatch(Controls):
                 self._tasks[successor].forlorn = True
                 why = f"waits for {task.name!r}, which was given up"
                 yield from self._give_up(self._tasks[successor], why, at)
+        if task.lead >= 0:
+            yield from self._give_up_fellows(task, at)

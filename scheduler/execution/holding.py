@@ -9,6 +9,7 @@ from scheduler.cluster import Allocation
 from scheduler.planning.timeline import CLOCK
 
 Amounts = tuple[float, ...]
+Turn = tuple[float, int, int]
 LEEWAY = (1e-9, 0.0)  # shares of cores or of a pool, as floats that fill it may sum to more; bytes
 FINE = 2.0**96  # steps per unit: in whole steps amounts lose nothing when taken and given back
 
@@ -21,7 +22,8 @@ class Held:
     one that is `unknown` nobody knows what became, and people decide.
     A task is `given_up` when no attempt is left, and `forlorn` when that is so only because another
     was; `cancelled` says who has ended it. `kept` tells that a person has chosen its worker. It has
-    `spare` attempts beyond those that its owner allows.
+    `spare` attempts beyond those that its owner allows. `lead` is the first task of its gang, whose
+    turn it has; `stopping` tells that it is to end because one of its gang has failed.
     """
 
     name: str
@@ -41,6 +43,8 @@ class Held:
     kept: bool = False
     spare: int = 0
     unknown: bool = False
+    lead: int = -1
+    stopping: bool = False
 
     @property
     def over(self) -> bool:
@@ -63,9 +67,9 @@ class Held:
         return self.rank * (1 + CLOCK)
 
     @property
-    def key(self) -> tuple[float, int]:
-        """Its turn: by planned start, then as given."""
-        return self.rank, self.row
+    def key(self) -> "Turn":
+        """Its turn: by planned start, then as given; those of a gang one after the other."""
+        return self.rank, self.row if self.lead < 0 else self.lead, self.row
 
 
 @dataclass
@@ -118,7 +122,7 @@ class WorkerPlace(Place):
     """A worker: its free cores and memory, its closed windows, and its ready tasks in turn."""
 
     closed: Sequence[tuple[float, float]] = ()
-    ready: list[tuple[tuple[float, int], Held]] = field(default_factory=list)
+    ready: list[tuple[Turn, Held]] = field(default_factory=list)
 
     def queue(self, task: Held) -> None:
         """Adds a task that could start."""

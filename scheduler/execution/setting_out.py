@@ -13,6 +13,8 @@ def held_tasks(problem: Problem, schedule: Schedule) -> dict[str, Held]:
     """Every task of the problem, placed as planned and waiting for all its predecessors."""
     priority, need = inherited(problem, {}), problem.flat.need
     graph, placed = problem.workflow.graph, schedule.by_task
+    index, gangs = problem.workflow.index, problem.workflow.gangs.values()
+    lead = {task: index[fellows[0]] for fellows in gangs for task in fellows}
     return {
         task.id: Held(
             task.id,
@@ -23,6 +25,7 @@ def held_tasks(problem: Problem, schedule: Schedule) -> dict[str, Held]:
             priority[task.id],
             graph.in_degree(task.id),
             tuple((pool, float(need[row, pool])) for pool in need[row].nonzero()[0].tolist()),
+            lead=lead.get(task.id, -1),
         )
         for row, task in enumerate(problem.workflow.tasks)
     }

@@ -2,11 +2,12 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from scheduler.planning.flat import Flat, Ints
+from scheduler.planning.flat import Flat, Floats, Ints
 from scheduler.workflow import Task
 
 Bools = NDArray[np.bool_]
@@ -42,35 +43,71 @@ class Fellows:
         return {gang: self._place(flat, rows) for gang, rows in self.gangs.items()}
 
     def _place(self, flat: Flat, rows: Ints) -> Ints | None:
-        if (flat.need[rows].sum(axis=0) > flat.limit * (1 + LEEWAY)).any():
-            return None
-        gone = [
-            (flat.closed[first:last, 1] >= NEVER).any()
-            for first, last in zip(flat.closed_start[:-1], flat.closed_start[1:], strict=True)
-        ]
-        able = np.isfinite(flat.duration[flat.row[rows]]) & ~np.array(gone)
-        order = np.lexsort((-flat.cores[rows], able.sum(axis=1)))
-        found = _Filling(flat, rows[order], able[order], self.apart).found()
-        if found is None:
-            return None
-        workers = np.empty(len(rows), np.int64)
-        workers[order] = found
-        return workers
+        found = _found(flat, rows, self.apart[rows], flat.memory[flat.row[rows]])
+        return None if found is None else np.array(found)
+
+
+class Places(NamedTuple):
+    """Workers (indices) and bytes of memory of the tasks of a gang, in their order."""
+
+    worker: list[int]
+    memory: list[int]
+
+
+def places_of(
+    flat: Flat, tasks: Sequence[Task], rows: Sequence[int], least: Sequence[float]
+) -> Places | None:
+    """Workers that could hold these tasks at one time if idle, none with less memory than `least`.
+
+    None where there are none.
+    """
+    gang = np.array(rows)
+    apart = np.array([tasks[row].apart for row in rows], dtype=np.int64)
+    memory = np.maximum(flat.memory[flat.row[gang]], np.array(least)[:, None])
+    found = _found(flat, gang, apart, memory)
+    if found is None:
+        return None
+    return Places(found, [int(memory[i, worker]) for i, worker in enumerate(found)])
+
+
+def _found(flat: Flat, rows: Ints, apart: Ints, memory: Floats) -> list[int] | None:
+    """The worker of each task of a gang; `memory` g x m."""
+    if (flat.need[rows].sum(axis=0) > flat.limit * (1 + LEEWAY)).any():
+        return None
+    gone = [
+        (flat.closed[first:last, 1] >= NEVER).any()
+        for first, last in zip(flat.closed_start[:-1], flat.closed_start[1:], strict=True)
+    ]
+    seconds = np.where(gone, np.inf, flat.duration[flat.row[rows]])
+    able = np.isfinite(seconds) & (memory <= flat.worker_memory)
+    order = np.lexsort((-flat.cores[rows], able.sum(axis=1)))
+    filling = _Filling(
+        flat,
+        cores=flat.cores[rows][order],
+        memory=memory[order],
+        seconds=np.where(able, seconds, np.inf)[order],
+        apart=apart[order],
+    )
+    taken = filling.found()
+    if taken is None:
+        return None
+    found = dict(zip(order.tolist(), taken, strict=True))
+    return [found[each] for each in range(len(rows))]
 
 
 class _Filling:
     """Tasks put on workers one after the other, each on the fastest first, with steps back."""
 
-    def __init__(self, flat: Flat, rows: Ints, able: Bools, apart: Ints) -> None:
+    def __init__(
+        self, flat: Flat, *, cores: Floats, memory: Floats, seconds: Floats, apart: Ints
+    ) -> None:
         self._cores = flat.worker_cores * (1 + LEEWAY)
         self._memory, self._steps = flat.worker_memory.astype(float), 0
-        self._needs = flat.cores[rows], flat.memory[flat.row[rows]]
-        seconds = np.where(able, flat.duration[flat.row[rows]], np.inf)
+        self._needs = cores, memory
         self._choices = [
-            np.argsort(each, kind="stable")[: count.sum()].tolist()
-            for each, count in zip(seconds, able, strict=True)
+            np.argsort(each, kind="stable")[: np.isfinite(each).sum()].tolist() for each in seconds
         ]
-        self._apart = apart[rows].astype(bool).tolist()
+        self._apart = apart.astype(bool).tolist()
         self._taken: list[int] = []
 
     def found(self) -> list[int] | None:
