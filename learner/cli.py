@@ -36,8 +36,14 @@ def register(app: typer.Typer) -> None:
 
 def train(
     workers: Annotated[
-        int, typer.Option(min=0, help="Processes that train together; 0 trains in this one.")
-    ] = 1,
+        int | None,
+        typer.Option(
+            min=0,
+            show_default="1",
+            help="Processes that train together; 0 trains in this one. With --resume, instead of "
+            "as many as it had.",
+        ),
+    ] = None,
     most: Annotated[
         int | None,
         typer.Option(
@@ -146,11 +152,18 @@ def train(
         text=text,
         described=descriptions_of(descriptions) if descriptions else {},
     )
+    least = 1 if workers is None else workers
+    together = least if most is None else (least, most)
     with door.store() as opened, door.progress() as progress:
         watch = _watch(progress.update, progress.add_task("reading records", total=None))
         if resume is not None:
             version = on_ray.resume(
-                opened, resume, address=address, clock=door.now, on_progress=watch
+                opened,
+                resume,
+                workers=None if workers is None and most is None else together,
+                address=address,
+                clock=door.now,
+                on_progress=watch,
             )
         else:
             if like is not None:
@@ -158,7 +171,7 @@ def train(
             version = on_ray.train(
                 opened,
                 settings,
-                workers=workers if most is None else (workers, most),
+                workers=together,
                 address=address,
                 gpus=gpus,
                 clock=door.now,
@@ -168,7 +181,7 @@ def train(
         reason = opened.promotions(limit=1)[0].reason
         _answer_requests(opened, f"{version.id} is {alias or 'kept'}: {reason}", door.now())
     seconds = round(time.monotonic() - began, 1)
-    told = {"workers": workers, "seconds": seconds, "alias": alias, "reason": reason}
+    told = {"workers": least, "seconds": seconds, "alias": alias, "reason": reason}
     door.answer(
         _described(version) | told, _scores(version.id, version.metrics["targets"], version)
     )

@@ -64,12 +64,7 @@ def train(
     Raises InvalidInput when the records do not suffice, or where there are too few GPUs.
     """
     settings = settings or TrainingSettings()
-    least, most = workers if isinstance(workers, tuple) else (workers, workers)
-    if not 0 <= least <= most or (most > least == 0):
-        raise InvalidInput(
-            "The number of training workers must not be negative, and the least of several at "
-            f"least 1 and not above the most, found {workers}."
-        )
+    least, most = _least_and_most(workers)
     if gpus:
         refuse_missing_gpus(least, address)
     through = store.newest_record()
@@ -85,18 +80,32 @@ def train(
         )  # fmt: skip
 
 
+def _least_and_most(workers: Workers) -> tuple[int, int]:
+    least, most = workers if isinstance(workers, tuple) else (workers, workers)
+    if not 0 <= least <= most or (most > least == 0):
+        raise InvalidInput(
+            "The number of training workers must not be negative, and the least of several at "
+            f"least 1 and not above the most, found {workers}."
+        )
+    return least, most
+
+
 def resume(
     store: Store,
     training: int,
     *,
+    workers: Workers | None = None,
     address: str = "local",
     clock: Clock = utc_now,
     on_progress: Watch = lambda _: None,
 ) -> ModelVersion:
     """Goes on with a training that was cut off, on the records that it began with.
 
-    It ends as it would have without the cut. Raises NotFound for a training that is not known,
-    InvalidInput for one that succeeded or still runs, or whose records are not what they were.
+    With as many workers as it had, unless other `workers` are given, as for `train`: where nodes
+    are gone for good. It ends as it would have without the cut; with another number of workers,
+    but for rounding and the order of random draws. Raises NotFound for a training that is not
+    known, InvalidInput for one that succeeded or still runs, or whose records are not what they
+    were.
     """
     cut = store.training(training, now=clock())
     if cut.state in ("succeeded", "running"):
@@ -106,14 +115,16 @@ def resume(
         )
     settings = TrainingSettings.from_plain(cut.settings)
     gpus = bool(cut.settings.get("gpus"))
+    workers = cut.workers if workers is None else workers
+    least, most = _least_and_most(workers)
     if gpus:
-        refuse_missing_gpus(cut.workers, address)
+        refuse_missing_gpus(least, address)
     with (
         _examples(
             store,
             settings,
             cut.settings["through"],
-            most=cut.workers,
+            most=most,
             address=address,
             on_progress=on_progress,
         ) as examples,  # fmt: skip
@@ -121,7 +132,7 @@ def resume(
     ):
         return _trained(
             store, examples, settings, training,
-            workers=cut.workers, address=address, gpus=gpus, clock=clock, on_progress=on_progress,
+            workers=workers, address=address, gpus=gpus, clock=clock, on_progress=on_progress,
         )  # fmt: skip
 
 

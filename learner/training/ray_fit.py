@@ -17,8 +17,9 @@ from typing import Any, cast
 import ray.train
 import ray.train.torch
 import torch
+from ray.exceptions import RayActorError
 from ray.train import FailureConfig, RunConfig, ScalingConfig, UserCallback
-from ray.train.torch import TorchTrainer, prepare_model
+from ray.train.torch import prepare_model
 from torch import Tensor
 
 from learner.methods.base import Steering
@@ -29,6 +30,7 @@ from learner.training.lesson import Lesson
 from learner.training.mapped import keep, kept
 from learner.training.noted import Clock, utc_now
 from learner.training.pace import Pace
+from learner.training.ray_nodes import Trainer, watching_nodes
 from learner.training.settings import TrainingSettings
 from learner.training.team import CPU, Team
 from scheduler.errors import AllotError
@@ -39,7 +41,9 @@ from scheduler.store.values import Metric
 
 ENVIRONMENT = {
     "RAY_TRAIN_HEALTH_CHECK_INTERVAL_S": "0.25",  # else each report waits two seconds
-    "RAY_TRAIN_WORKER_GROUP_START_TIMEOUT_S": "300",  # busy machines take longer than a minute
+    # For 20 seconds after a node is lost Ray counts on it, and asks for as many workers in vain: so
+    # long it waits for room before it asks anew. It asks without end; ray_nodes says when to end.
+    "RAY_TRAIN_WORKER_GROUP_START_TIMEOUT_S": "20",
 }
 
 OFTEN = 0.25  # seconds between two reports of a training worker
@@ -62,14 +66,15 @@ def fit_on_ray(
     """The loop of `fit` under Ray Train; with 0 workers in this process, without starting Ray.
 
     After each epoch it is kept how far the training is, in the store's folder. A training worker
-    that dies is replaced and all go on from there, up to RESTARTS times; so does the same call on a
-    later day. After the loss of a whole node it may wait without end. `workers` may be the least
-    and the most: as many train as there are cores for. With `gpus` each computes on a GPU of its
-    own, in mixed precision. Where somebody asks to stop, it ends after the epoch; what was kept
-    stays for another day.
+    that dies, alone or with its node, is replaced and all go on from there, up to RESTARTS times.
+    `workers` may be the least and the most: as many train as there are cores for. Where the nodes
+    that live have room for fewer than the least, it waits for others, and ends after WAIT seconds
+    (of `ray_nodes`; where it was called from the main thread, else it waits on). With `gpus` each
+    computes on a GPU of its own, in mixed precision. Where somebody asks to stop, it ends after the
+    epoch; what was kept stays for another day.
 
     Training workers read the lessons from files in the store's folder, those of one machine from
-    the same memory.
+    the same memory. Raises AllotError where it does not end well.
     """
     for name, value in ENVIRONMENT.items():
         os.environ.setdefault(name, value)
@@ -96,16 +101,39 @@ def fit_on_ray(
         try:
             if workers:
                 config["lessons"] = _written(lessons, folder / f"{name}-lessons")
-            trainer = _trainer(store, training, workers, config, str(folder), name)
-            fitted: object = vars(trainer.fit())["return_value"]
-        except ray.train.TrainingFailedError as error:
-            raise AllotError(f"The training failed on Ray: {_cause(error)}") from error
+            make = partial(_trainer, store, training, workers, config, str(folder / name))
+            fitted = _run(make, workers, gpus)
         finally:
             _clear(folder, name)
             _clear(folder, f"{name}-lessons")
     if not isinstance(fitted, Fitted):
         raise AllotError("The training on Ray ended without a result; it was stopped.")
     return fitted
+
+
+def _run(make: Callable[[str], Trainer], workers: int | tuple[int, int], gpus: bool) -> object:
+    """What the first training worker gives back; begun anew where workers hung on a lost node."""
+    if workers == 0:
+        return _given_back(make("0"))
+    least = workers if isinstance(workers, int) else workers[0]
+    for again in range(RESTARTS + 1):
+        trainer = make(str(again))
+        with watching_nodes(trainer, least, _resources(gpus)) as seen:
+            try:
+                return _given_back(trainer)
+            except (AllotError, RayActorError) as error:
+                if seen.given_up:
+                    raise AllotError(seen.given_up) from error
+                if not seen.freed:
+                    raise
+    raise AllotError(f"Training workers hung on lost nodes {again + 1} times; resume by hand.")
+
+
+def _given_back(trainer: Trainer) -> object:
+    try:
+        return vars(trainer.fit())["return_value"]
+    except ray.train.TrainingFailedError as error:
+        raise AllotError(f"The training failed on Ray: {_cause(error)}") from error
 
 
 def _trainer(
@@ -115,8 +143,8 @@ def _trainer(
     config: dict[str, Any],
     folder: str,
     name: str,
-) -> TorchTrainer:
-    return TorchTrainer(
+) -> Trainer:
+    return Trainer(
         cast("Any", learn_on_worker),  # Ray's hints forget that a loop may give a result back
         train_loop_config=config,
         scaling_config=ScalingConfig(
