@@ -67,7 +67,7 @@ def train(
         ),
     ] = None,
     address: Annotated[
-        str, typer.Option(help="Ray: local for one of our own, auto, or host:port.")
+        str, typer.Option(help="Ray: local for one of our own, auto, host:port or ray://host:port.")
     ] = "local",
     gpus: Annotated[
         bool, typer.Option("--gpus", help="Each worker computes on a GPU, in mixed precision.")

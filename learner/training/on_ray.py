@@ -17,6 +17,7 @@ from learner.promotion import decide
 from learner.registry import Registry
 from learner.targets.base import Scores
 from learner.training.fit import ASKED, Fitted
+from learner.training.from_afar import asked_there, far
 from learner.training.gpus import refuse_missing_gpus
 from learner.training.lesson import Lesson
 from learner.training.noted import (
@@ -65,6 +66,11 @@ def train(
     """
     settings = settings or TrainingSettings()
     least, most = _least_and_most(workers)
+    if far(address):
+        return asked_there(
+            train, store, settings,
+            address=address, workers=workers, gpus=gpus, on_progress=on_progress,
+        )  # fmt: skip
     if gpus:
         refuse_missing_gpus(least, address)
     through = store.newest_record()
@@ -107,6 +113,10 @@ def resume(
     known, InvalidInput for one that succeeded or still runs, or whose records are not what they
     were.
     """
+    if far(address):
+        return asked_there(
+            resume, store, training, address=address, workers=workers, on_progress=on_progress
+        )
     cut = store.training(training, now=clock())
     if cut.state in ("succeeded", "running"):
         raise InvalidInput(
