@@ -462,8 +462,9 @@ def _values(document: _Document, value: type) -> dict[str, Any]:
 
 
 def _bar(document: BarDocument) -> Bar:
-    values: dict[str, Any] = {name: getattr(document, name) for name in BarDocument.model_fields}
-    return Bar(**{name: tuple(each) if name != "why" else each for name, each in values.items()})
+    names = (name for name in BarDocument.model_fields if name != "why")
+    lists: dict[str, Any] = {name: tuple(getattr(document, name)) for name in names}
+    return Bar(why=document.why, **lists)
 
 
 def _bar_document(bar: Bar) -> dict[str, Any]:

@@ -11,27 +11,33 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 from numpy.random import default_rng
 
-from scheduler.errors import Infeasible
+from scheduler.errors import Infeasible, InvalidInput
 from scheduler.execution.dispatch import Dispatch
 from scheduler.execution.events import AttemptEnded
 from scheduler.execution.executors.base import Answer, Replan
 from scheduler.execution.look_ahead import taking
 from scheduler.planning.edits import (
+    FOREVER,
     Began,
     Edit,
     Ended,
     Expected,
     Failed,
+    Kept,
+    Prioritised,
+    Reopened,
     TasksAdded,
     WorkerAdded,
     WorkerBack,
+    WorkerChanged,
+    WorkerDrained,
     WorkerLost,
 )
 from scheduler.planning.planned import Planned
 from scheduler.planning.planners.base import Planner
 from scheduler.planning.problem import Problem
 from scheduler.planning.promise import makespans
-from scheduler.planning.replanning import SAME, Care, Change, Replanned, Replanner
+from scheduler.planning.replanning import SAME, Care, Change, Replanned, Replanner, replanned
 from scheduler.planning.schedule import Placement, Schedule
 from scheduler.planning.searching import only_makespan
 from scheduler.records import Outcome
@@ -40,7 +46,8 @@ EARLY, LATE = 0.1, 0.9  # levels of the duration outside of which an end is news
 AGAIN = 1.25  # times as long as when it was last told, and an attempt is late once more
 RAREST = 0.03  # share of the samples, the longest, that the mean leaves out
 TOLD = 20  # changes that are put in words
-Meanwhile = Callable[[float], Sequence[TasksAdded | WorkerAdded]]
+Meanwhile = Callable[[float], Sequence[TasksAdded | WorkerAdded | WorkerChanged]]
+CALM = Care(patience=np.inf, effort=0)  # nothing moves but what has lost its worker
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -52,7 +59,9 @@ class Adapting:
     a plan is mended when an attempt failed, ended outside of what 8 in 10 take, or runs longer than
     9 in 10: tasks move where that ends them sooner by a share of `patience` of a usual task. After
     workers were lost, came back or were added, or tasks were added, the plan always changes.
-    `meanwhile(now)` tells of workers and tasks that were added since it was last asked.
+    `meanwhile(now)` tells of workers that were added or changed, and of tasks that were added,
+    since it was last asked. What people ask counts at once. No change moves more than a share of
+    `churn` of the tasks that have not begun to other workers, but for those that cannot stay.
     `seconds` since any moment, where given, holds planning for lesser reasons to a `share` of the
     time of the run.
     """
@@ -63,12 +72,22 @@ class Adapting:
     gain: float = 0.003
     patience: float = 0.05
     share: float = 0.1
+    churn: float = 0.5
     seconds: Callable[[], float] | None = field(default=None, repr=False, compare=False)
     meanwhile: Meanwhile | None = field(default=None, repr=False, compare=False)
 
     def following(self, problem: Problem, schedule: Schedule) -> "Following":
         """The replanning of one run, which starts with this schedule, feasible and complete."""
         return Following(self, problem, schedule)
+
+
+@dataclass(frozen=True)
+class Steered:
+    """What the plan knows of what people have asked: of workers, tasks on workers, priorities."""
+
+    drained: frozenset[str] = frozenset()
+    kept: Mapping[str, str] = field(default_factory=dict)
+    priorities: Mapping[str, int] = field(default_factory=dict)
 
 
 class Following(Replan):
@@ -81,6 +100,7 @@ class Following(Replan):
         self._how, self._problem, self._schedule = how, problem, schedule
         self._replanner = Replanner(problem, schedule, care=care)
         self._gone: frozenset[str] = frozenset()
+        self._steered, self._vain = Steered(), tuple[str, ...]()  # what was asked, and in vain
         self._late_from: dict[tuple[str, float], float] = {}  # the next time, by task and start
         self._waited_for: frozenset[str] = frozenset()  # workers without which there is no plan
         self._coming: tuple[Edit, ...] = ()  # what was added and could not be planned yet
@@ -111,6 +131,9 @@ class Following(Replan):
         added = self._added(now, changed=bool(lost or back) or missing != self._waited_for)
         new: list[Edit] = [WorkerBack(worker=each, at=now) for each in sorted(back)]
         new += [WorkerLost(worker=each, at=now) for each in sorted(lost)]
+        asked = tuple(self._asked(dispatch, missing, now))
+        in_vain = bool(asked) and _sentences(asked) == self._vain and not (back or added)
+        new += () if in_vain else asked
         new += [replace(each, at=now) for each in added]
         reasons = [*self._news(news, happened), *self._lateness(running, now)]
         if self._waited_for and not new:
@@ -123,10 +146,13 @@ class Following(Replan):
         begun = 0.0 if self._how.seconds is None else self._how.seconds()
         try:
             found = self._replanner.after(*self._steps(running, happened, now), *new)
-        except Infeasible as error:
-            self._coming = added
-            return self._stuck(error, missing, now, added)
+        except (Infeasible, InvalidInput) as error:
+            self._coming, self._vain = added, _sentences(asked)
+            return self._stuck(error, missing, now, added=added, asked=asked)
         self._gone, self._waited_for, self._coming = missing, frozenset(), ()
+        if not in_vain:
+            self._vain = ()
+            self._steered = Steered(dispatch.drained, dispatch.kept, dispatch.priorities)
         answer = self._best(found, happened, tuple(reasons), anew=bool(new) or stranded)
         if self._how.seconds is not None:
             took = self._how.seconds() - begun
@@ -177,6 +203,22 @@ class Following(Replan):
                 late = placed.start + taking(self._problem, placed, LATE)
             self._late_from[task, placed.start] = late
 
+    def _asked(self, dispatch: Dispatch, missing: frozenset[str], now: float) -> Iterator[Edit]:
+        """What people have asked of the run and the plan does not know yet."""
+        known, drained, world = self._steered, dispatch.drained, self._replanner.world
+        for worker in sorted(known.drained - drained - missing - self._gone):
+            yield WorkerBack(worker=worker, at=now)
+        for worker in sorted(drained - missing - (known.drained - self._gone)):
+            yield WorkerDrained(worker=worker, at=now)
+        shut = drained | missing
+        kept = {task: worker for task, worker in dispatch.kept.items() if worker not in shut}
+        for task in sorted(kept.keys() | known.kept.keys()):
+            if kept.get(task) != known.kept.get(task) and task in world.tasks:
+                yield Kept(task=task, worker=kept.get(task), why="put there by a person", at=now)
+        for task, priority in dispatch.priorities.items():
+            if known.priorities.get(task) != priority:
+                yield Prioritised(task=task, priority=priority, at=now)
+
     def _steps(
         self, running: Mapping[str, Placement], happened: Mapping[str, Placement], now: float
     ) -> Iterator[Edit]:
@@ -184,8 +226,13 @@ class Following(Replan):
         world = self._replanner.world
         for task in sorted(world.running - happened.keys()):
             yield Failed(task=task, at=now)
+        for task in sorted(world.fixed.keys() - world.running - happened.keys()):
+            yield Reopened(task=task, at=now)
         for task, placed in happened.items():
             before = world.fixed.get(task)
+            if before is not None and task not in world.running and before.start != placed.start:
+                yield Reopened(task=task, at=now)
+                before = None
             again = before is not None and task in world.running and before.start != placed.start
             if again:
                 yield Failed(task=task, at=now)
@@ -206,14 +253,18 @@ class Following(Replan):
         return (*self._coming, *fresh)
 
     def _stuck(
-        self, error: Infeasible, missing: frozenset[str], now: float, added: Sequence[Edit]
-    ) -> Answer | None:
+        self, error: InvalidInput | Infeasible, missing: frozenset[str], now: float,
+        *, added: Sequence[Edit], asked: Sequence[Edit],
+    ) -> Answer | None:  # fmt: skip
         """Goes on as before but on the workers that are missing, and says once why."""
         if added and not missing:
             why = f"what was added has to wait, for with it there is no plan: {error}"
             return Answer(self._problem, self._schedule, (why,), 0, (), self._ends, self._ends)
         if missing == self._waited_for:
-            return None
+            told = "; ".join(_sentences(asked))
+            why = f"there is no plan in which {told}, so the plan stays as it is: {error}"
+            kept = Answer(self._problem, self._schedule, (why,), 0, (), self._ends, self._ends)
+            return kept if asked else None
         self._waited_for, world = missing, self._replanner.world
         for worker in sorted(missing - self._gone):
             world = WorkerLost(worker=worker, at=now).on(world)
@@ -227,13 +278,15 @@ class Following(Replan):
     ) -> Answer | None:  # fmt: skip
         """The plan that is worth most, or None where that is the one that is followed."""
         problem = self._replanner.problem if anew else self._problem
+        found = self._calmer(found, happened)
         mended = found.schedule if anew or found.moved.size else None
         plans = [] if anew else [self._schedule]
         plans += [] if mended is None else [mended]
         few = len(problem.workflow) - len(happened) <= self._how.few
         if few and self._only_makespan:
             rest = replace(problem, fixed=happened, now=found.world.now)
-            plans += [each.plan(rest) for each in self._how.planners]
+            others = [each.plan(rest) for each in self._how.planners]
+            plans += [each for each in others if self._calm(each, happened)]
             chosen, before, ends = self._soonest(rest, plans)
         elif mended is not None:
             chosen, before, ends = mended, self._ends, mended.makespan
@@ -247,6 +300,35 @@ class Following(Replan):
         moved, changes = self._told(chosen, happened, {each.task: each for each in why})
         self._problem, self._schedule, self._ends = problem, chosen, ends
         return Answer(problem, chosen, reasons, moved, changes, before, ends)
+
+    def _calmer(self, found: Replanned, happened: Mapping[str, Placement]) -> Replanned:
+        """The mended plan; where it moves too many, one that moves only those that have to."""
+        if not found.moved.size or self._calm(found.schedule, happened):
+            return found
+        calm = replanned(found.world, found.flat, found.before, (), care=CALM)
+        self._replanner.plan = calm.after
+        return calm
+
+    def _calm(self, plan: Schedule, happened: Mapping[str, Placement]) -> bool:
+        """Whether no more tasks change their worker, though they could stay, than may."""
+        if self._how.churn >= 1:
+            return True
+        old = self._schedule.by_task
+        moved = [
+            each.task
+            for each in plan.placements
+            if each.task in old and each.task not in happened
+            and each.worker != old[each.task].worker
+            and not self._must_move(each.task, old[each.task].worker)
+        ]  # fmt: skip
+        open_ = len(self._replanner.world.tasks) - len(happened)
+        return len(moved) <= max(1, int(self._how.churn * open_))
+
+    def _must_move(self, task: str, worker: str) -> bool:
+        world, flat = self._replanner.world, self._replanner.flat
+        if any(until >= FOREVER for _, until in world.cluster.worker(worker).closed):
+            return True
+        return bool(np.isinf(flat.duration[flat.row[world.row(task)], world.column(worker)]))
 
     def _soonest(self, rest: Problem, plans: Sequence[Schedule]) -> tuple[Schedule, float, float]:
         """The plan that ends first in the mean, after when the first of them does, and it."""
@@ -273,6 +355,10 @@ class Following(Replan):
             and (each.task not in old or old[each.task].worker != each.worker)
         ]
         return len(moved), tuple(_sentence(each, old, why) for each in moved[:TOLD])
+
+
+def _sentences(edits: Sequence[Edit]) -> tuple[str, ...]:
+    return tuple(each.sentence() for each in edits)
 
 
 def _sentence(each: Placement, old: Mapping[str, Placement], why: Mapping[str, Change]) -> str:

@@ -140,6 +140,7 @@ class Loop:
         moments = [
             self._dispatch.wake_at(now),
             None if self._replan is None else self._replan.wake_at(self._dispatch, now),
+            None if self._people is None else self._people.wake_at(now),
             now + LOOK if self._real and self._people is not None else None,
         ]
         return min((each for each in moments if each is not None), default=None)

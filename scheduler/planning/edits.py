@@ -5,7 +5,14 @@ the `Flat` beside it, so that nothing large is built again. `at` is when it happ
 the start of the run: no task that is still free starts before the latest of these.
 """
 
-from scheduler.planning.edits_of_attempts import Began, Ended, Expected, Failed, OfRunning
+from scheduler.planning.edits_of_attempts import (
+    Began,
+    Ended,
+    Expected,
+    Failed,
+    OfRunning,
+    Reopened,
+)
 from scheduler.planning.edits_of_tasks import (
     Allocated,
     Believed,
@@ -40,6 +47,7 @@ __all__ = [
     "OfRunning",
     "Prioritised",
     "Released",
+    "Reopened",
     "TaskRemoved",
     "TasksAdded",
     "WorkerAdded",

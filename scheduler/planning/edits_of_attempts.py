@@ -32,6 +32,25 @@ class Began(Edit):
 
 
 @dataclass(frozen=True, kw_only=True)
+class Reopened(Edit):
+    """A task that was over, because it was given up, is to be done after all."""
+
+    task: str
+
+    def on_values(self, world: World) -> World:
+        world.row(self.task)
+        if self.task not in world.fixed or self.task in world.running:
+            raise InvalidInput(f"Task {self.task!r} is not over, so it cannot be opened again.")
+        return world.with_fixed(self.task, None, runs=False)
+
+    def on_arrays(self, flat: Flat, world: World) -> Flat:
+        return arrays.with_fixed(flat, world.index[self.task], None, world.cluster)
+
+    def sentence(self) -> str:
+        return f"{self.task} is tried again"
+
+
+@dataclass(frozen=True, kw_only=True)
 class OfRunning(Edit):
     """What happens to an attempt that runs."""
 

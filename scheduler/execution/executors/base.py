@@ -46,6 +46,10 @@ class People(ABC):
         since the run began, `time` the same moment by the clock.
         """
 
+    def wake_at(self, now: float) -> float | None:  # noqa: ARG002  a default
+        """When to ask though nothing has ended; None where the usual looks will do."""
+        return None
+
     def rest(self) -> None:  # noqa: B027  a default
         """Waits a little for people, where time is simulated and nothing else is to be done."""
 

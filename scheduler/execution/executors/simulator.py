@@ -11,7 +11,7 @@ from typing import ClassVar
 import numpy as np
 
 from scheduler.execution.charge import NEW, Charge
-from scheduler.execution.events import AttemptEnded, Observation, Start
+from scheduler.execution.events import AttemptEnded, Observation, Start, Stop
 from scheduler.execution.executors.base import Executor, Session
 from scheduler.execution.fates import Fate, NotBegun
 from scheduler.forecast import Forecast
@@ -156,6 +156,16 @@ class SimulatedSession(Session):
             observed = Observation(Outcome.LOST, end - self._at, message="its worker is gone")
         self._count += 1
         heapq.heappush(self._running, (end, self._count, instruction, observed))
+
+    def stop(self, instruction: Stop) -> None:
+        """The attempt ends at this moment."""
+        for row, (_, count, start, observed) in enumerate(self._running):
+            if (start.task, start.attempt) == (instruction.task, instruction.attempt):
+                lasted = max(0.0, (observed.duration or 0.0) - (self._running[row][0] - self._at))
+                ended = Observation(Outcome.CANCELLED, lasted, message="stopped on request")
+                self._running[row] = (self._at, count, start, ended)
+                heapq.heapify(self._running)
+                return
 
     def wait(self, until: float | None) -> Sequence[AttemptEnded]:
         """Jumps to the next end, or to `until`, or to where an outage begins or ends, if sooner."""
