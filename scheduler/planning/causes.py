@@ -19,6 +19,7 @@ class Cause(StrEnum):
     NOW = "now"  # it starts as soon as time allows: what is before now is over
     HAPPENED = "happened"  # it has begun already
     WORKER = "worker"  # `tasks` hold the worker until then (in a chain)
+    GANG = "gang"  # all of its gang start together: `tasks` of it can start no earlier
     CHOICE = "choice"  # nothing holds it back: the plan lets it wait
 
 

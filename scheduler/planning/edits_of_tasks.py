@@ -48,6 +48,7 @@ class TasksAdded(Edit):
             index={**world.index, **dict(zip(new, rows, strict=True))},
             dependencies=(*world.dependencies, *self.dependencies),
             believed=cache(lambda: arrays.beside(world.forecast, self.forecast, axis=0)),
+            ganged=world.ganged or any(task.gang for task in self.tasks),
         )
 
     def on_arrays(self, flat: Flat, world: World) -> Flat:

@@ -31,7 +31,10 @@ class Link:
 
 @dataclass(frozen=True)
 class Explanation:
-    """Why one task runs where and when it does. Seconds; alternatives from the soonest end on."""
+    """Why one task runs where and when it does. Seconds; alternatives from the soonest end on.
+
+    `gang` are the tasks with which it starts together.
+    """
 
     placement: Placement
     wait: Wait
@@ -39,13 +42,16 @@ class Explanation:
     alternatives: tuple[Alternative, ...]
     earlier: tuple[Earlier, ...] = ()
     chain: tuple[Link, ...] = ()
+    gang: tuple[str, ...] = ()
 
     def sentences(self) -> tuple[str, ...]:
         """The same in words: where and when, why then, why not elsewhere, how critical."""
         here = self.placement
         where = f"{here.task} runs on {here.worker} from {here.start:.6g} s to {here.end:.6g} s."
         others = (_alternative_sentence(here.worker, each) for each in self.alternatives)
-        first = (where, _wait_sentence(here, self.wait), *others, _slack_sentence(self.slack))
+        together = [f"It starts together with {_and(self.gang)}."] if self.gang else []
+        wait = _wait_sentence(here, self.wait)
+        first = (where, *together, wait, *others, _slack_sentence(self.slack))
         return (*first, *map(_earlier_sentence, self.earlier))
 
 
@@ -69,6 +75,7 @@ def reasons(problem: Problem, schedule: Schedule, task: str, *, replanned: int =
         alternatives=(*map(view.in_full, known[:replanned]), *known[replanned:]),
         earlier=levers(view),
         chain=_chain(view),
+        gang=tuple(each.task for each in view.fellows),
     )
 
 
@@ -108,6 +115,11 @@ def _wait_sentence(here: Placement, wait: Wait) -> str:
         case Cause.POOL:
             gives = "gives" if len(wait.tasks) == 1 else "give"
             return f"It waits until {_and(wait.tasks)} {gives} back shares of a pool that it needs."
+        case Cause.GANG if wait.tasks:
+            could = f"Alone it could start at {wait.earliest:.6g} s"
+            return f"{could}, but {_and(wait.tasks)} of its gang cannot start earlier."
+        case Cause.GANG:
+            return f"It waits until all of its gang fit: alone it could at {wait.earliest:.6g} s."
         case Cause.CHOICE:
             return f"The plan lets it wait: it could start there at {wait.earliest:.6g} s."
         case held:

@@ -30,12 +30,15 @@ from scheduler.planning.edits import (
     TasksAdded,
     World,
 )
+from scheduler.planning.fellows import Fellows
 from scheduler.planning.flat import Flat, Floats, Ints
 from scheduler.planning.kernels.repair import repaired, starts_there
+from scheduler.planning.kernels.scoring import score as score_of
 from scheduler.planning.kernels.waits import what_holds
 from scheduler.planning.planned import Planned, placement, placements
 from scheduler.planning.problem import Problem
 from scheduler.planning.schedule import Placement, Schedule
+from scheduler.planning.together import put_right
 
 SAME = 1e-6  # seconds: nearer moments are one
 NOBODY = -1
@@ -50,6 +53,7 @@ class Why(StrEnum):
     SOONER = "sooner"  # it ends sooner there than it would have on its worker
     HELD = "held"  # it waits for `cause`, which ends later than before
     FREED = "freed"  # what it waited for, `cause`, ends sooner
+    TOGETHER = "together"  # it starts together with `cause`, one of its gang
     REORDERED = "reordered"  # other tasks go first, or no longer do
 
 
@@ -92,6 +96,8 @@ class Change:
                 return f"it waits for {self.cause}, which ends later"
             case Why.FREED:
                 return f"{self.cause}, for which it waited, ends sooner"
+            case Why.TOGETHER:
+                return f"it starts together with {self.cause}"
             case _:
                 return f"it waits for {self.cause}" if self.cause else "the order has changed"
 
@@ -178,7 +184,17 @@ class Replanned:
             return Why.HELD, holds, 0.0
         if held >= 0 and new.start[t] < old.start[t] and new.end[held] < old.end[held] - SAME:
             return Why.FREED, held, 0.0
+        if (fellow := self._fellow(t)) is not None:
+            return Why.TOGETHER, fellow, 0.0
         return Why.REORDERED, holds, 0.0
+
+    def _fellow(self, t: int) -> int | None:
+        """The first other task of its gang that starts with it, if it has one."""
+        tasks = tuple(self.world.tasks.values()) if self.world.ganged else ()
+        if not (tasks and tasks[t].gang):
+            return None
+        near = np.flatnonzero(np.abs(self.after.start - self.after.start[t]) <= SAME)
+        return next((i for i in near.tolist() if i != t and tasks[i].gang == tasks[t].gang), None)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -250,7 +266,17 @@ def replanned(
     if stuck.size:
         names = tuple(world.tasks)
         raise Infeasible([_why_stuck(names[row]) for row in stuck.tolist()])
+    if world.ganged:
+        after, score = _together(world, flat, after)
     return Replanned(world, flat, plan, after, float(score), float(shifted))
+
+
+def _together(world: World, flat: Flat, plan: Planned) -> tuple[Planned, float]:
+    """The plan with the tasks of each gang starting together, and its score."""
+    fellows = Fellows.of(tuple(world.tasks.values()), flat.fixed_worker < 0)
+    if fellows.gangs:
+        plan = put_right(flat, fellows, plan, further=False)
+    return plan, score_of(flat, *plan)
 
 
 def _in_step(plan: Planned, edit: Edit, world: World) -> Planned:

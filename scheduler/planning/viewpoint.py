@@ -134,7 +134,7 @@ class View:
         if self.happened:
             return Wait(Cause.HAPPENED, (), 0.0, here.start)
         if earliest < here.start - SAME:
-            return Wait(Cause.CHOICE, (), 0.0, earliest)
+            return self._chosen(earliest)
         if here.start <= self.flat.now + SAME:
             cause = Cause.NOW if self.flat.now > 0 else Cause.NOTHING
             return Wait(cause, (), 0.0, earliest)
@@ -145,6 +145,32 @@ class View:
         if self.flat.release[self.row] >= here.start - SAME:
             return Wait(Cause.RELEASE, (), 0.0, earliest)
         return self._held(earliest)
+
+    @cached_property
+    def fellows(self) -> tuple[Placement, ...]:
+        """The others of its gang that start with it."""
+        tasks, gang = self.problem.workflow.gangs, self.problem.workflow.task(self.here.task).gang
+        others = (self.schedule.by_task[each] for each in tasks.get(gang, ()))
+        start = self.here.start
+        return tuple(
+            each
+            for each in others
+            if each.task != self.here.task and abs(each.start - start) <= SAME
+        )
+
+    def _chosen(self, earliest: float) -> Wait:
+        """Nothing holds the task itself; those with which it starts may be held."""
+        if not self.fellows:
+            return Wait(Cause.CHOICE, (), 0.0, earliest)
+        rows = np.array([self.problem.workflow.index[each.task] for each in self.fellows])
+        columns = np.array([self.problem.cluster.index[each.worker] for each in self.fellows])
+        soonest = starts_there(self.flat, *self.plan, rows, columns)
+        held = [
+            each.task
+            for each, start in zip(self.fellows, soonest, strict=True)
+            if start >= each.start - SAME
+        ]
+        return Wait(Cause.GANG, tuple(held), 0.0, earliest)
 
     def _held(self, earliest: float) -> Wait:
         near = [
@@ -181,7 +207,7 @@ class View:
 
 def levers(view: View) -> tuple[Earlier, ...]:
     """What would let the task start earlier, each tried on the arrays: the most useful first."""
-    if view.happened or view.wait.cause in (Cause.CHOICE, Cause.NOTHING, Cause.NOW):
+    if view.happened or view.wait.cause in (Cause.CHOICE, Cause.GANG, Cause.NOTHING, Cause.NOW):
         return ()
     found = [*_predecessors(view), *_own(view), *_worker(view)]
     useful = [each for each in found if each.start < view.here.start - SAME]

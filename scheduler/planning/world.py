@@ -25,7 +25,8 @@ from scheduler.workflow import Dependency, Task, Workflow
 class World:
     """The values of a problem, apart. The forecast is put together only when it is asked for.
 
-    `shelf` has the room for large arrays, so that no event waits for the system's memory.
+    `shelf` has the room for large arrays, so that no event waits for the system's memory. `ganged`
+    tells that some tasks may have to start together.
     """
 
     name: str
@@ -39,6 +40,7 @@ class World:
     now: float
     believed: Callable[[], Forecast]
     shelf: Shelf = field(default_factory=Shelf)
+    ganged: bool = False
 
     @classmethod
     def of(cls, problem: Problem) -> "World":
@@ -54,6 +56,7 @@ class World:
             running=frozenset(t for t, each in problem.fixed.items() if each.end > problem.now),
             now=problem.now,
             believed=lambda: problem.forecast.by_task(),
+            ganged=bool(problem.workflow.gangs),
         )
 
     @cached_property

@@ -5,10 +5,16 @@ from itertools import permutations, product
 
 import numpy as np
 import pytest
+from hypothesis import given, reject
+from hypothesis import strategies as st
+from strategies import ganged, problems, quick
 from worlds import changed, problem_of, schedule_of
 
 from scheduler.errors import Infeasible
 from scheduler.planning import together
+from scheduler.planning.causes import Cause
+from scheduler.planning.edits import Released, WorkerLost
+from scheduler.planning.explain import reasons
 from scheduler.planning.feasibility import Rule, violations
 from scheduler.planning.planners.base import Planner
 from scheduler.planning.planners.cp_sat import CpSat
@@ -16,6 +22,7 @@ from scheduler.planning.planners.fifo import Fifo
 from scheduler.planning.planners.heft import Heft
 from scheduler.planning.planners.portfolio import Portfolio
 from scheduler.planning.problem import Problem
+from scheduler.planning.replanning import Replanner
 from scheduler.planning.schedule import Placement, Schedule
 from scheduler.workloads.synthetic import SHAPES, random_problem
 
@@ -219,3 +226,52 @@ def test_plans_with_gangs_are_near_the_optimum_of_small_problems() -> None:
         ratios.append(found.makespan / least)
     assert min(ratios) >= 1.0
     assert np.mean(ratios) < 1.1
+
+
+def test_it_is_explained_that_another_of_the_gang_cannot_start_earlier() -> None:
+    problem = ganged_by(problem_of([[2.0, 2.0], [2.0, 2.0], [3.0, 30.0]]), "t1 t2")
+    schedule = schedule_of(problem, ("t1", "w1", 3.0), ("t2", "w2", 3.0), ("t3", "w1", 0.0))
+    found = reasons(problem, schedule, "t2")
+    assert (found.wait.cause, found.wait.tasks, found.gang) == (Cause.GANG, ("t1",), ("t1",))
+    words = " ".join(found.sentences())
+    assert "It starts together with t1." in words
+    assert "Alone it could start at 0 s, but t1 of its gang cannot start earlier." in words
+    assert reasons(problem, schedule, "t1").wait.cause is Cause.CORES
+
+
+def test_a_gang_that_takes_the_room_of_two_waits_until_all_fit() -> None:
+    problem = problem_of([[2.0], [2.0], [3.0]], cores=[1.0, 1.0, 1.0], worker_cores=[2.0])
+    problem = ganged_by(problem, "t1 t2")
+    schedule = schedule_of(problem, ("t1", "w1", 3.0), ("t2", "w1", 3.0), ("t3", "w1", 0.0))
+    words = " ".join(reasons(problem, schedule, "t1").sentences())
+    assert "It waits until all of its gang fit: alone it could at 0 s." in words
+
+
+def test_a_mended_plan_keeps_its_gangs_and_says_so() -> None:
+    problem = ganged_by(problem_of([[2.0, 9.0], [9.0, 2.0], [3.0, 3.0]]), "t1 t2")
+    found = Replanner(problem, Heft().plan(problem)).after(Released(task="t1", release=7.0))
+    placed = found.schedule.by_task
+    assert (placed["t1"].start, placed["t2"].start) == (7.0, 7.0)
+    (change,) = [each for each in found.changes if each.task == "t2"]
+    assert change.sentence().endswith("it starts together with t1.")
+
+
+@quick
+@given(
+    problem=ganged(problems(tasks=8)),
+    late=st.integers(0, 20).map(lambda half: half / 2),
+    pick=st.integers(0, 99),
+)
+def test_whatever_is_edited_the_mended_plan_keeps_every_rule(
+    problem, late: float, pick: int
+) -> None:
+    tasks, workers = list(problem.workflow.index), list(problem.cluster.index)
+    replanner = Replanner(problem, Heft().plan(problem))
+    edits = [Released(task=tasks[pick % len(tasks)], release=late)]
+    if len(workers) > 1:
+        edits.append(WorkerLost(worker=workers[1 + pick % (len(workers) - 1)], at=1.0))
+    try:
+        found = replanner.after(*edits)
+    except Infeasible:
+        reject()
+    assert violations(found.schedule, found.world.problem) == ()
