@@ -18,7 +18,7 @@ from scheduler.execution.charge import Answer, Charge, Step
 from scheduler.execution.events import Event, PlanChanged
 from scheduler.execution.executors.base import Executor, People
 from scheduler.forecast import Forecast
-from scheduler.journal import Journal
+from scheduler.journal import GROUP, Journal
 from scheduler.leases import BEAT, Watch, take, this_holder
 from scheduler.numbers import counted
 from scheduler.planning.feasibility import violations
@@ -76,7 +76,8 @@ class Agent:
     `adapting` says how runs are planned again where they leave the plan; without it they never
     are. `how` is kept with each run for whoever goes on with it. A run that is to stop, since the
     moment of `seconds` that `stop` tells, begins nothing more and waits at most `grace` seconds for
-    what runs. `people(run)` are asked what they want of a run, beside its questions.
+    what runs. `people(run)` are asked what they want of a run, beside its questions. Steps of a
+    run in which nothing real begins are kept together every `group` seconds.
     """
 
     predictor: Predictor
@@ -92,6 +93,7 @@ class Agent:
     stop: Callable[[], float | None] = lambda: None
     grace: float = 30.0
     people: Callable[[int], Sequence[People]] = lambda _: ()
+    group: float = GROUP
 
     def run(
         self,
@@ -101,18 +103,22 @@ class Agent:
         objective: Objective | None = None,
         label: str = "planned",
         watch: Watcher | None = None,
+        token: str | None = None,
+        began: Callable[[int], None] | None = None,
     ) -> RunReport:
         """Predicts, plans, runs and records one workflow.
 
-        Raises Infeasible when a task has no worker, or limits cannot all be kept. Interrupted, the
-        run is recorded as such.
+        `token` is a name that no other run of any store has; one is made where none is given.
+        `began` is told the run's number as soon as it is kept. Raises Infeasible when a task has no
+        worker, or limits cannot all be kept. Interrupted, the run is recorded as such.
         """
         forecast = self.predictor.predict(workflow, cluster)
         if self.sizing is not None:
             forecast = with_allocations(forecast, workflow, self.sizing)
         problem = Problem(workflow, cluster, forecast, objective or Objective())
         demand_possible(problem)
-        return self.carry_out(problem, self.planner.plan(problem), label=label, watch=watch)
+        schedule = self.planner.plan(problem)
+        return self.carry_out(problem, schedule, label=label, watch=watch, token=token, began=began)
 
     def carry_out(
         self,
@@ -121,15 +127,20 @@ class Agent:
         *,
         label: str = "planned",
         watch: Watcher | None = None,
+        token: str | None = None,
+        began: Callable[[int], None] | None = None,
     ) -> RunReport:
-        """Runs a given schedule and records it; refuses one that breaks a rule."""
+        """Runs a given schedule and records it, as `run` does; refuses one that breaks a rule."""
         broken = violations(schedule, problem)
         if broken:
             raise AllotError(
                 f"The schedule of {schedule.planner} breaks {counted(len(broken), 'rule')}: "
                 f"{broken[0].message} Plan with search, for longer, or loosen a limit."
             )
-        run, token = self._begin(problem, schedule, label)
+        token = token or uuid4().hex
+        run = self._begin(problem, schedule, label, token)
+        if began is not None:
+            began(run)
         lease = self.store.lease(lease_of(run))
         assert lease is not None
         charge = Charge(token, lease.epoch)
@@ -218,6 +229,7 @@ class Agent:
             real=self.executor.real,
             records=self.executor.records,
             sizing=self.sizing,
+            group=self.group,
         )
 
     def _report(self, run: int, begun: Answer, desk: Desk) -> RunReport:
@@ -285,9 +297,8 @@ class Agent:
             over.set()
             beating.join()
 
-    def _begin(self, problem: Problem, schedule: Schedule, label: str) -> tuple[int, str]:
-        token = uuid4().hex
-        run = self.store.begin_run(
+    def _begin(self, problem: Problem, schedule: Schedule, label: str, token: str) -> int:
+        return self.store.begin_run(
             workflow=workflow_document(problem.workflow),
             cluster=cluster_document(problem.cluster),
             objective=asdict(problem.objective),
@@ -300,7 +311,6 @@ class Agent:
             how=self.how,
             holder=this_holder(),
         )
-        return run, token
 
 
 def _kept(journal: Journal, steps: Generator[Step, None, None]) -> Iterator[Event]:

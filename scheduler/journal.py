@@ -30,8 +30,8 @@ GROUP = 0.1  # seconds that steps of a simulated run are gathered before they ar
 class Journal:
     """Keeps the steps of one run, in the epoch of its lease, and what was observed as records.
 
-    Where nothing `real` begins, steps are kept in groups. `now` is the plan that is followed. With
-    `sizing` each record is learned from as soon as it is kept.
+    Where nothing `real` begins, steps of `group` seconds are kept together. `now` is the plan that
+    is followed. With `sizing` each record is learned from as soon as it is kept.
     """
 
     store: Store
@@ -43,6 +43,7 @@ class Journal:
     real: bool = True
     records: bool = True
     sizing: MemorySizing | None = None
+    group: float = GROUP
     begun: dict[str, AttemptStarted] = field(default_factory=dict)
     _events: list[Event] = field(default_factory=list)
     _plans: list[NewPlan] = field(default_factory=list)
@@ -73,7 +74,7 @@ class Journal:
         self._events += step.events
         if step.plan is not None:
             self._change(step.plan)
-        if not self.real and self.seconds() - self._kept_at < GROUP:
+        if not self.real and self.seconds() - self._kept_at < self.group:
             return ()
         return self.flush()
 

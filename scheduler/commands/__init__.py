@@ -4,12 +4,22 @@ from collections.abc import Callable
 
 import typer
 
-from scheduler.commands import asking, backtest, fronts, logs, planning, running, upkeep
+from scheduler.commands import (
+    agent,
+    asking,
+    backtest,
+    fronts,
+    logs,
+    outputs,
+    planning,
+    running,
+    upkeep,
+)
 
 Register = Callable[[typer.Typer], None]
 
 
 def register(app: typer.Typer) -> None:
     """Adds every command of the scheduler to the command line."""
-    for group in (logs, planning, asking, fronts, running, backtest, upkeep):
+    for group in (logs, planning, asking, fronts, running, agent, outputs, backtest, upkeep):
         group.register(app)

@@ -2,7 +2,8 @@
 
 from collections.abc import Sequence
 from dataclasses import asdict
-from typing import Annotated
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich.table import Table
@@ -10,7 +11,6 @@ from rich.table import Table
 from scheduler.commands.choosing import chosen
 from scheduler.commands.parts import (
     Aims,
-    ClusterFile,
     Deadline,
     HardDeadlines,
     MaxCost,
@@ -18,17 +18,18 @@ from scheduler.commands.parts import (
     PredictorName,
     Quantile,
     Quotas,
-    WorkflowFile,
-    adapting,
     demand_owners,
-    executor,
     objective,
-    planner,
     with_deadline,
 )
 from scheduler.door import Door, Json, Seed, StoreUrl
 from scheduler.execution.events import AttemptEnded, Event, PlanChanged, TaskGivenUp
 from scheduler.numbers import counted
+
+if TYPE_CHECKING:
+    from scheduler.agent import RunReport
+    from scheduler.cluster import Cluster
+    from scheduler.workflow import Workflow
 
 
 def register(app: typer.Typer) -> None:
@@ -38,11 +39,22 @@ def register(app: typer.Typer) -> None:
 
 
 def run(
-    workflow: WorkflowFile,
-    cluster: ClusterFile,
+    workflow: Annotated[
+        Path | None,
+        typer.Argument(metavar="WORKFLOW", help="Allot's own JSON, or WfFormat JSON."),
+    ] = None,
+    cluster: Annotated[
+        Path | None, typer.Option("--cluster", help="The cluster, as Allot's own JSON.")
+    ] = None,
+    resume: Annotated[
+        int | None,
+        typer.Option(
+            "--resume", help="Go on with this run, which was cut off or waited for people."
+        ),
+    ] = None,
     planner_name: PlannerChoice = None,
     executor_name: Annotated[
-        str, typer.Option("--executor", help="Who carries it out: ray, simulator.")
+        str, typer.Option("--executor", help="Who carries it out: ray, local, simulator.")
     ] = "ray",
     address: Annotated[
         str, typer.Option(help="Ray's address: local, auto or host:port.")
@@ -62,34 +74,12 @@ def run(
     store: StoreUrl = None,
     json: Json = False,
 ) -> None:
-    """Forecast, plan and run a workflow, and record what happened."""
-    from scheduler.agent import Agent
-    from scheduler.commands.beliefs import choose, sizing
-    from scheduler.documents import read_cluster, read_workflow
+    """Forecast, plan and run a workflow, and record what happened; or go on with a run."""
+    from scheduler.commands.making import agent_of
 
     door = Door.open(json=json, store=store, seed=seed)
-    tasks, workers = with_deadline(read_workflow(workflow), deadline), read_cluster(cluster)
-    demand_owners(quotas, tasks)
-    asked = objective(
-        quantile,
-        usual=door.settings.objective,
-        aims=aims,
-        max_cost=max_cost,
-        hard_deadlines=hard_deadlines,
-        deadline=deadline,
-        quotas=quotas,
-    )
     with door.store() as opened, door.progress() as progress:
-        agent = Agent(
-            choose(opened, predictor),
-            planner(chosen(door, planner_name, asked)),
-            executor(executor_name, address=address, seed=door.settings.seed),
-            opened,
-            door.now,
-            sizing=sizing(opened, now=door.now(), kinds={task.kind for task in tasks.tasks}),
-            adapting=adapting(executor_name) if replan else None,
-        )
-        bar = progress.add_task("running", total=len(tasks))
+        bar = progress.add_task("running", total=None)
 
         def watch(event: Event) -> None:
             if isinstance(event, (AttemptEnded, TaskGivenUp)):
@@ -97,7 +87,48 @@ def run(
             if isinstance(event, PlanChanged):
                 progress.console.print(changed_sentence(event), highlight=False, soft_wrap=True)
 
-        report = agent.run(tasks, workers, objective=asked, watch=watch)
+        if resume is not None:
+            how = opened.run_how(resume)[1]
+            kinds = {str(each["kind"]) for each in opened.run_documents(resume)[0]["tasks"]}
+            report = agent_of(how, door, opened, kinds=kinds).resume(resume, watch=watch)
+        else:
+            tasks, workers = _read(workflow, cluster, deadline)
+            demand_owners(quotas, tasks)
+            asked = objective(
+                quantile,
+                usual=door.settings.objective,
+                aims=aims,
+                max_cost=max_cost,
+                hard_deadlines=hard_deadlines,
+                deadline=deadline,
+                quotas=quotas,
+            )
+            how = {
+                "executor": executor_name,
+                "address": address,
+                "seed": door.settings.seed,
+                "replan": replan,
+                "planner": chosen(door, planner_name, asked),
+                "predictor": predictor,
+            }
+            progress.update(bar, total=len(tasks))
+            agent = agent_of(how, door, opened, kinds={task.kind for task in tasks.tasks})
+            report = agent.run(tasks, workers, objective=asked, watch=watch)
+    _answer(door, report)
+
+
+def _read(
+    workflow: Path | None, cluster: Path | None, deadline: float | None
+) -> "tuple[Workflow, Cluster]":
+    from scheduler.documents import read_cluster, read_workflow
+
+    if workflow is None or cluster is None:
+        raise typer.BadParameter("name a WORKFLOW and its --cluster, or a run by --resume RUN")
+    return with_deadline(read_workflow(workflow), deadline), read_cluster(cluster)
+
+
+def _answer(door: Door, report: "RunReport") -> None:
+    """Says how a run ended, and ends with 1 where not every task has succeeded."""
     states = {
         each.task: str(each.observation.outcome) for each in report.attempts if each.observation
     }
@@ -107,16 +138,25 @@ def run(
         "makespan": report.makespan,
         "planned_makespan": report.schedule.makespan,
         "lower_bound": report.schedule.lower_bound,
-        "tasks": states | dict.fromkeys(report.given_up, "given_up"),
+        "tasks": states
+        | dict.fromkeys(report.given_up, "given_up")
+        | dict.fromkeys(report.unknown, "unknown"),
         "given_up": dict(report.given_up),
+        "unknown": list(report.unknown),
         "replans": [_replan_document(each) for each in report.changes],
     }
+    waits = (
+        f" It waits for people: nobody knows what became of {', '.join(report.unknown)}; decide, "
+        f"then: allot run --resume {report.run}"
+        if report.unknown
+        else ""
+    )
     door.answer(
         document,
         f"Run {report.run} {report.state}: {report.makespan:.2f} s, "
-        f"planned {report.schedule.makespan:.2f} s{_times(report.changes)}.",
+        f"planned {report.schedule.makespan:.2f} s{_times(report.changes)}.{waits}",
     )
-    if report.given_up:
+    if report.state != "succeeded":
         raise typer.Exit(1)
 
 

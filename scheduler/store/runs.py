@@ -30,8 +30,10 @@ from scheduler.execution.events import (
 from scheduler.forecast import Forecast
 from scheduler.planning.schedule import Placement, Schedule
 from scheduler.records import Outcome
+from scheduler.store.audits import settle
 from scheduler.store.base import Part, state_now
 from scheduler.store.leases import LEASE, Lease, demand
+from scheduler.store.outputs import add_outputs
 from scheduler.store.values import Attempt, RunSummary
 
 RUN = SQLModel.metadata.tables["run"]
@@ -188,6 +190,18 @@ class RunRows(Part):
         row = self._one(run, RUN.c.token, RUN.c.how)
         return row["token"], row["how"]
 
+    def run_of(self, token: str) -> int | None:
+        """The run that has this token, if there is one."""
+        with self._reading() as connection:
+            return connection.execute(sa.select(RUN.c.id).where(RUN.c.token == token)).scalar()
+
+    def count_events(self, run: int, sort: str) -> int:
+        """How many events of one sort (`decided`, `ended`, ...) a run has."""
+        mine = (EVENT.c.run_id == run) & (EVENT.c.type == sort)
+        query = sa.select(sa.func.count()).select_from(EVENT).where(mine)
+        with self._reading() as connection:
+            return connection.execute(query).scalar_one()
+
     def unfinished_runs(self) -> tuple[tuple[int, str], ...]:
         """The runs that have not ended, oldest first, with their states: running or waiting."""
         query = sa.select(RUN.c.id, RUN.c.state).where(RUN.c.state.in_(("running", "waiting")))
@@ -229,11 +243,13 @@ class RunRows(Part):
 
     def run_given_up(self, run: int) -> dict[str, str]:
         """The tasks of a run that will not run, with the reasons."""
-        return {
-            row["task"]: row["details"]["reason"]
-            for row in self._events(run)
-            if row["type"] == "given_up"
-        }
+        given_up: dict[str, str] = {}
+        for row in self._events(run):
+            if row["type"] == "given_up":
+                given_up[row["task"]] = row["details"]["reason"]
+            elif row["type"] == "started":  # people have had it tried again
+                given_up.pop(row["task"], None)
+        return given_up
 
     def run_changes(self, run: int) -> tuple[PlanChanged, ...]:
         """How the plan was changed while the run went on, in order."""
@@ -333,6 +349,8 @@ def add_events(connection: Connection, run: int, events: Sequence[Event]) -> Non
     """Keeps what happened, in a transaction that keeps more."""
     if events:
         connection.execute(EVENT.insert(), [_event_row(run, each) for each in events])
+        add_outputs(connection, run, events)
+        settle(connection, run, events)
 
 
 def _event_row(run: int, event: Event) -> dict[str, Any]:
@@ -388,7 +406,7 @@ def _observation_details(seen: Observation) -> dict[str, Any]:
     return details | {"outcome": seen.outcome.value, "measured": dict(seen.measured)}
 
 
-_ASKED = ("action", "by", "reason", "tasks", "priority")
+_ASKED = ("action", "by", "reason", "tasks", "priority", "request")
 _SEEN = ("duration", "peak_memory", "cpu", "exit_code", "message")
 _TOLD = ("reasons", "moved", "changes", "before", "ends")
 
@@ -426,7 +444,8 @@ def _event(row: RowMapping) -> Event:
         case "controlled":
             action, tasks = Action(details["action"]), tuple(details["tasks"])
             by, reason = details["by"], details["reason"]
-            return Controlled(action, *when, by, reason, tasks, row["worker"], details["priority"])
+            last = (row["worker"], details["priority"], details.get("request", 0))
+            return Controlled(action, *when, by, reason, tasks, *last)
     raise StoreError(f"Event {row['id']} is of a sort that this release does not know.")
 
 

@@ -120,6 +120,13 @@ def test_whoever_was_taken_over_can_neither_beat_nor_free(store: Store) -> None:
     assert store.lease("agent") == new
 
 
+def test_whoever_has_given_a_lease_back_writes_no_more(store: Store) -> None:
+    lease = take(store, "first")
+    store.free_lease(lease, at=NOW)
+    with pytest.raises(StaleEpoch):
+        store.beat_lease(lease, at=NOW)
+
+
 def test_nothing_of_a_run_is_written_by_whoever_was_taken_over(store: Store) -> None:
     run, old = begun(store)
     store.keep(run, Kept([started("t1")]), lease=old, at=NOW)

@@ -1,0 +1,166 @@
+"""The long-running agent: takes up what was submitted, goes on with what others left, and beats.
+
+All that it knows is in the store: another may take its place at any moment.
+"""
+
+import logging
+import threading
+import time
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any, Protocol
+
+from scheduler.agent import Agent
+from scheduler.documents import cluster_from, objective_from, workflow_from
+from scheduler.errors import StaleEpoch
+from scheduler.leases import Watch, take
+from scheduler.store import Store
+from scheduler.store.leases import Lease
+from scheduler.store.questions import OPEN
+from scheduler.store.runs import lease_of
+from scheduler.store.values import Request
+
+AGENT, RUN = "agent", "run"  # the name of its lease, and the kind of requests that it takes up
+PAUSE = 1.0  # seconds between two looks at the store
+LATER = 60.0  # seconds for runs to let go after their time to stop is over
+log = logging.getLogger(__name__)
+
+
+class Companion(Protocol):
+    """Something that is done beside the runs, again and again, as the learner's loop is."""
+
+    def __call__(self, store: Store, now: datetime) -> object:
+        """Does what there is to do now; called again when it has returned, and not before."""
+
+
+@dataclass
+class Service:
+    """Carries out at most `runs` runs at a time, each with the agent that `agent` makes of its how.
+
+    A run is taken over where its holder is gone, or silent for as long as `watch` waits.
+    `companions` are called every `turn` seconds at most, each in a thread of its own. Once `stop`
+    is set nothing new is taken up, and runs are let go when their agents' grace is over.
+    """
+
+    store: Store
+    agent: Callable[[Mapping[str, Any]], Agent]
+    clock: Callable[[], datetime]
+    seconds: Callable[[], float]
+    stop: threading.Event
+    runs: int = 4
+    turn: float = 30.0
+    watch: Watch = field(default_factory=Watch)
+    companions: Mapping[str, Companion] = field(default_factory=dict)
+    _busy: dict[str, threading.Thread] = field(default_factory=dict)
+
+    def serve(self, *, until_idle: bool = False) -> None:
+        """Works until it is told to stop; `until_idle` also ends when nothing is left to be done.
+
+        Raises AllotError where another agent that lives serves this store, and StaleEpoch where
+        one has taken its place.
+        """
+        lease = take(
+            self.store,
+            AGENT,
+            watch=self.watch,
+            monotonic=self.seconds,
+            sleep=time.sleep,
+            at=self.clock,
+        )
+        beside = [self._beside(name, each) for name, each in self.companions.items()]
+        try:
+            self._work(lease, until_idle=until_idle)
+        finally:
+            self.stop.set()
+            for thread in [*self._busy.values(), *beside]:
+                thread.join(LATER)
+        self.store.free_lease(lease, at=self.clock())
+
+    def _work(self, lease: Lease, *, until_idle: bool) -> None:
+        while not self.stop.is_set():
+            self.store.beat_lease(lease, at=self.clock())
+            self._busy = {name: each for name, each in self._busy.items() if each.is_alive()}
+            for name, work in self._wanted():
+                if name not in self._busy and len(self._busy) < self.runs:
+                    self._busy[name] = self._begin(name, work)
+            if until_idle and not self._busy:
+                return
+            self.stop.wait(PAUSE)
+
+    def _wanted(self) -> Iterator[tuple[str, Callable[[], object]]]:
+        """What could be done now, by name: first what others have left, then what was asked for."""
+        for run, state in self.store.unfinished_runs():
+            name = lease_of(run)
+            lease = self.store.lease(name)
+            if lease is None or name in self._busy or not self.watch.dead(lease, self.seconds()):
+                continue
+            if state == "running" or self._decided(run):
+                yield name, lambda run=run: self._resume(run)  # type: ignore[misc]
+        asked = [each for each in self.store.requests(state="open") if each.kind == RUN]
+        for request in sorted(asked, key=_turn):
+            yield f"request {request.id}", lambda request=request: self._run(request)  # type: ignore[misc]
+
+    def _decided(self, run: int) -> bool:
+        """Whether people have decided something of a run that waits, and nobody took it up yet."""
+        answered = sum(each.state != OPEN for each in self.store.questions(kind="unknown", run=run))
+        return answered > self.store.count_events(run, "decided")
+
+    def _begin(self, name: str, work: Callable[[], object]) -> threading.Thread:
+        def carefully() -> None:
+            try:
+                work()
+            except StaleEpoch as error:
+                log.warning("%s: %s", name, error)
+            except Exception:  # one run that breaks takes no other with it; the store has its end
+                log.exception("%s has broken off", name)
+
+        thread = threading.Thread(target=carefully, name=name)
+        thread.start()
+        return thread
+
+    def _resume(self, run: int) -> None:
+        _, how = self.store.run_how(run)
+        log.info("going on with run %d", run)
+        self.agent(how).resume(run, patience=self.watch)
+
+    def _run(self, request: Request) -> None:
+        """Carries out what was submitted; a token tells a run that was begun for it before."""
+        asked, token = request.payload, str(request.payload["token"])
+        begun = self.store.run_of(token)
+        if begun is not None:
+            self._answer(request, "done", f"run {begun}")
+            return
+        try:
+            self.agent(asked["how"]).run(
+                workflow_from(asked["workflow"]),
+                cluster_from(asked["cluster"]),
+                objective=objective_from(asked["objective"]),
+                token=token,
+                began=lambda run: self._answer(request, "done", f"run {run}"),
+            )
+        except Exception as error:
+            if self.store.run_of(token) is None:  # it has not begun, and would not the next time
+                self._answer(request, "refused", str(error))
+            raise
+
+    def _answer(self, request: Request, state: str, words: str) -> None:
+        self.store.answer(request.id, state=state, answer=words, at=self.clock())
+
+    def _beside(self, name: str, companion: Companion) -> threading.Thread:
+        def again_and_again() -> None:
+            while not self.stop.is_set():
+                try:
+                    companion(self.store, self.clock())
+                except Exception:  # what breaks once may work the next time
+                    log.exception("the companion %s has broken off", name)
+                self.stop.wait(self.turn)
+
+        thread = threading.Thread(target=again_and_again, name=f"companion {name}", daemon=True)
+        thread.start()
+        return thread
+
+
+def _turn(request: Request) -> tuple[float, int]:
+    """Higher priority first, then as they came."""
+    return -float(request.payload.get("priority", 0)), request.id
