@@ -22,6 +22,7 @@ Version = Annotated[str, typer.Argument(help="A version's id, or challenger, pre
 def register(app: typer.Typer) -> None:
     """Adds the commands for learning."""
     from learner.commands_cooperation import register as cooperation
+    from learner.commands_loop import register as loop
     from learner.commands_trainings import register as trainings
     from learner.commands_tune import register as tune
     from learner.demo import register as demo
@@ -30,6 +31,7 @@ def register(app: typer.Typer) -> None:
         app.command()(command)
     trainings(app)
     cooperation(app)
+    loop(app)
     tune(app)
     demo(app)
 

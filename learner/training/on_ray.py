@@ -8,14 +8,12 @@ from dataclasses import replace
 
 from learner.arms.boosted import MISSING, installed
 from learner.examples import Examples
-from learner.learned import Learned
+from learner.judging import Settle, settle, verdict
 from learner.making import Former, Made, make
 from learner.methods.base import Steering
 from learner.metrics import evaluate
 from learner.networks.network import Plan
-from learner.promotion import decide
 from learner.registry import Registry
-from learner.targets.base import Scores
 from learner.training.fit import ASKED, Fitted
 from learner.training.from_afar import asked_there, far
 from learner.training.gpus import refuse_missing_gpus
@@ -53,6 +51,7 @@ def train(
     gpus: bool = False,
     clock: Clock = utc_now,
     on_progress: Watch = lambda _: None,
+    settled: Settle = settle,
 ) -> ModelVersion:
     """Trains on the records of a store, registers the version, and promotes it if it is better.
 
@@ -60,7 +59,8 @@ def train(
     most as many as there are cores for. What happens is noted in the store while it happens: a
     training that is killed shows as lost, one that fails as failed with its message, Ctrl-C as
     interrupted, as does one that somebody asked to stop (it raises Stopped); `resume` goes on with
-    any of them. With `gpus` each of the workers computes on a GPU, in mixed precision.
+    any of them. Records of sources on hold are left out. `settled` does what was decided of the
+    version. With `gpus` each of the workers computes on a GPU, in mixed precision.
 
     Raises InvalidInput when the records do not suffice, or where there are too few GPUs.
     """
@@ -69,7 +69,7 @@ def train(
     if far(address):
         return asked_there(
             train, store, settings,
-            address=address, workers=workers, gpus=gpus, on_progress=on_progress,
+            address=address, workers=workers, gpus=gpus, on_progress=on_progress, settled=settled,
         )  # fmt: skip
     if gpus:
         refuse_missing_gpus(least, address)
@@ -83,6 +83,7 @@ def train(
         return _trained(
             store, examples, settings, training,
             workers=workers, address=address, gpus=gpus, clock=clock, on_progress=on_progress,
+            settled=settled,
         )  # fmt: skip
 
 
@@ -104,6 +105,7 @@ def resume(
     address: str = "local",
     clock: Clock = utc_now,
     on_progress: Watch = lambda _: None,
+    settled: Settle = settle,
 ) -> ModelVersion:
     """Goes on with a training that was cut off, on the records that it began with.
 
@@ -115,8 +117,9 @@ def resume(
     """
     if far(address):
         return asked_there(
-            resume, store, training, address=address, workers=workers, on_progress=on_progress
-        )
+            resume, store, training,
+            address=address, workers=workers, on_progress=on_progress, settled=settled,
+        )  # fmt: skip
     cut = store.training(training, now=clock())
     if cut.state in ("succeeded", "running"):
         raise InvalidInput(
@@ -143,6 +146,7 @@ def resume(
         return _trained(
             store, examples, settings, training,
             workers=workers, address=address, gpus=gpus, clock=clock, on_progress=on_progress,
+            settled=settled,
         )  # fmt: skip
 
 
@@ -167,8 +171,9 @@ def _examples(
     """
     on_progress(Progress("reading records"))
     known = settings.known_beforehand
-    if store.record_count(through=through) <= settings.hold:
-        yield Examples.of(list(store.records(through=through)), known_beforehand=known)
+    if store.record_count(through=through, trusted=True) <= settings.hold:
+        records = list(store.records(through=through, trusted=True))
+        yield Examples.of(records, known_beforehand=known)
         return
     if settings.methods:
         raise InvalidInput(
@@ -177,7 +182,7 @@ def _examples(
         )
     folder = store.folder.absolute() / "trainings" / f"snapshot-{uuid.uuid4().hex[:8]}"
     try:
-        snapshot = Snapshot.write(store.records(through=through), folder)
+        snapshot = Snapshot.write(store.records(through=through, trusted=True), folder)
         on_progress(Progress("drawing a sample"))
         with encoding(most, address) as blocks:
             yield sampled(
@@ -202,6 +207,7 @@ def _trained(
     gpus: bool,
     clock: Clock,
     on_progress: Watch,
+    settled: Settle,
 ) -> ModelVersion:
     found: list[Fitted] = []
     watch, on_progress = on_progress, stopping(store, training, on_progress)
@@ -236,7 +242,7 @@ def _trained(
     with watching(store, training, settings.epochs, clock, watch):
         former = _former(store) if settings.methods else None
         made = make(examples, settings, learn=learn, former=former, on_progress=on_progress)
-    version = _register(store, made, settings, training, clock)
+    version = _register(store, made, settings, training, clock, settled)
     how = found[0].told() if found else ""
     store.end_training(training, state="succeeded", at=clock(), version=version.id, message=how)
     answer_stop(store, training, answer="the training was over", at=clock(), state="refused")
@@ -256,7 +262,12 @@ def _former(store: Store) -> Former | None:
 
 
 def _register(
-    store: Store, made: Made, settings: TrainingSettings, training: int, clock: Clock
+    store: Store,
+    made: Made,
+    settings: TrainingSettings,
+    training: int,
+    clock: Clock,
+    settled: Settle,
 ) -> ModelVersion:
     examples, registry = made.examples, Registry(store.folder)
     scores = evaluate(made.judged, examples)
@@ -267,31 +278,8 @@ def _register(
     name, sha256 = registry.save(title, made.used, facts, judged=judged)
     version = ModelVersion(name, settings.sharing, clock(), sha256, training, metrics)
     store.add_version(version)
-    verdict = decide(scores, _rival_scores(store, registry, examples))
-    act = store.promote if verdict.promote else store.challenge
-    reason = str(verdict) if installed() else f"{verdict}; {MISSING}"
-    act(name, reason=reason, by="learner", at=clock())
+    decision = verdict(store, made.judged, examples, scores)
+    if not installed():
+        decision = replace(decision, reasons=(*decision.reasons, MISSING))
+    settled(store, version, decision, clock())
     return version
-
-
-def _rival_scores(
-    store: Store, registry: Registry, examples: Examples
-) -> Mapping[str, Scores] | None:
-    """The champion's scores on the same rows; None without one whose files can be trusted.
-
-    Of the fit that was judged: the one in use has seen these rows.
-    """
-    if "champion" not in store.aliases():
-        return None
-    try:
-        rival = registry.load(store.version("champion"), judged=True)
-    except (CorruptVersion, NotFound):
-        return None  # a champion that cannot forecast must not keep a new one from the title
-    return evaluate(rival, _seen_by(rival, examples))
-
-
-def _seen_by(learned: Learned, examples: Examples) -> Examples:
-    """The same examples in the columns of another network."""
-    if examples.beyond is not None:
-        return examples.beyond.seen_by(learned.columns, examples)
-    return Examples.of(examples.records, split=examples.split, columns=learned.columns)

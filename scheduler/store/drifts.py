@@ -1,5 +1,6 @@
 """Where observation left the forecast, and which sources of logs are trusted."""
 
+import re
 from collections.abc import Collection, Iterator
 from datetime import datetime
 
@@ -7,7 +8,7 @@ import sqlalchemy as sa
 from sqlmodel import SQLModel
 
 import scheduler.store.tables  # noqa: F401  fills the metadata
-from scheduler.errors import NotFound
+from scheduler.errors import InvalidInput, NotFound
 from scheduler.records import TaskRecord
 from scheduler.store.base import Part
 from scheduler.store.records import record_of
@@ -17,6 +18,7 @@ DRIFT = SQLModel.metadata.tables["drift"]
 SOURCE = SQLModel.metadata.tables["source"]
 RECORD = SQLModel.metadata.tables["record"]
 INGEST = SQLModel.metadata.tables["ingest"]
+OWN = re.compile(r"run \d+")  # the source of attempts that Allot carried out itself
 _DRIFT = ("target", "kind", "worker", "effect", "records", "evidence", "version", "since", "found")
 
 
@@ -57,21 +59,35 @@ class DriftRows(Part):
 
         The attempts of Allot's own runs are one source, without a name.
         """
-        read = sa.exists().where(INGEST.c.file == RECORD.c.source)
-        name = sa.case((sa.and_(RECORD.c.source.like("run %"), ~read), ""), else_=RECORD.c.source)
-        query = (
-            sa.select(name.label("name"), sa.func.count(), sa.func.min(RECORD.c.id))
-            .group_by(name)
+        counted = (
+            sa.select(RECORD.c.source, sa.func.count(), sa.func.min(RECORD.c.id))
+            .group_by(RECORD.c.source)
             .order_by(sa.func.min(RECORD.c.id))
         )
-        judged = sa.select(SOURCE)
         with self._reading() as connection:
-            said = {row["name"]: row for row in connection.execute(judged).mappings()}
-            found = connection.execute(query).all()
-        return tuple(_source(name, count, first, said.get(name)) for name, count, first in found)
+            files = set(connection.execute(sa.select(INGEST.c.file).distinct()).scalars())
+            said = {row["name"]: row for row in connection.execute(sa.select(SOURCE)).mappings()}
+            found = connection.execute(counted).all()
+        merged: dict[str, tuple[int, int]] = {}
+        for source, count, first in found:
+            name = "" if source not in files and OWN.fullmatch(source) else source
+            known, earliest = merged.get(name, (0, first))
+            merged[name] = (known + count, earliest)
+        return tuple(_source(name, *each, said.get(name)) for name, each in merged.items())
+
+    def judged_sources(self) -> dict[str, str]:
+        """The states of sources on which somebody has decided."""
+        query = sa.select(SOURCE.c.name, SOURCE.c.state)
+        with self._reading() as connection:
+            return {row.name: row.state for row in connection.execute(query)}
 
     def judge_source(self, name: str, *, state: str, reason: str, by: str, at: datetime) -> None:
-        """Says whether a source is trusted or on hold; NotFound for one without records."""
+        """Says whether a source is trusted or on hold; NotFound for one without records.
+
+        Allot's own runs cannot be judged: InvalidInput.
+        """
+        if not name:
+            raise InvalidInput("What Allot's own runs observed is always trusted.")
         if not any(each.name == name for each in self.sources()):
             raise NotFound(f"No record came from {name!r}; `allot sources` lists where they do.")
         row = {"name": name, "state": state, "reason": reason, "by": by, "at": at}

@@ -193,6 +193,14 @@ class LearningRows(Part):
             _point(connection, "challenger", version)
             _note(connection, "challenger", version, replaced=former, reason=reason, by=by, at=at)
 
+    def refuse(self, version: str, *, reason: str, by: str, at: datetime) -> None:
+        """Notes that a version does not become champion; it is no challenger any more."""
+        self.version(version)
+        with self._writing() as connection:
+            if _aliased(connection, "challenger") == version:
+                connection.execute(ALIAS.delete().where(ALIAS.c.name == "challenger"))
+            _note(connection, "refused", version, replaced=None, reason=reason, by=by, at=at)
+
     def roll_back(self, *, reason: str, by: str, at: datetime) -> ModelVersion:
         """Gives the championship back to the previous version; NotFound when there is none.
 

@@ -89,7 +89,7 @@ class ModelVersion:
 
 @dataclass(frozen=True)
 class Promotion:
-    """One change of an alias."""
+    """One change of an alias; under the alias `refused`, that a version got none."""
 
     alias: str
     version: str

@@ -1,4 +1,9 @@
-from learner.promotion import decide
+import numpy as np
+import pytest
+
+from learner.promotion import PROMOTED, REFUSED, UNDECIDED, Compared, decide, weigh
+
+RUNS, EACH = 12, 20
 
 
 def scores(duration: float, memory: float, failure: float = 0.1) -> dict:
@@ -42,3 +47,81 @@ def test_what_nobody_can_tell_is_not_promoted() -> None:
     decision = decide(nothing)
     assert not decision.promote
     assert "no held-out attempt" in str(decision)
+
+
+def compared(*, mine: float, theirs: float, runs: int = RUNS, seed: int = 0) -> Compared:
+    """Losses of two targets on attempts of some runs; both versions meet the same noise."""
+    rng = np.random.default_rng(seed)
+    noise = rng.exponential(1.0, (runs * EACH, 1))
+    own = rng.normal(0, 0.05, (runs * EACH, 2))
+    losses = np.abs(np.array([[mine, theirs]]) * noise + own * noise)
+    return Compared(
+        losses={"duration": losses, "memory": losses.copy()},
+        run=np.array([f"run-{i // EACH}" for i in range(runs * EACH)]),
+        kind=np.array([f"kind-{i % 4}" for i in range(runs * EACH)]),
+    )
+
+
+def spoilt(found: Compared, rows: np.ndarray, target: str, times: float) -> Compared:
+    losses = found.losses[target].copy()
+    losses[rows, 0] *= times
+    return Compared({**found.losses, target: losses}, found.run, found.kind, found.regrets)
+
+
+def test_what_is_surely_better_is_promoted() -> None:
+    decision = weigh(compared(mine=0.8, theirs=1.0))
+    assert decision.promote
+    assert decision.verdict == PROMOTED
+    assert "in 100% of draws" in decision.reasons[0]
+
+
+def test_what_is_surely_worse_is_refused() -> None:
+    assert weigh(compared(mine=1.2, theirs=1.0)).verdict == REFUSED
+
+
+def test_what_few_attempts_tell_by_chance_is_not_decided() -> None:
+    found = [weigh(compared(mine=0.999, theirs=1.0, runs=3, seed=i)).verdict for i in range(10)]
+    assert UNDECIDED in found
+    assert found.count(PROMOTED) <= 2
+
+
+def test_attempts_of_one_run_are_not_many_witnesses() -> None:
+    """One run in which all went well for the challenger, and three in which it did not."""
+    found = compared(mine=1.03, theirs=1.0, runs=4)
+    lucky = spoilt(found, np.arange(EACH), "duration", 0.1)
+    assert not weigh(lucky).promote
+
+
+def test_no_single_target_may_pay() -> None:
+    worse = spoilt(compared(mine=0.5, theirs=1.0), np.arange(RUNS * EACH), "memory", 2.4)
+    decision = weigh(worse)
+    assert decision.verdict == REFUSED
+    assert "more than 5% worse on memory" in decision.reasons
+
+
+def test_no_single_kind_may_pay() -> None:
+    rows = np.flatnonzero(np.arange(RUNS * EACH) % 4 == 2)
+    decision = weigh(spoilt(compared(mine=0.8, theirs=1.0), rows, "duration", 1.7))
+    assert decision.verdict == REFUSED
+    assert "duration of kind-2" in str(decision)
+
+
+def test_plans_that_take_longer_in_the_simulator_keep_a_version_out() -> None:
+    found = compared(mine=0.8, theirs=1.0)
+    regrets = np.column_stack([np.linspace(0.1, 0.2, 10), np.linspace(0.0, 0.1, 10)])
+    decision = weigh(Compared(found.losses, found.run, found.kind, regrets))
+    assert decision.verdict == REFUSED
+    assert "regret 15.0%" in str(decision)
+
+
+@pytest.mark.parametrize("target", ["duration", "memory"])
+def test_a_target_that_nobody_observed_is_left_out(target: str) -> None:
+    found = compared(mine=0.8, theirs=1.0)
+    unknown = np.full_like(found.losses[target], np.nan)
+    assert weigh(Compared({**found.losses, target: unknown}, found.run, found.kind)).promote
+
+
+def test_where_nothing_was_observed_nothing_is_decided() -> None:
+    found = compared(mine=0.8, theirs=1.0)
+    nothing = {name: np.full_like(each, np.nan) for name, each in found.losses.items()}
+    assert weigh(Compared(nothing, found.run, found.kind)).verdict == UNDECIDED

@@ -1,0 +1,41 @@
+"""Whether people must approve of a promotion, and what they answered."""
+
+from datetime import datetime
+
+from learner.promotion import Decision
+from scheduler.store import Store
+from scheduler.store.values import ModelVersion
+
+PROMOTION = "promotion"
+APPROVE, REFUSE = "approve", "refuse"
+
+
+def policy(
+    store: Store,  # noqa: ARG001  a policy looks at what it needs
+    version: ModelVersion,  # noqa: ARG001
+    decision: Decision,  # noqa: ARG001
+) -> tuple[str, ...]:
+    """Why people must approve of this promotion; the gate is trusted where nothing says more."""
+    return ()
+
+
+def put(store: Store, version: ModelVersion, *, why: tuple[str, ...], at: datetime) -> int:
+    """Puts a promotion to people, once; returns the question's number."""
+    for each in store.questions(kind=PROMOTION, state="open"):
+        if each.subject == version.id:
+            return each.id
+    return store.put_question(PROMOTION, version.id, answers=(APPROVE, REFUSE), reasons=why, at=at)
+
+
+def answered(store: Store, *, at: datetime) -> tuple[str, ...]:
+    """Does what people answered, and says so; each answer counts once."""
+    told, aliases = [], store.aliases()
+    for each in store.questions(kind=PROMOTION):
+        if each.state not in (APPROVE, REFUSE) or aliases.get("challenger") != each.subject:
+            continue
+        act = store.promote if each.state == APPROVE else store.refuse
+        words = "approved" if each.state == APPROVE else "refused"
+        act(each.subject, reason=f"{words} by {each.by}: {each.reason}", by=each.by, at=at)
+        told.append(f"{each.subject} was {words} by {each.by}: {each.reason}")
+        aliases = store.aliases()
+    return tuple(told)
