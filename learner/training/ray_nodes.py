@@ -35,9 +35,9 @@ class Patience:
     def see(self, states: Sequence[str], offered: int, *, now: float) -> str | None:
         """What to do, from the states of the training's placement groups and the nodes' offer.
 
-        FREE when workers that were starting wait for a lost node, which Ray would do without end;
-        GIVE_UP when the nodes that are left offer too few workers for too long. For cores that are
-        there and used by others it waits, as in a queue.
+        FREE when workers that were starting wait for a lost node, which Ray would do without end:
+        the training is to be run again. GIVE_UP when the nodes that are left offer too few workers
+        for too long. For cores that are there and used by others it waits, as in a queue.
         """
         without = "CREATED" not in states
         broken = without and "RESCHEDULING" in states
@@ -46,7 +46,6 @@ class Patience:
         if self.short_since is not None and now - self.short_since >= WAIT:
             return GIVE_UP
         if self.broken_since is not None and now - self.broken_since >= STUCK:
-            self.broken_since = None
             return FREE
         return None
 
@@ -70,7 +69,7 @@ class Trainer(TorchTrainer):
 
 @dataclass(eq=False)
 class Seen:
-    """What a watch did: why it gave a training up, and whether it let go of stuck workers."""
+    """What a watch did: why it gave a training up, or that it let go of stuck workers."""
 
     given_up: str = ""
     freed: bool = False
@@ -80,22 +79,21 @@ class Seen:
 def watching_nodes(trainer: Trainer, least: int, need: Mapping[str, float]) -> Iterator[Seen]:
     """Watches the nodes under a training for as long as the block lasts.
 
-    `need` is what each training worker takes. A training that is given up ends with an error of
-    Ray, and so may one whose workers were let go; the latter can be run again.
+    `need` is what each training worker takes. A training that is ended, to be given up or to be run
+    again, ends with an error of Ray.
     """
     seen, patience, over = Seen(), Patience(least), threading.Event()
 
     def watch() -> None:
-        while not (seen.given_up or over.wait(LOOK)):
+        while not (seen.freed or seen.given_up or over.wait(LOOK)):
             groups, offer = own_groups(), offered(need)
             verdict = patience.see(list(groups.values()), offer, now=time.monotonic())
-            if verdict == FREE:
-                seen.freed = True
-                _remove(groups)
-            elif verdict == GIVE_UP and trainer.controller is not None:
-                seen.given_up = _too_few(offer, least, need)
-                ray.kill(trainer.controller)
-                _remove(groups)
+            if verdict is None or trainer.controller is None:
+                continue
+            seen.freed = verdict == FREE
+            seen.given_up = "" if seen.freed else _too_few(offer, least, need)
+            ray.kill(trainer.controller)  # else it waits on, even for a group that is removed
+            _remove(groups)
 
     watcher = threading.Thread(target=watch, name="nodes under a training", daemon=True)
     watcher.start()
