@@ -144,7 +144,10 @@ class Action(StrEnum):
 
 @dataclass(frozen=True)
 class Controlled:
-    """What was asked of the run is carried out. No `tasks` are all of them."""
+    """What was asked of the run is carried out. No `tasks` are all of them.
+
+    `request` is the number of the request that asked for it; 0 where a policy did.
+    """
 
     action: Action
     at: float
@@ -154,6 +157,7 @@ class Controlled:
     tasks: tuple[str, ...] = ()
     worker: str = ""
     priority: int = 0
+    request: int = 0
 
 
 Event = (

@@ -1,0 +1,187 @@
+"""What people ask of one run, taken up from the store while the run goes on."""
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+
+from scheduler.cluster import Cluster, Worker
+from scheduler.documents import cluster_from
+from scheduler.errors import InvalidInput
+from scheduler.execution.control import refusal
+from scheduler.execution.dispatch import Dispatch
+from scheduler.execution.events import Action, Controlled, Decision, Event
+from scheduler.execution.executors.base import People
+from scheduler.planning.edits import WorkerAdded, WorkerChanged
+from scheduler.predictors.base import Predictor
+from scheduler.store import Store
+from scheduler.store.audits import CONTROL
+from scheduler.store.questions import OPEN
+from scheduler.store.values import Request
+from scheduler.workflow import Workflow
+
+LOOK = 0.3  # seconds of real time between two looks
+ADD, CHANGE = "add", "change"  # of workers; all else is an `Action`
+
+
+@dataclass
+class Newcomers:
+    """Workers that were added to a run or changed, until it is planned with them."""
+
+    waiting: list[WorkerAdded | WorkerChanged] = field(default_factory=list)
+
+    def __call__(self, now: float) -> Sequence[WorkerAdded | WorkerChanged]:  # noqa: ARG002
+        """What has come since it was last asked, as `Adapting.meanwhile` wants it."""
+        found, self.waiting = self.waiting, []
+        return found
+
+
+class Requests(People):
+    """The requests about one run, each carried out or refused in words, and audited.
+
+    `seconds` is a clock that is never set, `sleep` waits for so long. Workers can be added where
+    `predictor` and `newcomers` are given: what is believed there, and who plans with them.
+    """
+
+    def __init__(
+        self,
+        store: Store,
+        run: int,
+        *,
+        seconds: Callable[[], float],
+        sleep: Callable[[float], None],
+        predictor: Predictor | None = None,
+        newcomers: Newcomers | None = None,
+    ) -> None:
+        self._store, self._run, self._seconds, self._sleep = store, run, seconds, sleep
+        self._predictor, self._newcomers = predictor, newcomers
+        self._looked = -LOOK
+
+    def said(self, dispatch: Dispatch, now: float, time: datetime) -> Iterator[Event]:
+        """What was asked since the last time, one after the other."""
+        if self._seconds() - self._looked < LOOK:
+            return
+        self._looked = self._seconds()
+        for request in self._store.waiting_requests(CONTROL):
+            if request.payload.get("run") == self._run:
+                yield from self._taken_up(request, dispatch, now, time)
+
+    def rest(self) -> None:
+        """Waits until it is worth looking again."""
+        self._sleep(LOOK)
+
+    def _taken_up(
+        self, request: Request, dispatch: Dispatch, now: float, time: datetime
+    ) -> Iterator[Event]:
+        try:
+            if request.payload["action"] in (ADD, CHANGE):
+                self._answer(request, "done", self._invited(request, dispatch), time)
+                return
+            asked = control_of(request, now, time)
+            why = self._unknown(asked, dispatch, time) or refusal(dispatch, asked)
+        except InvalidInput as error:
+            why = str(error)
+        if why is not None:
+            settled = why.startswith(SETTLED)
+            self._answer(request, "done" if settled else "refused", why, time)
+            return
+        before = {task: dispatch.tasks[task].worker for task in asked.tasks}
+        yield asked
+        if asked.action is Action.REASSIGN:
+            self._learn(asked, before, dispatch.problem.workflow)
+
+    def _unknown(self, asked: Controlled, dispatch: Dispatch, time: datetime) -> str | None:
+        """Tries tasks again of which nobody knows what became: a decision, not a control."""
+        lost = [task for task in asked.tasks if task in dispatch.unknown]
+        if asked.action is not Action.RETRY or not lost:
+            return None
+        for question in self._store.questions(kind="unknown", run=self._run, state=OPEN):
+            if question.subject in lost:
+                self._store.decide(
+                    question.id, Decision.AGAIN, by=asked.by, reason=asked.reason, at=time
+                )
+        return f"{SETTLED} that {', '.join(lost)} starts again"
+
+    def _learn(self, asked: Controlled, before: Mapping[str, str], workflow: Workflow) -> None:
+        """Keeps what people chose instead of what was planned: plans learn from it."""
+        for task, rejected in before.items():
+            if rejected != asked.worker:
+                kind = workflow.task(task).kind
+                details = {"kind": kind, "chosen": asked.worker, "rejected": rejected}
+                self._store.audit(
+                    OVERRIDE,
+                    f"run {self._run}",
+                    by=asked.by,
+                    at=asked.time,
+                    reason=asked.reason,
+                    details={"task": task, **details},
+                )
+
+    def _invited(self, request: Request, dispatch: Dispatch) -> str:
+        """Has a worker added or changed by the next plan; raises InvalidInput where it cannot."""
+        if self._newcomers is None or self._predictor is None:
+            raise InvalidInput("the run follows its first plan to the end, so no worker can join")
+        worker, known = _worker(request.payload), dispatch.problem.cluster.index
+        if request.payload["action"] == ADD:
+            if worker.name in known:
+                raise InvalidInput(f"the run has a worker {worker.name!r} already; change it")
+            believed = self._predictor.predict(
+                dispatch.problem.workflow, Cluster("added", [worker])
+            )
+            self._newcomers.waiting.append(WorkerAdded(worker=worker, forecast=believed))
+            return f"{worker.name} is planned with from now on"
+        if worker.name not in known:
+            raise InvalidInput(f"the run has no worker {worker.name!r}; it has {', '.join(known)}")
+        changed = WorkerChanged(worker=worker.name, cores=worker.cores, memory=worker.memory)
+        self._newcomers.waiting.append(changed)
+        return f"{changed.sentence()} as soon as its attempts leave room for that"
+
+    def _answer(self, request: Request, state: str, words: str, time: datetime) -> None:
+        self._store.answer(request.id, state=state, answer=words, at=time)
+        action = f"{request.payload['action']}" + (" refused" if state == "refused" else "")
+        self._store.audit(
+            action,
+            f"run {self._run}",
+            by=request.by,
+            at=time,
+            reason=str(request.payload.get("reason", "")),
+            details={"words": words, "tasks": request.payload.get("tasks", [])},
+        )
+
+
+OVERRIDE = "override"  # the action of audits that tell where people chose otherwise than the plan
+SETTLED = "it is decided"
+
+
+def control_of(request: Request, now: float, time: datetime) -> Controlled:
+    """What a request asks of a run; raises InvalidInput where it is no such request."""
+    payload = request.payload
+    try:
+        action, tasks = Action(payload["action"]), tuple(map(str, payload.get("tasks", ())))
+        worker, priority = str(payload.get("worker", "")), int(payload.get("priority", 0))
+    except (KeyError, TypeError, ValueError) as error:
+        raise InvalidInput(f"the request cannot be understood: {error!r}") from None
+    reason = str(payload.get("reason", ""))
+    return Controlled(action, now, time, request.by, reason, tasks, worker, priority, request.id)
+
+
+def control_payload(
+    run: int,
+    action: str,
+    *,
+    tasks: Sequence[str] = (),
+    worker: str = "",
+    priority: int = 0,
+    reason: str = "",
+    document: Mapping[str, Any] | None = None,
+) -> dict[str, Any]:
+    """The request that asks this of a run, as `Store.ask` keeps it."""
+    asked: dict[str, Any] = {"run": run, "action": action, "tasks": list(tasks), "reason": reason}
+    asked |= {"worker": worker} if worker else {}
+    asked |= {"priority": priority} if priority else {}
+    return asked | ({"document": dict(document)} if document else {})
+
+
+def _worker(payload: Mapping[str, Any]) -> Worker:
+    whole = {"allot": "cluster/1", "name": "asked", "workers": [payload.get("document")]}
+    return cluster_from(whole).workers[0]
