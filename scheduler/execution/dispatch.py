@@ -15,9 +15,9 @@ priority go first; a task is as urgent as what waits for it (docs/decisions/prio
 
 The tasks of a gang start in one step or not at all (ganging.py).
 
-A failed attempt is tried again; one that ran out of memory gets what the forecast plans next, else
-twice as much, on a larger worker if need be. When no attempt is left the task is given up, and all
-that wait for it.
+A failed attempt is tried again when its backoff is over; one that ran out of memory gets at once
+what the forecast plans next, else twice as much, on a larger worker if need be. When no attempt is
+left the task is given up, and all that wait for it.
 """
 
 import heapq
@@ -43,7 +43,7 @@ from scheduler.execution.events import (
 from scheduler.execution.ganging import Gangs
 from scheduler.execution.holding import Amounts, Arrivals, Held, Place, WorkerPlace
 from scheduler.execution.look_ahead import expected_end, ready_by
-from scheduler.execution.setting_out import grown, held_tasks
+from scheduler.execution.setting_out import grown, held_tasks, pause
 from scheduler.planning.edits import Kept, World
 from scheduler.planning.problem import Problem
 from scheduler.planning.schedule import Placement, Schedule
@@ -92,7 +92,7 @@ class Dispatch(Gangs):
     def stuck(self) -> bool:
         """Whether nothing runs, nothing is on its way, and yet not all is done."""
         waits = self._arrivals.next is not None or self._wake < math.inf
-        return not (waits or self._flying or self.done)
+        return not ((waits and not self._paused) or self._flying or self.done)
 
     def wake_at(self, now: float) -> float | None:
         """When to ask again though nothing happened, or None.
@@ -428,7 +428,7 @@ class Dispatch(Gangs):
 
     def _expect(self, task: Held) -> None:
         workflow = self._problem.workflow
-        arrival = workflow.tasks[task.row].release
+        arrival = max(workflow.tasks[task.row].release, task.rests)
         for source, edge in workflow.graph.pred[task.name].items():
             before = self._tasks[source]
             assert before.ended is not None
@@ -457,6 +457,8 @@ class Dispatch(Gangs):
                 why = f"needs more than {held:.3g} GB, and no worker that can take it has more"
                 return self._give_up(task, why, event.at)
             task.worker, task.allocation = larger
+        else:
+            task.rests = event.at + pause(self._problem.workflow.task(task.name), task.attempt)
         self._expect(task)
         return tuple(self._stop_fellows(task))
 

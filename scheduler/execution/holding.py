@@ -36,6 +36,7 @@ class Held:
     pools: tuple[tuple[int, float], ...]
     attempt: int = 0
     began: float | None = None
+    rests: float = 0.0  # until then it is not tried again
     ended: float | None = None
     given_up: bool = False
     forlorn: bool = False

@@ -7,6 +7,10 @@ from scheduler.cluster import Allocation
 from scheduler.execution.holding import Held
 from scheduler.planning.problem import Problem
 from scheduler.planning.schedule import Schedule
+from scheduler.workflow import Task
+
+LONGEST_PAUSE = 3600.0  # seconds between two attempts, however often it has failed
+MOST_DOUBLINGS = 60
 
 
 def held_tasks(problem: Problem, schedule: Schedule) -> dict[str, Held]:
@@ -29,6 +33,11 @@ def held_tasks(problem: Problem, schedule: Schedule) -> dict[str, Held]:
         )
         for row, task in enumerate(problem.workflow.tasks)
     }
+
+
+def pause(task: Task, attempt: int) -> float:
+    """Seconds that pass after a failed attempt before the task is tried again."""
+    return min(task.backoff * 2.0 ** min(attempt - 1, MOST_DOUBLINGS), LONGEST_PAUSE)
 
 
 def grown(problem: Problem, task: Held) -> tuple[str, Allocation] | None:
