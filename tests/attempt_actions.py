@@ -85,3 +85,8 @@ def expect_place(place: Place, *, worker: str, memory_bytes: int) -> None:
         os.environ["ALLOT_MEMORY_BYTES"],
     )
     assert told == (worker, worker, memory_bytes, str(memory_bytes))
+
+
+def expect_no_secret(place: Place) -> None:
+    assert "AGENTS_OWN_SECRET" not in os.environ
+    assert b"AGENTS_OWN_SECRET" not in Path("/proc/self/environ").read_bytes()
