@@ -63,7 +63,7 @@ class AsLogged(Truth):
 
 @dataclass(frozen=True, kw_only=True)
 class Carried:
-    """What a run came to. Seconds, money, byte-seconds; None where the log tells no peaks.
+    """What a run came to. Seconds, money, byte-seconds; None where the log does not tell.
 
     `waited` is what tasks waited in all though they were ready, `kills` counts attempts that ran
     out of memory, `moved` is the share of tasks on another worker than logged and `forecast` the
@@ -73,7 +73,7 @@ class Carried:
     makespan: float
     waited: float
     cost: float
-    reserved: float
+    reserved: float | None
     wasted: float | None
     kills: int
     moved: float
@@ -114,7 +114,13 @@ def repeated(past: PastRun) -> Carried:
     ]
     problem = Problem(workflow, past.cluster, certain(past, truth), Objective(memory_margin=1.0))
     found = carried_out(problem, Schedule(tuple(rows), "log"), truth)
-    return replace(found, kills=sum(each.killed for each in past.lived.values()))
+    told = all(each.allocated is not None for each in past.lived.values())
+    return replace(
+        found,
+        kills=sum(each.killed for each in past.lived.values()),
+        reserved=found.reserved if told else None,
+        wasted=found.wasted if told else None,
+    )
 
 
 def clairvoyant(past: PastRun, truth: AsLogged, planner: Planner) -> tuple[float, float]:

@@ -75,8 +75,8 @@ def past_runs(
     """The runs that the records tell of, oldest first.
 
     Without a `cluster` a run has the workers on which its tasks ran, each as large as what ever ran
-    there at one time. With `sized` the memory that owners asked for is left out, so that the
-    policy's own sizing decides.
+    there at one time, and a task may go where its kind was ever seen to run. With `sized` the
+    memory that owners asked for is left out, so that the policy's own sizing decides.
     """
     runs = defaultdict[str, list[TaskRecord]](list)
     for record in records:
@@ -102,6 +102,7 @@ def span(record: TaskRecord) -> tuple[datetime, datetime] | None:
 def sizes_of(records: Iterable[TaskRecord]) -> Mapping[str, Worker]:
     """Workers as large as what was ever seen to run there at one time."""
     held = defaultdict[str, list[tuple[float, float, float]]](list)
+    kinds = defaultdict[str, set[str]](set)
     for record in records:
         when = span(record)
         if record.worker is None or when is None:
@@ -109,16 +110,25 @@ def sizes_of(records: Iterable[TaskRecord]) -> Mapping[str, Worker]:
         cores, memory = record.requested_cores or 1.0, _memory(record) or 0.0
         first, last = (each.timestamp() for each in when)
         held[record.worker] += [(first, cores, memory), (last, -cores, -memory)]
-    return {name: _as_large_as(name, changes) for name, changes in held.items()}
+        kinds[record.worker].add(_able(record.kind))
+    return {name: _as_large_as(name, changes, kinds[name]) for name, changes in held.items()}
 
 
-def _as_large_as(name: str, changes: list[tuple[float, float, float]]) -> Worker:
+def _able(kind: str) -> str:
+    """The skill of workers on which the kind was seen to run."""
+    return f"runs {kind}"
+
+
+def _as_large_as(
+    name: str, changes: list[tuple[float, float, float]], skills: Iterable[str]
+) -> Worker:
     in_time = sorted(changes, key=lambda each: (each[0], each[1]))  # ends before starts
     total = np.cumsum(np.array(in_time)[:, 1:], axis=0)
     most = np.maximum(total.max(axis=0), np.array(changes)[:, 1:].max(axis=0))
     cores = float(most[0]) * (1 + 1e-9)
-    memory = float(most[1]) or UNMEASURED * cores
-    return Worker(name=name, cores=cores, memory=int(np.ceil(memory)))
+    room = float(most[1]) or UNMEASURED * cores
+    memory = int(np.ceil(room))
+    return Worker(name=name, cores=cores, memory=memory, skills=frozenset(skills))
 
 
 def _past_run(
@@ -137,7 +147,7 @@ def _past_run(
     began = min(each.submitted or span(each)[0] for each in records)  # type: ignore[index]
     last = {task: tries[-1] for task, tries in tasks.items()}
     try:
-        workflow = _workflow(last, began, sized=sized)
+        workflow = _workflow(last, began, sized=sized, anywhere=cluster is not None)
         used = dict.fromkeys(str(each.worker) for each in last.values())
         workers = cluster or Cluster(name[:100], [sizes[each] for each in used])
     except AllotError as error:
@@ -171,7 +181,9 @@ def _why_not(tasks: Mapping[str, Sequence[TaskRecord]], cluster: Cluster | None)
     return None
 
 
-def _workflow(last: Mapping[str, TaskRecord], began: datetime, *, sized: bool) -> Workflow:
+def _workflow(
+    last: Mapping[str, TaskRecord], began: datetime, *, sized: bool, anywhere: bool
+) -> Workflow:
     """What could be known before: names, sizes, requests, who waits for whom, and when tasks came.
 
     A task that waits for others came with the workflow; one that waits for none came when it was
@@ -184,6 +196,7 @@ def _workflow(last: Mapping[str, TaskRecord], began: datetime, *, sized: bool) -
             sizes=dict(each.sizes),
             cores=each.requested_cores or 1.0,
             memory=None if sized or not each.requested_memory else int(each.requested_memory),
+            skills=frozenset() if anywhere else frozenset({_able(each.kind)}),
             release=0.0
             if each.predecessors or each.submitted is None
             else (each.submitted - began).total_seconds(),

@@ -47,7 +47,7 @@ class Total:
     makespan: float
     waited: float
     cost: float
-    reserved: float
+    reserved: float | None
     wasted: float | None
     kills: int
     moved: float
@@ -176,7 +176,7 @@ def sentences(whole: Verdict, past: Sequence[PastRun], left_out: Sequence[LeftOu
 def _memory(whole: Verdict) -> list[str]:
     log, mine = whole.totals[LOG], whole.totals[POLICY]
     told = []
-    if log.reserved > 0 and mine.reserved != log.reserved and log.wasted is not None:
+    if log.reserved and mine.reserved and mine.reserved != log.reserved:
         less = 1 - mine.reserved / log.reserved
         side = "less" if less >= 0 else "more"
         told.append(
@@ -219,17 +219,22 @@ def _times(runs: Sequence[Replayed], name: str) -> Floats:
 def _total(runs: Sequence[Replayed], name: str, regret: float) -> Total:
     each = [run.carried[name] for run in runs]
     tasks = np.array([run.tasks for run in runs])
-    wasted = [one.wasted for one in each if one.wasted is not None]
     time = np.array([one.makespan for one in each])
     return Total(
         makespan=float(time.sum()),
         waited=sum(one.waited for one in each),
         cost=sum(one.cost for one in each),
-        reserved=sum(one.reserved for one in each) / GIGABYTE_HOUR,
-        wasted=sum(wasted) / GIGABYTE_HOUR if len(wasted) == len(each) else None,
+        reserved=_gigabyte_hours([one.reserved for one in each]),
+        wasted=_gigabyte_hours([one.wasted for one in each]),
         kills=sum(one.kills for one in each),
         moved=float(np.average([one.moved for one in each], weights=tasks)),
         forecast=float(np.average([one.forecast for one in each], weights=time)),
         given_up=sum(one.given_up for one in each),
         regret=regret,
     )
+
+
+def _gigabyte_hours(amounts: Sequence[float | None]) -> float | None:
+    """Their sum; None where one of them is not told."""
+    told = [each for each in amounts if each is not None]
+    return sum(told) / GIGABYTE_HOUR if len(told) == len(amounts) else None

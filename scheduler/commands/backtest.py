@@ -45,7 +45,7 @@ def backtest(
         Path | None,
         typer.Option(
             help="The workers that there were [default: of each run those that it used, each as "
-            "large as what ever ran there at one time].",
+            "large as what ever ran there at one time, for kinds that ever ran there].",
             show_default=False,
         ),
     ] = None,
@@ -126,7 +126,7 @@ def _table(name: str, each: "Verdict") -> Table:
             f"{total.makespan:.6g} s",
             f"{total.waited:.4g} s",
             f"{total.cost:.4g}",
-            f"{total.reserved:.4g} GBh",
+            "not told" if total.reserved is None else f"{total.reserved:.4g} GBh",
             str(total.kills),
             f"{total.moved:.0%}",
             f"{total.regret:.1%}",

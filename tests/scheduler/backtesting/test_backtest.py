@@ -7,7 +7,6 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from past_worlds import MORNING, Ran, runs, true_makespan
 
 from scheduler import cli
 from scheduler.backtesting.backtest import Asked, Backtest, backtest
@@ -25,6 +24,7 @@ from scheduler.predictors.base import Predictor
 from scheduler.predictors.history import HistoryPredictor
 from scheduler.records import Outcome, TaskRecord
 from scheduler.store import Store
+from scheduler.workloads.logged import MORNING, Ran, runs, true_makespan
 
 
 def attempt(task: str, start: float, seconds: float, worker: str = "w1", **facts) -> TaskRecord:
@@ -266,3 +266,14 @@ def test_the_command_answers_in_figures_and_words(
     assert said["total"]["runs"] == 4
     assert said["words"][0].startswith("On 4 of 4 past runs")
     assert [each["source"] for each in said["runs"]] == ["history"] * 4
+
+
+def test_a_task_goes_only_where_its_kind_was_ever_seen_to_run() -> None:
+    run = only(
+        attempt("a", 0, 5), attempt("b", 0, 5, worker="w2", kind="other"),
+        attempt("c", 0, 5, worker="w2"),
+    )  # fmt: skip
+    first, second = (run.cluster.worker(each).skills for each in ("w1", "w2"))
+    assert run.workflow.task("b").skills <= second
+    assert not run.workflow.task("b").skills <= first
+    assert run.workflow.task("a").skills <= first & second

@@ -22,7 +22,7 @@ MORNING = datetime(2026, 1, 5, 8, tzinfo=UTC)
 
 @dataclass(frozen=True)
 class Ran:
-    """A run of the past, its world, and what is logged of it."""
+    """A run of the past, its world, what is logged of it, and the seconds that it took."""
 
     world: World
     records: tuple[TaskRecord, ...]
@@ -32,7 +32,9 @@ class Ran:
 def runs(seed: int, count: int, *, tasks: int = 30, workers: int = 3) -> Iterator[Ran]:
     """Runs of one law on one cluster, an hour apart, by somebody who goes round in turn.
 
-    Transfers take no time; each kind is as fast on a worker in every run.
+    It has about so many `tasks`, in layers. Transfers take no time, nothing fails, and each kind is
+    as fast on a worker in every run: what the log cannot tell is only how long a task would have
+    taken elsewhere.
     """
     rng = np.random.default_rng(seed)
     places = cluster(rng, workers, cores=(16,), latency=0.0, bandwidth=1e15)
@@ -42,10 +44,10 @@ def runs(seed: int, count: int, *, tasks: int = 30, workers: int = 3) -> Iterato
         workflow = Workflow("nightly", drawn.tasks, drawn.dependencies)
         world = truth_of(workflow, places, np.random.default_rng(skill), failure=0.0)
         problem = Problem(workflow, places, nothing_known(workflow, places))
-        yield carried_out(world, problem, probe(problem, number), number)
+        yield _carried_out(world, problem, probe(problem, number), number)
 
 
-def carried_out(world: World, problem: Problem, schedule: Schedule, number: int) -> Ran:
+def _carried_out(world: World, problem: Problem, schedule: Schedule, number: int) -> Ran:
     began = MORNING + timedelta(hours=number)
     workflow, run = world.workflow, f"run {number}"
     starts: dict[str, AttemptStarted] = {}
@@ -82,6 +84,6 @@ def _record(run: str, workflow: Workflow, begun: AttemptStarted, ended: AttemptE
 
 
 def true_makespan(ran: Ran, planner: Planner, problem: Problem) -> float:
-    """What that planner's plan of the problem really takes in the world of the run."""
+    """Seconds that the planner's plan of the problem really takes in the world of the run."""
     events = Simulator(AsWorld(ran.world)).run(problem, planner.plan(problem))
     return max(each.at for each in events if isinstance(each, AttemptEnded))

@@ -1,0 +1,1 @@
+"""Public logs of whole runs, read as records."""
