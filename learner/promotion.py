@@ -19,7 +19,7 @@ CHEAP = 0.01  # and of regret: a hundredth of the best cost
 SURE = 0.9  # the share of draws in which it must be better
 HARM = 0.75  # the share of draws in which something is worse that keeps it out
 KIND_MARGIN, KIND_SURE, KIND_FEWEST = 0.15, 3.0, 8  # of one kind: how much, deviations, attempts
-REGRET, REGRET_SURE = 0.02, 1.5  # of the best makespan; deviations
+REGRET, REGRET_SURE = 0.05, 2.5  # of the best makespan; deviations
 DRAWS, SEED = 500, 0
 PROMOTED, UNDECIDED, REFUSED = "promoted", "undecided", "refused"
 

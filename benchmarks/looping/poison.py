@@ -62,7 +62,9 @@ def one(attack: str, share: float, seed: int) -> Told:
     found = _suspected(champion, [*before, *new])
     left = [each for each in (*before, *new) if each[0] not in found]
     decision, version = _challenged(champion, left)
-    alone, careless = _challenged(champion, [*before, *new])
+    alone, careless = decision, version
+    if found:
+        alone, careless = _challenged(champion, [*before, *new])
     return Told(
         named=EVIL in found,
         others=len(found - {EVIL}),
@@ -96,7 +98,7 @@ def _harm(version: Learned, champion: Learned, pinned: Sequence[TaskRecord]) -> 
     records = in_order(pinned)
     every = np.arange(len(records))
     examples = Examples.of(records, split=Split(every, every[:0], every))
-    found = compared(version, champion, examples, every).losses.values()
+    found = compared(version, champion, examples, every, planning=False).losses.values()
     ratios = [
         (np.nanmean(each[:, 0]) + 1e-3) / (np.nanmean(each[:, 1]) + 1e-3)
         for each in found

@@ -163,7 +163,7 @@ def one_target(world: LogWorld, rng: Generator) -> Try:
         world,
         rng,
         known=150,
-        more=1500,
+        more=700,
         change=lambda each: replace(each, peak_memory=(each.peak_memory or 0) * 2),
     )
 
@@ -185,7 +185,7 @@ def twice_the_logs(world: LogWorld, rng: Generator) -> Try:
 
 
 def many_more_logs(world: LogWorld, rng: Generator) -> Try:
-    return _tried(world, rng, known=100, more=1500)
+    return _tried(world, rng, known=100, more=900)
 
 
 def slower_worker(world: LogWorld, rng: Generator) -> Try:
