@@ -18,6 +18,7 @@ from scheduler.execution.charge import Answer, Charge, Step
 from scheduler.execution.events import Event, PlanChanged
 from scheduler.execution.executors.base import Executor, People
 from scheduler.forecast import Forecast
+from scheduler.governor import Governor
 from scheduler.journal import GROUP, Journal
 from scheduler.leases import BEAT, Watch, take, this_holder
 from scheduler.numbers import counted
@@ -76,8 +77,9 @@ class Agent:
     `adapting` says how runs are planned again where they leave the plan; without it they never
     are. `how` is kept with each run for whoever goes on with it. A run that is to stop, since the
     moment of `seconds` that `stop` tells, begins nothing more and waits at most `grace` seconds for
-    what runs. `people(run)` are asked what they want of a run, beside its questions. Steps of a
-    run in which nothing real begins are kept together every `group` seconds.
+    what runs. `people(run)` are asked what they want of a run, beside its questions, and so are
+    those of the `governor`, who holds runs to a policy. Steps of a run in which nothing real begins
+    are kept together every `group` seconds.
     """
 
     predictor: Predictor
@@ -93,6 +95,7 @@ class Agent:
     stop: Callable[[], float | None] = lambda: None
     grace: float = 30.0
     people: Callable[[int], Sequence[People]] = lambda _: ()
+    governor: Governor | None = None
     group: float = GROUP
 
     def run(
@@ -115,9 +118,14 @@ class Agent:
         forecast = self.predictor.predict(workflow, cluster)
         if self.sizing is not None:
             forecast = with_allocations(forecast, workflow, self.sizing)
-        problem = Problem(workflow, cluster, forecast, objective or Objective())
+        aims = objective or Objective()
+        if self.governor is not None:
+            aims = self.governor.bounded(aims, cluster)
+        problem = Problem(workflow, cluster, forecast, aims)
         demand_possible(problem)
         schedule = self.planner.plan(problem)
+        if self.governor is not None:
+            schedule = self.governor.preferred(problem, schedule, self.planner)
         return self.carry_out(problem, schedule, label=label, watch=watch, token=token, began=began)
 
     def carry_out(
@@ -189,7 +197,7 @@ class Agent:
             seconds=self.seconds,
             stop=self.stop,
             grace=self.grace,
-            others=self.people(run),
+            others=(*self.people(run), *(self.governor.people(run) if self.governor else ())),
         )
         with self._ended(run, lease), self._beating(lease):
             self.store.begin_again(run, lease=lease, at=self.clock())

@@ -26,7 +26,8 @@ class Settings(BaseSettings):
     `store` is the database URL and `folder` where saved networks and checkpoints lie, beside a
     SQLite store when not given; `timezone` is that of log times without a zone; `seed` makes a
     command repeatable; `objective` is what plans aim at, with the keys of an objective document
-    (`[objective]` in the file).
+    (`[objective]` in the file). `policy` is what people demand of every run (`[policy]` in the
+    file); instead of it `policy_file` may name a TOML file.
     """
 
     model_config = SettingsConfigDict(env_prefix="ALLOT_", extra="forbid", frozen=True)
@@ -36,6 +37,8 @@ class Settings(BaseSettings):
     timezone: str = "UTC"
     seed: int = 1
     objective: dict[str, Any] = Field(default_factory=dict)
+    policy: dict[str, Any] = Field(default_factory=dict)
+    policy_file: Path | None = None
 
     @field_validator("timezone")
     @classmethod

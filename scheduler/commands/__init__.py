@@ -6,8 +6,10 @@ import typer
 
 from scheduler.commands import (
     agent,
+    approvals,
     asking,
     backtest,
+    control,
     fronts,
     logs,
     outputs,
@@ -21,5 +23,6 @@ Register = Callable[[typer.Typer], None]
 
 def register(app: typer.Typer) -> None:
     """Adds every command of the scheduler to the command line."""
-    for group in (logs, planning, asking, fronts, running, agent, outputs, backtest, upkeep):
+    groups = (logs, planning, asking, fronts, running, agent, control, approvals, outputs, backtest)
+    for group in (*groups, upkeep):
         group.register(app)

@@ -1,12 +1,18 @@
 """Agents made of what is kept with each run, so that anybody can go on with it."""
 
 from collections.abc import Callable, Collection, Mapping
+from time import monotonic, sleep
 from typing import Any
 
 from scheduler.agent import Agent
+from scheduler.asked import Newcomers
 from scheduler.commands.beliefs import choose, sizing
 from scheduler.commands.parts import adapting, executor, planner
 from scheduler.door import Door
+from scheduler.errors import InvalidInput
+from scheduler.governor import Governor
+from scheduler.policy import Policy, policy_from, read_policy
+from scheduler.predictors.base import Predictor
 from scheduler.store import Store
 
 USUAL: Mapping[str, Any] = {"executor": "ray", "address": "local", "seed": 1, "replan": True}
@@ -26,16 +32,41 @@ def agent_of(
     `how` has `executor`, `address`, `seed`, `replan`, `planner` and `predictor`, each with a usual
     value. `kinds` are those of the tasks that it will meet.
     """
-    how = {**USUAL, **how}
+    how, predictor = {**USUAL, **how}, choose(store, how.get("predictor"))
+    newcomers = Newcomers() if how["replan"] else None
     return Agent(
-        choose(store, how.get("predictor")),
+        predictor,
         planner(how.get("planner") or "heft"),
         executor(how["executor"], address=how["address"], seed=how["seed"]),
         store,
         door.now,
         sizing=sizing(store, now=door.now(), kinds=kinds),
-        adapting=adapting(how["executor"]) if how["replan"] else None,
+        adapting=None if newcomers is None else adapting(how["executor"], meanwhile=newcomers),
         how=how,
         stop=stop,
         grace=grace,
+        governor=governor(door, store, predictor=predictor, newcomers=newcomers),
     )
+
+
+def governor(
+    door: Door,
+    store: Store,
+    *,
+    predictor: Predictor | None = None,
+    newcomers: Newcomers | None = None,
+) -> Governor:
+    """Who holds runs to the policy of the settings; raises InvalidInput where that breaks rules."""
+    return Governor(
+        store, policy(door), door.now, monotonic, sleep, predictor=predictor, newcomers=newcomers
+    )
+
+
+def policy(door: Door) -> Policy:
+    """The policy of the settings: `[policy]`, or the file that they name."""
+    named, written = door.settings.policy_file, door.settings.policy
+    if named is not None and written:
+        raise InvalidInput(
+            f"The settings must have [policy] or policy_file, found both ({named}); keep one."
+        )
+    return policy_from(written) if named is None else read_policy(named)

@@ -16,7 +16,7 @@ from scheduler.planning.planners.base import Planner
 from scheduler.workflow import Workflow
 
 if TYPE_CHECKING:
-    from scheduler.execution.adapting import Adapting
+    from scheduler.execution.adapting import Adapting, Meanwhile
 
 SIMULATED_FEW = 60  # open tasks up to which a simulated run is planned anew: no time hides it there
 AGAIN, AGAIN_SECONDS = 2000, 0.5  # evaluations of a search while a run goes on, and their most time
@@ -183,7 +183,7 @@ def _numbers(
     return numbers
 
 
-def adapting(executor_name: str) -> "Adapting":
+def adapting(executor_name: str, *, meanwhile: "Meanwhile | None" = None) -> "Adapting":
     """How runs of that executor are planned again; real time is not spent on planning alone.
 
     Where time is simulated no clock counts, so that equal seeds give equal runs.
@@ -197,9 +197,9 @@ def adapting(executor_name: str) -> "Adapting":
 
     if executor_name == "simulator":
         again = Search(evaluations=AGAIN, seconds=inf, threads=1)
-        return Adapting(planners=(Heft(), again), few=SIMULATED_FEW)
+        return Adapting(planners=(Heft(), again), few=SIMULATED_FEW, meanwhile=meanwhile)
     again = Search(evaluations=AGAIN, seconds=AGAIN_SECONDS, threads=1)
-    return Adapting(planners=(Heft(), again), seconds=monotonic)
+    return Adapting(planners=(Heft(), again), seconds=monotonic, meanwhile=meanwhile)
 
 
 def executor(name: str, *, address: str, seed: int) -> Executor:

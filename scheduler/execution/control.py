@@ -19,6 +19,9 @@ if TYPE_CHECKING:
     from scheduler.execution.dispatch import Dispatch
 
 
+STOPPED = "it"  # how the reasons of bars begin
+
+
 class Controls(ABC):
     """The part of a dispatch that people steer. `bars` are those that the run began with."""
 
@@ -56,6 +59,11 @@ class Controls(ABC):
         return {task: why for task, why in self._withheld.items() if not self._tasks[task].over}
 
     @property
+    def barred(self) -> frozenset[str]:
+        """Those of them that a bar stopped at the last moment."""
+        return frozenset(task for task, why in self.withheld.items() if why.startswith(STOPPED))
+
+    @property
     def kept(self) -> Mapping[str, str]:
         """On which worker a person has put a task that is not over, by task."""
         return {name: task.worker for name, task in self._tasks.items() if task.kept and task.open}
@@ -91,7 +99,7 @@ class Controls(ABC):
         why = barred(bars, self._problem.workflow.task(task.name), worker)
         if why is None:
             return True
-        self._withheld[task.name] = f"it {why}"
+        self._withheld[task.name] = f"{STOPPED} {why}"
         return False
 
     def _controlled(self, asked: Controlled) -> Iterator[Instruction]:

@@ -18,6 +18,7 @@ from scheduler.store.plans import PlanRows
 from scheduler.store.questions import QuestionRows
 from scheduler.store.records import RecordRows
 from scheduler.store.runs import RunRows
+from scheduler.store.spending import SpendingRows
 
 
 class Store(
@@ -30,6 +31,7 @@ class Store(
     IntentRows,
     PlanRows,
     AuditRows,
+    SpendingRows,
     OutputRows,
 ):
     """Logs, runs, trainings, networks and requests, in SQLite or PostgreSQL."""
