@@ -81,14 +81,14 @@ class AuditRows(Part):
         return None if row is None else Request(*row)
 
 
-def settle(connection: Connection, run: int, events: Sequence[Event]) -> None:
+def settle(connection: Connection, run: int, events: Sequence[Event], *, at: datetime) -> None:
     """Answers the requests that these events carry out, and audits them, with the events."""
     for event in events:
         if not isinstance(event, Controlled):
             continue
         words = done(event)
         if event.request:
-            answered = {"state": "done", "answer": words, "handled": event.time}
+            answered = {"state": "done", "answer": words, "handled": at}
             connection.execute(
                 REQUEST.update().where(REQUEST.c.id == event.request).values(answered)
             )
@@ -97,7 +97,7 @@ def settle(connection: Connection, run: int, events: Sequence[Event]) -> None:
             event.action.value,
             f"run {run}",
             by=event.by,
-            at=event.time,
+            at=at,
             reason=event.reason,
             details={**details, "priority": event.priority},
         )

@@ -75,7 +75,7 @@ class IntentRows(Part):
         with self._writing() as connection:
             demand(connection, lease, at)
             connection.execute(RUN.update().where(RUN.c.id == run).values(heartbeat=at))
-            add_events(connection, run, kept.events)
+            add_events(connection, run, kept.events, at=at)
             _note_intents(connection, run, kept.events)
             for plan in kept.plans:
                 add_plan(connection, run, plan)

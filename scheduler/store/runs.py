@@ -119,7 +119,7 @@ class RunRows(Part):
     def append_events(self, run: int, events: Sequence[Event], *, at: datetime) -> None:
         """Keeps what the executor said; `at` is also the run's heartbeat."""
         with self._writing() as connection:
-            add_events(connection, run, events)
+            add_events(connection, run, events, at=at)
             connection.execute(RUN.update().where(RUN.c.id == run).values(heartbeat=at))
 
     def begin_again(self, run: int, *, lease: Lease, at: datetime) -> None:
@@ -345,12 +345,12 @@ def _placement(row: RowMapping) -> Placement:
     )
 
 
-def add_events(connection: Connection, run: int, events: Sequence[Event]) -> None:
+def add_events(connection: Connection, run: int, events: Sequence[Event], *, at: datetime) -> None:
     """Keeps what happened, in a transaction that keeps more."""
     if events:
         connection.execute(EVENT.insert(), [_event_row(run, each) for each in events])
         add_outputs(connection, run, events)
-        settle(connection, run, events)
+        settle(connection, run, events, at=at)
 
 
 def _event_row(run: int, event: Event) -> dict[str, Any]:

@@ -22,7 +22,9 @@ class SpendingRows(Part):
     def spent(self, since: datetime, *, now: datetime) -> float:
         """The money of all attempts from then on: of those that run, of the time until now."""
         with self._reading() as connection:
-            mine = sa.and_(EVENT.c.time >= since, EVENT.c.type.in_(_SORTS))
+            recent = sa.select(RUN.c.id).where(RUN.c.heartbeat >= since)
+            mine = sa.and_(EVENT.c.run_id.in_(recent), EVENT.c.type.in_(_SORTS))
+            mine = sa.and_(mine, EVENT.c.time >= since)
             query = sa.select(*(EVENT.c[name] for name in _COLUMNS)).where(mine)
             rows = connection.execute(query.order_by(EVENT.c.id)).all()
             runs = {row.run_id for row in rows}
