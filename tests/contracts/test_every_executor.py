@@ -2,6 +2,7 @@
 
 from collections import Counter
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -179,6 +180,35 @@ def test_a_task_without_attempts_left_is_given_up_with_all_that_wait_for_it(
     given_up = [each.task for each in events if isinstance(each, TaskGivenUp)]
     assert given_up == ["doomed", "after"]
     assert [each.observation.outcome for each in ends(events)["doomed"]] == [Outcome.FAILED] * 2
+
+
+def test_the_tasks_of_a_gang_start_in_one_step(executor: Executor) -> None:
+    pair = [replace(task(name, rows=2000), gang="pair") for name in ("a", "b")]
+    workflow = Workflow("gang", [task("first", rows=2000, cores=2), *pair, task("c", rows=2000)])
+    events = outcome_of(executor, workflow)
+    started = {each.task: each.at for each in events if isinstance(each, AttemptStarted)}
+    assert started["a"] == started["b"]
+    assert sorted(ends(events)) == ["a", "b", "c", "first"]
+
+
+def test_when_one_of_a_gang_fails_the_others_are_stopped_and_given_up_with_it(
+    executor: Executor,
+) -> None:
+    doomed = Task(
+        id="doomed",
+        kind="multiply",
+        memory=120 * MB,
+        sizes={"side": 0.0},
+        max_attempts=1,
+        gang="pair",
+        action=f"{WORK}:multiply",
+        arguments={"side": -1, "seed": 1},
+    )
+    long = replace(task("long", rows=12_000_000, memory=900 * MB), gang="pair")
+    events = outcome_of(executor, Workflow("broken", [doomed, long]))
+    assert {each.task for each in events if isinstance(each, TaskGivenUp)} == {"doomed", "long"}
+    (ended,) = ends(events)["long"]
+    assert ended.observation.outcome is Outcome.CANCELLED
 
 
 @pytest.mark.ray

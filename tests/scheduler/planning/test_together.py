@@ -152,6 +152,35 @@ def test_a_gang_starts_when_its_last_worker_is_free() -> None:
     assert (starts["t1"], starts["t2"]) == (3.0, 3.0)
 
 
+def test_two_apart_do_not_both_go_to_the_faster_worker() -> None:
+    problem = problem_of([[1.0, 9.0], [1.0, 9.0]], worker_cores=[2.0, 2.0])
+    problem = ganged_by(problem, "t1 t2", apart="t1 t2")
+    schedule = Heft().plan(problem)
+    assert violations(schedule, problem) == ()
+    assert schedule.makespan == 9.0
+
+
+def test_a_gang_waits_until_a_pool_has_enough_for_all_of_it() -> None:
+    licence = {"pools": {"licence": 1.0}}
+    problem = problem_of([[1.0, 1.0, 9.0], [1.0, 1.0, 9.0], [9.0, 9.0, 3.0]])
+    problem = changed(problem, tasks=dict.fromkeys(("t1", "t2", "t3"), licence),
+                      pools={"licence": 2.0})  # fmt: skip
+    held = changed(problem, fixed=schedule_of(problem, ("t3", "w3", 0.0)).placements)
+    together_now = ganged_by(held, "t1 t2", t1=licence, t2=licence, t3=licence)
+    schedule = Heft().plan(together_now)
+    assert violations(schedule, together_now) == ()
+    assert (schedule.by_task["t1"].start, schedule.makespan) == (3.0, 4.0)
+
+
+def test_a_gang_does_not_run_into_a_window_in_which_one_of_its_workers_is_closed() -> None:
+    problem = problem_of([[3.0, 30.0], [30.0, 3.0]])
+    problem = changed(problem, workers={"w1": {"closed": ((2.0, 4.0),)}})
+    together_now = ganged_by(problem, "t1 t2")
+    schedule = Heft().plan(together_now)
+    assert violations(schedule, together_now) == ()
+    assert {each.start for each in schedule.placements} == {4.0}
+
+
 def test_a_small_task_fills_what_a_gang_leaves_free() -> None:
     """The gang needs both workers, of which one is busy until 3 s; t4 of 2 s fits before it."""
     problem = problem_of([[2.0, 2.0], [2.0, 2.0], [3.0, 30.0], [2.0, 2.0]])
