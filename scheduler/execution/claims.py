@@ -13,7 +13,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TextIO
 from urllib.parse import quote
 
 import psutil
@@ -70,10 +70,15 @@ class Claims:
         """Claims an attempt for the process that will run it; False where somebody has before."""
         return self._write_new(name, {"kind": CLAIM, "task": name.task, **asdict(holder)})
 
-    def end(self, name: Name, answer: Mapping[str, Any]) -> None:
-        """Keeps the end of an attempt; it is there, whole, when this returns."""
+    def end(self, name: Name, answer: Mapping[str, Any], *, told: bool = False) -> None:
+        """Keeps the end of an attempt; it is there, whole, when this returns.
+
+        Where it is `told` to somebody who keeps it too, a power cut may take this copy away.
+        """
         with self._written(name, answer) as draft:
-            draft.replace(self._file(name, ENDED))
+            if not told:
+                os.fsync(draft.fileno())
+            Path(draft.name).replace(self._file(name, ENDED))
 
     def ended(self, name: Name) -> Mapping[str, Any] | None:
         """What was kept of its end; None while there is nothing. Raises ValueError for damage."""
@@ -120,26 +125,26 @@ class Claims:
         return Found("unknown", why=f"the process that watched it is gone and left no end{stopped}")
 
     def _write_new(self, name: Name, content: Mapping[str, Any]) -> bool:
+        """Whether the claim is ours; it is safe on the disk, name and content, when we say so."""
         with self._written(name, content) as draft:
             try:
-                os.link(draft, self._file(name, CLAIM))
+                os.link(draft.name, self._file(name, CLAIM))
             except FileExistsError:
                 return False
-        _keep_names(self.folder)
+            os.fsync(draft.fileno())  # after the link, so that the name is safe with it
         return True
 
     @contextmanager
-    def _written(self, name: Name, content: Mapping[str, Any]) -> Iterator[Path]:
-        """The content in a file of its own, safe on the disk; gone after the block."""
+    def _written(self, name: Name, content: Mapping[str, Any]) -> Iterator[TextIO]:
+        """The content in a file of its own, gone after the block."""
         self.folder.mkdir(parents=True, exist_ok=True, mode=0o700)
         draft = self.folder / f".{name.stem}.{os.getpid()}.{os.urandom(4).hex()}"
-        descriptor = os.open(draft, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600)
         try:
-            with os.fdopen(descriptor, "w", encoding="utf-8") as file:
+            with draft.open("x", encoding="utf-8") as file:
+                os.fchmod(file.fileno(), 0o600)
                 json.dump(content, file)
                 file.flush()
-                os.fsync(file.fileno())
-            yield draft
+                yield file
         finally:
             with suppress(FileNotFoundError):  # it was moved to its place
                 draft.unlink()
@@ -183,12 +188,3 @@ def _read(file: Path) -> dict[str, Any] | None:
     if not isinstance(content, dict):
         raise ValueError(f"{file.name} holds no object")
     return content
-
-
-def _keep_names(folder: Path) -> None:
-    """A power cut may not take the name of a file away that is safe itself."""
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

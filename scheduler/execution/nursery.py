@@ -76,7 +76,7 @@ def claimed(order: Mapping[str, Any], orders: Orders, answers: int) -> dict[str,
         return _answer("failed", message=f"it was not begun: its claim cannot be kept ({error})")
     answer = carry_out(order, orders, answers, cancelled=lambda: claims.stop_asked(name))
     with suppress(OSError):  # a full disk: whoever waits is told all the same
-        claims.end(name, answer)
+        claims.end(name, answer, told=not orders.hung_up)
     return answer
 
 
