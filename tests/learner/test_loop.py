@@ -82,20 +82,26 @@ def test_a_few_new_records_are_no_reason_to_learn_again(store: Store) -> None:
     assert turn(store, NOW, SETTINGS) == ()
 
 
-def test_a_worker_that_slows_down_is_noted_once_learned_and_settled(store: Store) -> None:
+def test_a_worker_that_slows_down_is_noted_and_settled_once_it_is_learned(store: Store) -> None:
     learned_store(store)
     first = store.aliases()["champion"]
-    world = slower(logs(750)[300:], 2.5, "beta")
-    add(store, world[:250], "wednesday")
-    told = turn(store, NOW, SETTINGS)
+    add(store, slower(logs(750)[300:], 2.5, "beta"), "wednesday")
+    told = turn(store, NOW, replace(SETTINGS, more=10_000))
     assert any("drift: duration of every kind on beta" in each for each in told)
-    again = [each for each in turn(store, NOW, SETTINGS) if "drift" in each]
-    assert again == []
-    add(store, world[250:450], "thursday")
-    turn(store, NOW, replace(SETTINGS, more=200))
+    assert any("1 open drifts" in each for each in told)
     assert store.aliases()["champion"] != first
-    assert store.drifts(state="open") == ()
-    assert "learned" in {each.state for each in store.drifts()}
+    assert [each.state for each in store.drifts()] == ["learned"]
+
+
+def test_a_drift_is_noted_once(store: Store) -> None:
+    learned_store(store)
+    add(store, slower(logs(750)[300:], 2.5, "beta"), "wednesday")
+    patient = replace(SETTINGS, more=10_000, least=10_000)
+    turn(store, NOW, patient)
+    assert len(store.drifts(state="open")) == 1
+    add(store, slower(logs(760)[750:], 2.5, "beta"), "thursday")
+    assert turn(store, NOW, patient) == ()
+    assert len(store.drifts()) == 1
 
 
 def test_a_source_that_contradicts_the_others_is_put_on_hold_and_not_learned_from(
