@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from scheduler.execution.adapting import Adapting, Meanwhile
 
 SIMULATED_FEW = 60  # open tasks up to which a simulated run is planned anew: no time hides it there
+SIMULATED_PACE = 0.02  # share of the tasks between two tries: at most some fifty in a simulated run
 AGAIN, AGAIN_SECONDS = 2000, 0.5  # evaluations of a search while a run goes on, and their most time
 WorkflowFile = Annotated[
     Path, typer.Argument(metavar="WORKFLOW", help="Allot's own JSON, or WfFormat JSON.")
@@ -197,7 +198,9 @@ def adapting(executor_name: str, *, meanwhile: "Meanwhile | None" = None) -> "Ad
 
     if executor_name == "simulator":
         again = Search(evaluations=AGAIN, seconds=inf, threads=1)
-        return Adapting(planners=(Heft(), again), few=SIMULATED_FEW, meanwhile=meanwhile)
+        return Adapting(
+            planners=(Heft(), again), few=SIMULATED_FEW, pace=SIMULATED_PACE, meanwhile=meanwhile
+        )
     again = Search(evaluations=AGAIN, seconds=AGAIN_SECONDS, threads=1)
     return Adapting(planners=(Heft(), again), seconds=monotonic, meanwhile=meanwhile)
 

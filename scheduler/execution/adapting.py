@@ -62,6 +62,8 @@ class Adapting:
     `meanwhile(now)` tells of workers that were added or changed, and of tasks that were added,
     since it was last asked. What people ask counts at once. No change moves more than a share of
     `churn` of the tasks that have not begun to other workers, but for those that cannot stay.
+    For lesser reasons plans are tried once a share of `pace` of all tasks has begun since the last
+    time: so planning costs a run no more than so many plans, where no clock may count.
     `seconds` since any moment, where given, holds planning for lesser reasons to a `share` of the
     time of the run.
     """
@@ -73,6 +75,7 @@ class Adapting:
     patience: float = 0.05
     share: float = 0.1
     churn: float = 0.5
+    pace: float = 0.0
     seconds: Callable[[], float] | None = field(default=None, repr=False, compare=False)
     meanwhile: Meanwhile | None = field(default=None, repr=False, compare=False)
 
@@ -106,6 +109,7 @@ class Following(Replan):
         self._coming: tuple[Edit, ...] = ()  # what was added and could not be planned yet
         self._ends = schedule.makespan
         self._wait_until, self._only_makespan = 0.0, only_makespan(flat)
+        self._begun_then = 0  # how many tasks had begun when a plan was last tried
 
     @property
     def problem(self) -> Problem:
@@ -126,7 +130,6 @@ class Following(Replan):
             task for task, each in running.items() if each.worker in missing
         }  # soon told as lost
         running = {task: each for task, each in running.items() if task not in cut}
-        happened = {t: each for t, each in dispatch.happened(now).items() if t not in cut}
         lost, back = missing - self._gone, self._gone - missing
         added = self._added(now, changed=bool(lost or back) or missing != self._waited_for)
         new: list[Edit] = [WorkerBack(worker=each, at=now) for each in sorted(back)]
@@ -135,15 +138,22 @@ class Following(Replan):
         in_vain = bool(asked) and _sentences(asked) == self._vain and not (back or added)
         new += () if in_vain else asked
         new += [replace(each, at=now) for each in added]
-        reasons = [*self._news(news, happened), *self._lateness(running, now)]
+        reasons = [*self._news(news, dispatch, now), *self._lateness(running, now)]
         if self._waited_for and not new:
             why, self._waited_for = f"{', '.join(sorted(self._waited_for))} is back", frozenset()
             return Answer(self._problem, self._schedule, (why,), 0, (), self._ends, self._ends)
-        stranded = any(each.worker in self._gone and each.task not in happened for each in news)
-        if not (new or stranded) and not self._worth_a_look(news, reasons, len(happened)):
+        stranded = any(
+            each.worker in self._gone and not (held := dispatch.tasks[each.task]).over
+            and (not held.running or each.task in cut)
+            for each in news
+        )  # fmt: skip
+        begun = dispatch.begun - len(cut)
+        if not (new or stranded) and not self._worth_a_look(news, reasons, begun):
             return None
+        self._begun_then = begun
+        happened = {t: each for t, each in dispatch.happened(now).items() if t not in cut}
         reasons += [each.sentence() for each in new]
-        begun = 0.0 if self._how.seconds is None else self._how.seconds()
+        since = 0.0 if self._how.seconds is None else self._how.seconds()
         try:
             found = self._replanner.after(*self._steps(running, happened, now), *new)
         except (Infeasible, InvalidInput) as error:
@@ -155,7 +165,7 @@ class Following(Replan):
             self._steered = Steered(dispatch.drained, dispatch.kept, dispatch.priorities)
         answer = self._best(found, happened, tuple(reasons), anew=bool(new) or stranded)
         if self._how.seconds is not None:
-            took = self._how.seconds() - begun
+            took = self._how.seconds() - since
             self._wait_until = self._how.seconds() + took * (1 / self._how.share - 1)
         return answer
 
@@ -165,10 +175,13 @@ class Following(Replan):
         """Whether to plan again though no worker or task came or went."""
         if self._how.seconds is not None and self._how.seconds() < self._wait_until:
             return False
-        few = len(self._problem.workflow) - happened <= self._how.few
+        tasks = len(self._problem.workflow)
+        if happened - self._begun_then < self._how.pace * tasks:
+            return False
+        few = tasks - happened <= self._how.few
         return bool(reasons) or (few and bool(news))
 
-    def _news(self, news: Sequence[AttemptEnded], happened: Mapping[str, Placement]) -> list[str]:
+    def _news(self, news: Sequence[AttemptEnded], dispatch: Dispatch, now: float) -> list[str]:
         """What ended otherwise than believed, in words."""
         told = []
         for each in news:
@@ -176,7 +189,7 @@ class Following(Replan):
             if outcome is not Outcome.SUCCEEDED:
                 told.append(f"{each.task} ended {outcome} at {each.at:.6g} s")
                 continue
-            placed = happened[each.task]
+            placed = dispatch.placement(each.task, now)
             length, usual = placed.end - placed.start, taking(self._problem, placed, 0.5)
             if length > taking(self._problem, placed, LATE):
                 told.append(f"{each.task} took {length:.6g} s instead of {usual:.6g} s")

@@ -41,6 +41,7 @@ class Controls(ABC):
         self._paused, self._drained = False, set[str]()
         self._withheld = dict[str, str]()  # why, by task
         self._priorities = dict[str, int]()
+        self._put = dict[str, None]()  # the tasks that a person has put on a worker
         self._bars = problem.objective.bars
 
     @property
@@ -66,7 +67,8 @@ class Controls(ABC):
     @property
     def kept(self) -> Mapping[str, str]:
         """On which worker a person has put a task that is not over, by task."""
-        return {name: task.worker for name, task in self._tasks.items() if task.kept and task.open}
+        held = [self._tasks[name] for name in self._put]
+        return {task.name: task.worker for task in held if task.kept and task.open}
 
     @property
     def priorities(self) -> Mapping[str, int]:
@@ -178,6 +180,7 @@ class Controls(ABC):
             given = self._problem.allocation(task.row, column)
             memory = max(given.memory, task.allocation.memory if task.attempt else 0)
             task.worker, task.kept = worker, True
+            self._put[task.name] = None
             task.allocation = type(given)(given.cores, memory)
             self._withheld.pop(task.name, None)
 

@@ -110,6 +110,15 @@ class Dispatch(Gangs):
         """
         return {**self._past, **self.running(now)}
 
+    @property
+    def begun(self) -> int:
+        """How many tasks are over or run."""
+        return len(self._past) + len(self._flying)
+
+    def placement(self, name: str, now: float) -> Placement:
+        """One task as `happened` tells it."""
+        return self._placement(self._tasks[name], now)
+
     def running(self, now: float) -> Mapping[str, Placement]:
         """What runs now, as `happened` tells it."""
         flying = sorted(self._flying.values(), key=lambda task: task.row)

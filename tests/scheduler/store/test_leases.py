@@ -1,6 +1,6 @@
 """Leases: one holder at a time, and nothing is written by one that was taken over."""
 
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor, wait
 from datetime import UTC, datetime
 from typing import Any
 
@@ -20,7 +20,7 @@ from scheduler.execution.events import (
 from scheduler.execution.events import Decision as Decided
 from scheduler.planning.planners.heft import Heft
 from scheduler.records import Outcome
-from scheduler.store import Store
+from scheduler.store import Store, intents
 from scheduler.store.intents import Kept
 from scheduler.store.leases import Lease
 
@@ -142,6 +142,25 @@ def test_nothing_of_a_run_is_written_by_whoever_was_taken_over(store: Store) -> 
     with pytest.raises(StaleEpoch):
         store.begin_again(run, lease=old, at=NOW)
     assert kept_of(store, run) == before
+
+
+def test_nobody_takes_a_run_over_while_its_holder_writes(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run, lease = begun(store)
+    add_events = intents.add_events
+    with ThreadPoolExecutor(1) as other:
+        taking: list[Future[Lease | None]] = []
+
+        def slowly(*args: Any, **more: Any) -> None:
+            seen = Lease(lease.name, "first", lease.epoch, lease.beats, NOW)
+            taking.append(other.submit(store.take_lease, lease.name, "b", seen=seen, at=NOW))
+            wait(taking, timeout=0.3)
+            add_events(*args, **more)
+
+        monkeypatch.setattr(intents, "add_events", slowly)
+        store.keep(run, Kept([started("t1")]), lease=lease, at=NOW)
+        assert taking[0].result() is None
 
 
 def test_intents_tell_what_became_of_what_was_decided(store: Store) -> None:
