@@ -3,6 +3,8 @@
 from datetime import datetime
 
 from learner.promotion import Decision
+from scheduler.governor import policy_in_force
+from scheduler.policy import policy_from
 from scheduler.store import Store
 from scheduler.store.values import ModelVersion
 
@@ -11,12 +13,14 @@ APPROVE, REFUSE = "approve", "refuse"
 
 
 def policy(
-    store: Store,  # noqa: ARG001  a policy looks at what it needs
-    version: ModelVersion,  # noqa: ARG001
+    store: Store,
+    version: ModelVersion,  # noqa: ARG001  a policy looks at what it needs
     decision: Decision,  # noqa: ARG001
 ) -> tuple[str, ...]:
     """Why people must approve of this promotion; the gate is trusted where nothing says more."""
-    return ()
+    if not policy_from(policy_in_force(store)).approvals.promotion:
+        return ()
+    return ("the policy wants every promotion approved",)
 
 
 def put(store: Store, version: ModelVersion, *, why: tuple[str, ...], at: datetime) -> int:

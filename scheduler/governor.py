@@ -1,8 +1,9 @@
 """People in charge of runs: what they must approve, what may be spent, and what they prefer."""
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 
 from scheduler.asked import OVERRIDE, Newcomers, Requests
 from scheduler.cluster import Cluster
@@ -69,6 +70,19 @@ class Governor:
             self.store, run, self.policy, clock=self.clock, seconds=seconds, sleep=sleep
         )
         return asking, approving
+
+
+def keep_policy(store: Store, document: Mapping[str, Any], *, by: str, at: datetime) -> None:
+    """Keeps which policy is in force, where it is not the one that was in force before."""
+    before = policy_in_force(store)
+    if before != dict(document):
+        store.audit("policy", "all runs", by=by, at=at, details=document)
+
+
+def policy_in_force(store: Store) -> dict[str, Any]:
+    """The document of the policy that was kept last; empty where there never was one."""
+    kept = store.audits(action="policy", limit=1)
+    return dict(kept[0].details) if kept else {}
 
 
 def spent_today(store: Store, now: datetime) -> float:

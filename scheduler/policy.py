@@ -152,16 +152,21 @@ def policy_from(content: Mapping[str, Any]) -> Policy:
     )
 
 
-def read_policy(path: Path) -> Policy:
-    """The policy in a TOML file, its keys at the top or under `[policy]`; raises InvalidInput."""
+def read_policy(path: Path) -> Mapping[str, Any]:
+    """The policy's document in a TOML file, checked; its keys at the top or under `[policy]`.
+
+    Raises InvalidInput.
+    """
     try:
         content = tomllib.loads(path.read_text(encoding="utf-8"))
     except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
         raise InvalidInput(f"{path} cannot be read as TOML in UTF-8: {error}.") from None
     try:
-        return policy_from(content.get("policy", content))
+        policy_from(content.get("policy", content))
     except InvalidInput as error:
         raise InvalidInput(f"{path}: {error}") from None
+    found: Mapping[str, Any] = content.get("policy", content)
+    return found
 
 
 def _bar(found: NeverDocument) -> Bar:

@@ -1,5 +1,6 @@
 """Agents made of what is kept with each run, so that anybody can go on with it."""
 
+import getpass
 from collections.abc import Callable, Collection, Mapping
 from time import monotonic, sleep
 from typing import Any
@@ -10,8 +11,8 @@ from scheduler.commands.beliefs import choose, sizing
 from scheduler.commands.parts import adapting, executor, planner
 from scheduler.door import Door
 from scheduler.errors import InvalidInput
-from scheduler.governor import Governor
-from scheduler.policy import Policy, policy_from, read_policy
+from scheduler.governor import Governor, keep_policy
+from scheduler.policy import policy_from, read_policy
 from scheduler.predictors.base import Predictor
 from scheduler.store import Store
 
@@ -57,16 +58,22 @@ def governor(
     newcomers: Newcomers | None = None,
 ) -> Governor:
     """Who holds runs to the policy of the settings; raises InvalidInput where that breaks rules."""
+    document = policy(door)
+    keep_policy(store, document, by=getpass.getuser(), at=door.now())
+    found = policy_from(document)
     return Governor(
-        store, policy(door), door.now, monotonic, sleep, predictor=predictor, newcomers=newcomers
+        store, found, door.now, monotonic, sleep, predictor=predictor, newcomers=newcomers
     )
 
 
-def policy(door: Door) -> Policy:
-    """The policy of the settings: `[policy]`, or the file that they name."""
+def policy(door: Door) -> Mapping[str, Any]:
+    """The policy's document by the settings, checked: `[policy]`, or the file that they name."""
     named, written = door.settings.policy_file, door.settings.policy
     if named is not None and written:
         raise InvalidInput(
             f"The settings must have [policy] or policy_file, found both ({named}); keep one."
         )
-    return policy_from(written) if named is None else read_policy(named)
+    if named is not None:
+        return read_policy(named)
+    policy_from(written)
+    return written

@@ -20,7 +20,7 @@ from scheduler.execution.events import AttemptEnded, AttemptStarted, Event
 from scheduler.execution.executors.local_processes import LocalProcesses
 from scheduler.execution.executors.simulator import AsForecast, Simulator
 from scheduler.forecast import Forecast
-from scheduler.governor import Governor, spent_today
+from scheduler.governor import Governor, keep_policy, policy_in_force, spent_today
 from scheduler.planning.planners.heft import Heft
 from scheduler.policy import Policy, policy_from
 from scheduler.predictors.base import Predictor
@@ -214,6 +214,13 @@ def test_when_the_money_of_the_day_is_spent_the_run_pauses_until_people_or_the_n
         assert (report.state, days.rests > 0) == ("succeeded", True)
         (question,) = store.questions(kind="money")
         assert question.reasons == ("the runs of 2026-05-01 have cost 100, and may cost 60",)
+
+
+def test_a_policy_is_kept_when_it_changes_and_tells_what_is_in_force(store: Store) -> None:
+    for document in ({}, {"cost_a_day": 3}, {"cost_a_day": 3}, {"approve": {"promotion": True}}):
+        keep_policy(store, document, by="ann", at=NOON)
+    assert policy_in_force(store) == {"approve": {"promotion": True}}
+    assert len(store.audits(action="policy")) == 2
 
 
 def test_the_day_begins_at_midnight(store: Store) -> None:

@@ -59,7 +59,7 @@ def test_a_wrong_policy_is_refused_by_the_key_and_the_value(content, words: str)
 def test_a_policy_is_read_from_a_file_of_its_own_or_a_part_of_one(tmp_path: Path) -> None:
     for text in ("cost_a_day = 3", "[policy]\ncost_a_day = 3"):
         (tmp_path / "policy.toml").write_text(text)
-        assert read_policy(tmp_path / "policy.toml") == Policy(cost_a_day=3)
+        assert policy_from(read_policy(tmp_path / "policy.toml")) == Policy(cost_a_day=3)
     (tmp_path / "policy.toml").write_text("cost_a_day = 'much'")
     with pytest.raises(InvalidInput, match=r"policy.toml: .* found 'much'"):
         read_policy(tmp_path / "policy.toml")
