@@ -96,7 +96,9 @@ def backtest(
         left_out=tuple(left_out),
         whole=whole,
         workflows=by_workflow(runs, rng),
-        words=tuple(sentences(whole, [each for each in taken if each.name in replayed], left_out)),
+        words=tuple(
+            sentences(whole, runs, [each for each in taken if each.name in replayed], left_out)
+        ),
     )
 
 

@@ -16,6 +16,7 @@ from scheduler.numbers import counted
 Floats = NDArray[np.float64]
 DRAWS = 4000
 SURE = (2.5, 97.5)  # percentiles between which the truth lies 19 times in 20
+FEW = 5  # runs below which drawing them anew says nothing
 SAME = 1e-3  # share of a makespan below which two are one
 GIGABYTE_HOUR = 1e9 * 3600
 
@@ -130,8 +131,17 @@ def saved(mine: Floats, theirs: Floats, rng: Generator) -> Saved:
     )
 
 
-def sentences(whole: Verdict, past: Sequence[PastRun], left_out: Sequence[LeftOut]) -> list[str]:
-    """What an operator should know, the most important first."""
+def sentences(
+    whole: Verdict,
+    runs: Sequence[Replayed],
+    past: Sequence[PastRun],
+    left_out: Sequence[LeftOut],
+) -> list[str]:
+    """What an operator should know, the most important first.
+
+    Of `runs`, which were replayed, `past` holds what was logged, and `left_out` those that could
+    not be.
+    """
     log, mine = whole.against[LOG], whole.totals[POLICY]
     told = [
         f"On {log.earlier} of {counted(log.runs, 'past run')} it would have ended earlier, on "
@@ -157,6 +167,11 @@ def sentences(whole: Verdict, past: Sequence[PastRun], left_out: Sequence[LeftOu
     told.append(
         f"Who knows everything would need {_of(mine.regret)} less time than the policy, and "
         f"{_of(whole.totals[LOG].regret)} less than was logged."
+    )
+    sources, known = sorted({each.source for each in runs}), [each.known for each in runs]
+    told.append(
+        f"Forecasts were made by {' and '.join(sources)}, from {min(known)} to {max(known)} "
+        "records that had ended before the run began."
     )
     idle = sum(each.before for run in past for each in run.lived.values())
     busy = sum(each.before + each.seconds for run in past for each in run.lived.values())
@@ -193,7 +208,9 @@ def _memory(whole: Verdict) -> list[str]:
 
 def _in_all(each: Saved) -> str:
     side = "less" if each.share >= 0 else "more"
-    low, high = sorted((abs(each.low), abs(each.high))) if each.low * each.high > 0 else (0.0, 0.0)
+    if each.runs < FEW:
+        return f"in all {abs(each.share):.1%} {side} time, in too few runs to tell how sure that is"
+    low, high = sorted((abs(each.low), abs(each.high)))
     if not each.sure:
         return (
             f"in all {abs(each.share):.1%} {side} time, which may be chance (19 times in 20 "

@@ -229,6 +229,11 @@ def test_the_words_say_what_the_figures_say(found: Backtest) -> None:
     assert f"{whole.totals[POLICY].moved:.0%} of the tasks would have run on another" in words
 
 
+def test_too_few_runs_are_said_to_be_too_few(logged: list[TaskRecord]) -> None:
+    words = backtest(logged, HISTORY, Asked(limit=2)).words[0]
+    assert "in too few runs to tell how sure that is" in words
+
+
 def test_the_same_question_has_the_same_answer(logged: list[TaskRecord], found, asked) -> None:
     again = backtest(logged, HISTORY, asked)
     assert again.document == found.document
