@@ -40,6 +40,7 @@ from scheduler.planning.promise import makespans
 from scheduler.planning.replanning import SAME, Care, Change, Replanned, Replanner, replanned
 from scheduler.planning.schedule import Placement, Schedule
 from scheduler.planning.searching import only_makespan
+from scheduler.planning.timeline import CLOCK
 from scheduler.records import Outcome
 
 EARLY, LATE = 0.1, 0.9  # levels of the duration outside of which an end is news in a large run
@@ -191,9 +192,9 @@ class Following(Replan):
                 continue
             placed = dispatch.placement(each.task, now)
             length, usual = placed.end - placed.start, taking(self._problem, placed, 0.5)
-            if length > taking(self._problem, placed, LATE):
+            if length > taking(self._problem, placed, LATE) * (1 + CLOCK):
                 told.append(f"{each.task} took {length:.6g} s instead of {usual:.6g} s")
-            elif length < taking(self._problem, placed, EARLY):
+            elif length < taking(self._problem, placed, EARLY) * (1 - CLOCK):
                 told.append(f"{each.task} took only {length:.6g} s instead of {usual:.6g} s")
         return told
 
