@@ -14,6 +14,7 @@ from rich.text import Text
 from scheduler import commands
 from scheduler.discover import plugged
 from scheduler.errors import AllotError
+from scheduler.masking import masked
 
 INTERRUPTED = 130
 
@@ -47,6 +48,7 @@ def main() -> None:
 
 
 def _refuse(error: Exception) -> None:
+    sort, message = type(error).__name__, masked(str(error))
     if "--json" in sys.argv:
         typer.echo(
             json.dumps({"error": type(error).__name__, "message": str(error)}, ensure_ascii=False)

@@ -28,6 +28,7 @@ from scheduler.execution.events import (
     TaskGivenUp,
 )
 from scheduler.forecast import Forecast
+from scheduler.masking import masked
 from scheduler.planning.schedule import Placement, Schedule
 from scheduler.records import Outcome
 from scheduler.store.audits import settle
@@ -156,7 +157,7 @@ class RunRows(Part):
         values = {
             "state": state,
             "makespan": makespan,
-            "message": message,
+            "message": masked(message),
             "ended": at if over else None,
             "heartbeat": at,
         }
