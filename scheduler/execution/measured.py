@@ -93,7 +93,7 @@ class Nursery:
     def close(self) -> None:
         """Ends it, and the child that may still run."""
         self.stop()
-        self.let_go()
+        self.hang_up()
         try:
             self._process.wait(SECONDS_TO_LEAVE)
         except subprocess.TimeoutExpired:
@@ -103,6 +103,13 @@ class Nursery:
 
     def let_go(self) -> None:
         """Leaves it: it ends when nothing runs in it that survives."""
+        self.hang_up()
+        self._answers.close()
+        if self._apart:
+            self._process.wait()  # the one that has started it ends at once
+
+    def hang_up(self) -> None:
+        """Gives no more orders; whoever waits for an answer goes on waiting."""
         with contextlib.suppress(BrokenPipeError):  # an order that nobody will read any more
             self._orders.close()
 

@@ -291,7 +291,7 @@ def carry_out(order: dict[str, Any]) -> Observation:
     nursery = _nurseries.get(threads)
     if nursery is None or not nursery.alive:
         nursery = _nurseries[threads] = Nursery(threads, apart=True)
-        atexit.register(nursery.let_go)
+        atexit.register(nursery.hang_up)
     return nursery.carry_out(order)
 
 

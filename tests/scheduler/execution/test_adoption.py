@@ -16,11 +16,12 @@ from begin_and_stay import TOKEN, executor_of, problem_of, starts_of
 
 from scheduler.documents import workflow_document
 from scheduler.execution.charge import Charge
-from scheduler.execution.claims import Claims, marks
+from scheduler.execution.claims import Claims, Found, marks
 from scheduler.execution.events import AttemptEnded, AttemptUnknown, Stop
 from scheduler.execution.executors.base import Session
 from scheduler.execution.fates import Ended, Fate, NotBegun, Running, Unknown
-from scheduler.execution.ordering import name_of
+from scheduler.execution.measured import Nursery
+from scheduler.execution.ordering import Ordering, name_of
 from scheduler.planning.problem import Problem
 from scheduler.processes import Identity
 from scheduler.records import Outcome
@@ -162,10 +163,10 @@ def test_what_is_killed_with_its_watcher_is_unknown_and_nothing_of_it_goes_on(
         assert within(30, lambda: noted(tmp_path, "t") == ["begun"])
         killed(agent)
     watcher = watcher_of(problem, tmp_path / "runs")
-    family = watcher.children(recursive=True)
     assert within(30, lambda: len(watcher.children(recursive=True)) == 2)
     family = watcher.children(recursive=True)
     watcher.kill()
+    psutil.wait_procs([watcher], timeout=30)
     with taken_over("local", problem, tmp_path / "runs") as (_, fate):
         assert isinstance(fate, Unknown)
     assert psutil.wait_procs(family, timeout=10)[1] == []
@@ -269,6 +270,26 @@ def test_an_attempt_is_told_which_it_is(tmp_path: Path) -> None:
         next_end(session)
     lines = (tmp_path / "t").read_text().splitlines()
     assert lines[1:4] == list(marks(TOKEN, name_of(start)).values())
+
+
+def test_an_attempt_with_a_guardian_goes_on_without_its_agent_and_ends_with_the_guardian(
+    tmp_path: Path,
+) -> None:
+    problem = one(tmp_path)
+    (start,) = starts_of(problem, epoch=1)
+    charge, claims = Charge(TOKEN, epoch=1), Claims(tmp_path / "runs", TOKEN)
+    ordering = Ordering(charge, {}, tmp_path / "runs", hold=True, survives=True)
+    with subprocess.Popen(["sleep", "60"]) as guardian:
+        guarded = {"guardian": vars(Identity.of(guardian.pid))}
+        nursery = Nursery(1, apart=True)
+        nursery.begin(ordering.order(problem, start) | guarded)
+        assert within(30, lambda: noted(tmp_path, "t") == ["begun"])
+        nursery.let_go()
+        time.sleep(1)
+        assert claims.state(name_of(start)) == Found("running")
+        guardian.kill()
+    assert within(30, lambda: claims.state(name_of(start)).fate == "unknown")
+    assert noted(tmp_path, "t") == ["begun"]
 
 
 _MARKS = ("ALLOT_RUN", "ALLOT_TASK", "ALLOT_ATTEMPT")
