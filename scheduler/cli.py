@@ -50,10 +50,6 @@ def main() -> None:
 def _refuse(error: Exception) -> None:
     sort, message = type(error).__name__, masked(str(error))
     if "--json" in sys.argv:
-        typer.echo(
-            json.dumps({"error": type(error).__name__, "message": str(error)}, ensure_ascii=False)
-        )
-    Console(stderr=True, soft_wrap=True).print(
-        Text(f"{type(error).__name__}: {error}", style="red")
-    )
+        typer.echo(json.dumps({"error": sort, "message": message}, ensure_ascii=False))
+    Console(stderr=True, soft_wrap=True).print(Text(f"{sort}: {message}", style="red"))
     sys.exit(1)
