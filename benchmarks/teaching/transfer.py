@@ -14,12 +14,14 @@ from benchmarks.base import Goal, Part
 from benchmarks.public import sizey
 from benchmarks.teaching.ground import UNDER, Ground, Ledger, mean, seeds
 from learner.examples import Split
+from learner.methods.transfer import Transfer
 from learner.training.settings import TrainingSettings
 from scheduler.errors import NotFound
 
 TRACES = ("eager", "mag")
 OLDER, TAUGHT = 0.6, 0.8  # of the rows to learn from: those before; of these, to fit
-COLD, SHORT, WARM, FROZEN = "cold", "cold, as few steps", "warm", "frozen trunk"
+COLD, WARM, FROZEN = "cold", "warm", "frozen trunk"
+SHORT, FAST = "cold, as few steps", "cold, as few steps, as large ones"
 STEPS, SAME = 0.25, 1.01  # the error within what counts as a tie between arms
 EPOCHS = 5
 
@@ -37,7 +39,7 @@ def part(data: Path | None, *, quick: bool) -> Part:
         where = f"transfer, {UNDER[under]}"
         for trace, ledger in zip(traces, ledgers, strict=True):
             ours |= ledger.told(f"{where}, {trace.workflow}")
-        for arm in (WARM, FROZEN, SHORT):
+        for arm in (WARM, FROZEN, SHORT, FAST):
             shares = [_share(ledger, arm) for ledger in ledgers]
             ratios[f"{where}: error of {arm}, share of cold"] = float(np.mean(shares))
         steps = float(np.mean([_steps(ledger) for ledger in ledgers]))
@@ -64,6 +66,7 @@ def _learned(trace: sizey.Trace, over: range, *, under: bool) -> Ledger:
         arms = {
             COLD: plain,
             SHORT: replace(plain, epochs=EPOCHS),
+            FAST: replace(plain, epochs=EPOCHS, rate=Transfer().rate * plain.rate),
             WARM: replace(plain, methods={"transfer": {}}),
             FROZEN: replace(plain, methods=frozen),
         }
