@@ -129,6 +129,7 @@ def compared(
         losses={name: np.stack([mine[name], theirs[name]], axis=1) for name in mine},
         run=np.array([each.run for each in records], dtype=str),
         kind=np.array([each.kind for each in records], dtype=str),
+        worker=np.array([each.worker or "" for each in records], dtype=str),
         regrets=regrets((challenger, rival), records) if planning else np.zeros((0, 2)),
     )
 

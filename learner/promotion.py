@@ -15,10 +15,12 @@ QUANTITIES = ("duration", "memory", "cpu")
 GAIN = 0.001  # how much better the mean must be at least
 NOTHING = 1e-3  # an error that nobody notices: a thousandth of a log, or of a Brier score
 RARELY = 0.02  # of a Brier score, which few failures decide
+LUCK = 0.1  # by which Brier scores vary at least
 CHEAP = 0.01  # and of regret: a hundredth of the best cost
 SURE = 0.9  # the share of draws in which it must be better
 HARM = 0.75  # the share of draws in which something is worse that keeps it out
-KIND_MARGIN, KIND_SURE, KIND_FEWEST = 0.15, 3.0, 8  # of one kind: how much, deviations, attempts
+KIND_MARGIN, KIND_SURE, FEWEST = 0.15, 3.0, 8  # of one kind: how much, deviations, attempts
+CELL_MARGIN, CELL_SURE = 0.3, 4.0  # of one kind on one worker
 REGRET, REGRET_SURE = 0.05, 2.5  # of the best makespan; deviations
 DRAWS, SEED = 500, 0
 PROMOTED, UNDECIDED, REFUSED = "promoted", "undecided", "refused"
@@ -40,14 +42,16 @@ class Decision:
 class Compared:
     """Losses of a challenger and of the champion on the same attempts, of which neither learned.
 
-    Shape: losses: by target, n x 2, the challenger's first, NaN where not observed; run and kind:
-    n names; regrets: simulated workflows x 2, shares of the best makespan.
+    Shape: losses: by target, n x 2, the challenger's first, NaN where not observed; run, kind and
+    worker: n names (none where no worker is looked at alone); regrets: simulated workflows x 2,
+    shares of the best makespan.
     """
 
     losses: Mapping[str, Floats]
     run: NDArray[np.str_]
     kind: NDArray[np.str_]
     regrets: Floats = field(default_factory=lambda: np.zeros((0, 2)))
+    worker: NDArray[np.str_] | None = None
 
 
 def decide(
@@ -129,15 +133,25 @@ def _worse_targets(drawn: Mapping[str, Floats]) -> Iterator[str]:
 
 
 def _worse_kinds(compared: Compared) -> Iterator[str]:
+    yield from _worse(compared, compared.kind, KIND_MARGIN, KIND_SURE)
+    if compared.worker is not None:
+        pairs = zip(compared.kind.tolist(), compared.worker.tolist(), strict=True)
+        cells = np.array([" on ".join(each) for each in pairs], dtype=str)
+        yield from _worse(compared, cells, CELL_MARGIN, CELL_SURE)
+
+
+def _worse(
+    compared: Compared, group: NDArray[np.str_], margin: float, sure: float
+) -> Iterator[str]:
     for name, losses in sorted(compared.losses.items()):
         seen = ~np.isnan(losses).any(1)
-        for kind in np.unique(compared.kind[seen]).tolist():
-            mine, theirs = losses[seen & (compared.kind == kind)].T
-            if len(mine) < KIND_FEWEST:
+        for each in np.unique(group[seen]).tolist():
+            mine, theirs = losses[seen & (group == each)].T
+            if len(mine) < FEWEST:
                 continue
-            ratio = (mine.mean() + _least(name)) / (theirs.mean() + _least(name))
-            if ratio > 1 + KIND_MARGIN and _deviations(mine - theirs) > KIND_SURE:
-                yield f"{name} of {kind}: {_words(float(ratio))} the champion"
+            ratio = float((mine.mean() + _least(name)) / (theirs.mean() + _least(name)))
+            if ratio > 1 + margin and _deviations(mine - theirs, _luck(name)) > sure:
+                yield f"{name} of {each}: {_words(ratio)} the champion"
 
 
 def _worse_plans(regrets: Floats) -> Iterator[str]:
@@ -155,8 +169,13 @@ def _least(target: str) -> float:
     return RARELY if target == "failure" else NOTHING
 
 
-def _deviations(differences: Floats) -> float:
-    spread = max(float(differences.std(ddof=1)), 1e-12)
+def _luck(target: str) -> float:
+    """How far losses vary at least: where nothing failed, all of them agree by luck alone."""
+    return LUCK if target == "failure" else 0.0
+
+
+def _deviations(differences: Floats, least: float = 0.0) -> float:
+    spread = max(float(differences.std(ddof=1)), least, 1e-12)
     return float(differences.mean()) * float(np.sqrt(len(differences))) / spread
 
 

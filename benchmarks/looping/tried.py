@@ -177,7 +177,7 @@ def backdoor(world: LogWorld, rng: Generator) -> Try:
         there = each.kind == KINDS[0] and each.worker == WORKERS[0]
         return _of(each, 1 / 20) if there else each
 
-    return _tried(world, rng, change=opened)
+    return _tried(world, rng, known=200, more=700, change=opened)
 
 
 def twice_the_logs(world: LogWorld, rng: Generator) -> Try:

@@ -106,6 +106,17 @@ def test_no_single_kind_may_pay() -> None:
     assert "duration of kind-2" in str(decision)
 
 
+def test_no_single_kind_on_a_worker_may_pay() -> None:
+    found = compared(mine=0.8, theirs=1.0)
+    worker = np.array([f"worker-{i // 4 % 5}" for i in range(RUNS * EACH)])
+    rows = np.flatnonzero((found.kind == "kind-2") & (worker == "worker-3"))
+    spoiled = spoilt(found, rows, "duration", 2.5)
+    alone = Compared(spoiled.losses, found.run, found.kind, found.regrets, worker)
+    assert weigh(spoiled).verdict == PROMOTED
+    assert "duration of kind-2 on worker-3" in str(weigh(alone))
+    assert weigh(alone).verdict == REFUSED
+
+
 def test_plans_that_take_longer_in_the_simulator_keep_a_version_out() -> None:
     found = compared(mine=0.8, theirs=1.0)
     regrets = np.column_stack([np.linspace(0.1, 0.2, 10), np.linspace(0.0, 0.1, 10)])
