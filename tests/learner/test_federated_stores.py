@@ -102,6 +102,13 @@ def test_a_store_without_records_is_refused(urls: list[str], empty: str) -> None
         federate([urls[0], empty], QUICK, at=NOON, actors=False)
 
 
+def test_a_site_does_not_learn_from_records_on_hold(urls: list[str]) -> None:
+    with Store.open(urls[1]) as store:
+        store.judge_source("world", state="on hold", reason="why", by="ada", at=NOON)
+    with pytest.raises(InvalidInput, match="no records at this site"):
+        federate(urls, QUICK, at=NOON, actors=False)
+
+
 def test_one_store_is_no_federation(urls: list[str]) -> None:
     with pytest.raises(InvalidInput, match="two different stores"):
         federate([urls[0], urls[0]], QUICK, at=NOON, actors=False)

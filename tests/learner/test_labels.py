@@ -2,6 +2,7 @@
 
 import json
 from dataclasses import replace
+from datetime import UTC, datetime
 from pathlib import Path
 
 import numpy as np
@@ -120,3 +121,13 @@ def test_the_command_tells_kinds_workers_and_works(tmp_path: Path) -> None:
     advice = json.loads(found.stdout)["advice"]
     assert len(advice) == 3
     assert set(advice[0]) == {"measure", "kind", "worker", "like", "gain"}
+
+
+def test_records_on_hold_are_no_ground_for_advice(tmp_path: Path) -> None:
+    url = f"sqlite:///{tmp_path}/allot.db"
+    with filled(Store.open(url), logs(80)) as store:
+        at = datetime(2026, 2, 3, tzinfo=UTC)
+        store.judge_source("world", state="on hold", reason="why", by="ada", at=at)
+    found = CliRunner().invoke(build(), ["labels", "--store", url])
+    assert isinstance(found.exception, InvalidInput)
+    assert "found 0" in str(found.exception)
