@@ -22,7 +22,10 @@ def tune(
     epochs: Annotated[int, typer.Option(min=1, help="Passes of each trial at most.")] = 30,
     resume: Annotated[
         str | None,
-        typer.Option(show_default=False, help="Go on with this search, which did not end."),
+        typer.Option(
+            show_default=False,
+            help="Go on with this search, which did not end; it keeps its own settings.",
+        ),
     ] = None,
     address: Annotated[
         str, typer.Option(help="Ray: local for one of our own, auto, or host:port.")

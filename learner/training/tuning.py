@@ -20,7 +20,7 @@ from learner.features import Columns
 from learner.networks.network import Plan
 from learner.offsets import Offsets
 from learner.targets import targets
-from learner.training.fit import fit
+from learner.training.fit import ASKED, fit
 from learner.training.lesson import lessons_of
 from learner.training.mapped import keep, kept
 from learner.training.noted import Clock, Progress, Watch, utc_now
@@ -31,6 +31,7 @@ from scheduler.errors import InvalidInput, NotFound
 from scheduler.execution.executors.ray_start import ray_running
 from scheduler.numbers import at_least_one
 from scheduler.store import Store
+from scheduler.store.trainings import answer_stop, stop_asked
 from scheduler.store.values import Metric, Training
 
 SHARINGS = ("cgc", "mmoe", "ple", "hard", "separate")
@@ -40,6 +41,7 @@ WEIGHTINGS = ("static", "static", "uncertainty", "dwa", "gradnorm")  # the first
 REDUCTION = 3  # of trials that reach a rung one in so many goes on
 GRACE = 5  # the share of epochs, one in so many, that every trial gets
 BEAT = timedelta(seconds=10)  # from one sign of life to the next
+AT_ONCE = {"training_iteration": 0}  # what the next result of a trial meets
 ENVIRONMENT = {
     "TUNE_DISABLE_AUTO_CALLBACK_LOGGERS": "1",  # the store has every number
     "RAY_AIR_NEW_OUTPUT": "0",
@@ -86,7 +88,8 @@ def search(
     the settings as they are. Each trial is noted in the store as a training of its own, with its
     settings and numbers, and at most one runs on a core. Trials that fall behind are stopped early
     (asynchronous successive halving, Li et al. 2020, algorithm 2). Ctrl-C ends the search and keeps
-    what it found; `again`, a search's name, goes on with one that did not end.
+    what it found; `again`, a search's name, goes on with one that did not end, on the records and
+    around the settings that it began with.
 
     Raises InvalidInput when the records do not suffice, NotFound for a search that is not known.
     """
@@ -96,17 +99,16 @@ def search(
     done = _known(store, name, clock) if again else {}
     if again and not done:
         raise NotFound(f"There is no search {again!r} in the store; allot trainings lists trials.")
+    settings, through = _as_begun(store, done, settings)
     wanted = drawn(settings, trials)
     left = [number for number in range(trials) if not _over(done.get(number))]
     if left:
         on_progress(Progress("reading records"))
-        through = store.newest_record()
-        examples = Examples.of(
-            list(store.records(through=through)), known_beforehand=settings.known_beforehand
-        )
+        records = list(store.records(through=through, trusted=True))
+        examples = Examples.of(records, known_beforehand=settings.known_beforehand)
         on_progress(Progress("fitting offsets", epochs=trials))
         with _shared(store, examples, settings) as folder:
-            told = _Told(store, name, through, clock, on_progress, trials)
+            told = Told(store, name, through, clock, on_progress, trials)
             _tried(examples.columns, folder, {n: wanted[n] for n in left}, told, address)
     return found(store, name, clock=clock)
 
@@ -162,6 +164,20 @@ def _known(store: Store, name: str, clock: Clock) -> dict[int, Training]:
     return {int(each.settings["trial"]): each for each in mine}
 
 
+def _as_begun(
+    store: Store, done: Mapping[int, Training], settings: TrainingSettings
+) -> tuple[TrainingSettings, int]:
+    """The settings and the newest record of a search: its own where it goes on."""
+    through = store.newest_record()
+    if not done:
+        return settings, through
+    first = done[min(done)]
+    begun = TrainingSettings.from_plain(first.settings)
+    if min(done) > 0:  # the first trial is deleted, and the others drew all but these
+        begun = replace(settings, seed=begun.seed, epochs=begun.epochs)
+    return begun, int(first.settings.get("through", through))
+
+
 def _over(training: Training | None) -> bool:
     return training is not None and training.state == "succeeded"
 
@@ -190,7 +206,7 @@ def _tried(
     columns: Columns,
     folder: Path,
     wanted: Mapping[int, TrainingSettings],
-    told: "_Told",
+    told: "Told",
     address: str,
 ) -> None:
     for name, value in ENVIRONMENT.items():
@@ -246,7 +262,7 @@ def learn_one(config: dict[str, Any]) -> None:
     fit(trial["plan"], lessons, settings, report=report)
 
 
-class _Told(tune.Callback):
+class Told(tune.Callback):
     """Notes each trial in the store as a training; it lives in the process that searches."""
 
     def __init__(
@@ -255,6 +271,7 @@ class _Told(tune.Callback):
         self.store, self.name, self.through, self.clock = store, name, through, clock
         self.watch, self.trials, self.ended = watch, trials, 0
         self.running: dict[str, int] = {}
+        self.asked: set[str] = set()
         self.beaten = clock()
 
     def on_trial_start(self, iteration: int, trials: Any, trial: Any, **_: Any) -> None:  # noqa: ARG002
@@ -285,7 +302,11 @@ class _Told(tune.Callback):
         """A trial is over, for it was done or fell behind."""
         epochs = int((trial.last_result or {}).get("training_iteration", 0))
         of = trial.config["trial"]["settings"].epochs
-        self._end(trial, "succeeded", f"{epochs} of {of} epochs in {self.name}")
+        how = f"{epochs} of {of} epochs in {self.name}"
+        if trial.trial_id in self.asked:
+            self._end(trial, "interrupted", f"{ASKED} after {how}")
+        else:
+            self._end(trial, "succeeded", how)
 
     def on_trial_error(self, iteration: int, trials: Any, trial: Any, **_: Any) -> None:  # noqa: ARG002
         """A trial failed; the others go on."""
@@ -293,24 +314,31 @@ class _Told(tune.Callback):
         self._end(trial, "failed", why[-1][:1000] if why else "failed")
 
     def on_step_end(self, iteration: int, trials: Any, **_: Any) -> None:  # noqa: ARG002
-        """A sign of life for all that run."""
-        if self.clock() - self.beaten >= BEAT:
-            self.beaten = self.clock()
-            for training in self.running.values():
-                self.store.report_metrics(training, [], at=self.beaten)
+        """A sign of life for all that run; those that are asked to stop end after their epoch."""
+        if self.clock() - self.beaten < BEAT:
+            return
+        self.beaten = self.clock()
+        for trial in (each for each in trials if each.trial_id in self.running):
+            training = self.running[trial.trial_id]
+            self.store.report_metrics(training, [], at=self.beaten)
+            if stop_asked(self.store, training) is not None:
+                trial.stopping_criterion = AT_ONCE
+                self.asked.add(trial.trial_id)
 
     def over(self) -> None:
         """The search is over; what still runs was interrupted."""
         for training in self.running.values():
-            self.store.end_training(
-                training, state="interrupted", at=self.clock(), message=f"{self.name} was stopped"
-            )
+            self._note(training, "interrupted", f"{self.name} was stopped")
         self.running.clear()
+
+    def _note(self, training: int, state: str, message: str) -> None:
+        self.store.end_training(training, state=state, at=self.clock(), message=message)
+        answer_stop(self.store, training, answer=message, at=self.clock())
 
     def _end(self, trial: Any, state: str, message: str) -> None:
         training = self.running.pop(trial.trial_id, None)
         if training is not None:
-            self.store.end_training(training, state=state, at=self.clock(), message=message)
+            self._note(training, state, message)
             self.ended += 1
             self.watch(Progress("trying settings", self.ended, self.trials))
 

@@ -5,18 +5,21 @@ import math
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 from logged_worlds import compared_logs, filled
 from typer.testing import CliRunner
 
 from learner.networks.base import Shape
+from learner.training import tuning
 from learner.training.on_ray import settings_of
 from learner.training.settings import TrainingSettings
 from learner.training.tuning import RATES, SHARINGS, WIDTHS, drawn, found, search
 from scheduler.cli import build
 from scheduler.errors import InvalidInput, NotFound
 from scheduler.store import Store
+from scheduler.store.trainings import ask_to_stop
 from scheduler.store.values import Metric
 
 SMALL = TrainingSettings(epochs=2, shape=Shape(width=8, experts=2), folds=0, refit=False)
@@ -81,6 +84,51 @@ def test_the_latest_attempt_at_a_trial_counts(store: Store) -> None:
 def test_a_training_takes_the_settings_of_a_trial(store: Store) -> None:
     settings = settings_of(store, noted(store, 4, 1.0))
     assert settings == replace(SMALL, rate=5e-3)
+
+
+def test_a_search_goes_on_with_its_own_settings_and_records(store: Store, monkeypatch) -> None:
+    wanted: dict[int, TrainingSettings] = {}
+    told = []
+
+    def tried(columns, folder, left, noted, address) -> None:
+        wanted.update(left)
+        told.append(noted.through)
+
+    monkeypatch.setattr(tuning, "_tried", tried)
+    plain = replace(SMALL, seed=3).as_plain() | {"search": "s1", "trial": 0, "through": 30}
+    first = store.begin_training(sharing="cgc", workers=0, settings=plain, at=now())
+    store.end_training(first, state="succeeded", at=now())
+    search(store, TrainingSettings(seed=8, epochs=9), trials=3, again="s1")
+    assert [wanted[1], wanted[2]] == drawn(replace(SMALL, seed=3), 3)[1:]
+    assert told == [30]
+
+
+def test_a_search_does_not_learn_from_records_on_hold(store: Store, monkeypatch) -> None:
+    seen = []
+
+    def of(records, **_):
+        seen.extend(records)
+        raise InvalidInput("enough seen")
+
+    monkeypatch.setattr(tuning.Examples, "of", of)
+    store.judge_source("world", state="on hold", reason="why", by="ada", at=now())
+    with pytest.raises(InvalidInput, match="enough seen"):
+        search(store, SMALL, trials=1)
+    assert not seen
+
+
+def test_a_trial_that_is_asked_to_stop_ends_with_its_next_result(store: Store) -> None:
+    config = {"trial": {"settings": SMALL, "number": 0}}
+    trial = SimpleNamespace(trial_id="a", config=config, last_result={"training_iteration": 1})
+    clock = iter(now() + tuning.BEAT * n for n in range(100))
+    told = tuning.Told(store, "s1", 30, lambda: next(clock), lambda _: None, 1)
+    told.on_trial_start(1, [trial], trial)
+    ask_to_stop(store, 1, by="ada", at=now())
+    told.on_step_end(1, [trial])
+    assert trial.stopping_criterion == {"training_iteration": 0}
+    told.on_trial_complete(1, [trial], trial)
+    assert store.training(1, now=now()).state == "interrupted"
+    assert [each.state for each in store.requests()] == ["done"]
 
 
 def test_searches_that_cannot_be_are_refused(store: Store) -> None:
