@@ -14,6 +14,7 @@ from scheduler.store.values import Metric
 
 Clock = Callable[[], datetime]
 PULSE = 1.0  # seconds between two looks at a training that runs
+OVER = "the training was over"
 
 
 @dataclass(frozen=True)
@@ -56,6 +57,8 @@ def noted(
     training = store.begin_training(
         sharing=settings.sharing, workers=workers, settings=plain, at=clock()
     )
+    # SQLite gives the number of a deleted training again
+    _refuse_stop(store, training, clock, "the training that it was for is deleted")
     with _ending(store, training, clock):
         yield training
 
@@ -63,8 +66,7 @@ def noted(
 @contextmanager
 def noted_again(store: Store, training: int, clock: Clock) -> Iterator[None]:
     """Notes that a training that was cut off goes on, and how it ended if not well."""
-    again = "the training goes on"
-    answer_stop(store, training, answer=again, at=clock(), state="refused")
+    _refuse_stop(store, training, clock, "the training goes on")
     store.resume_training(training, at=clock())
     with _ending(store, training, clock):
         yield
@@ -76,6 +78,7 @@ def _ending(store: Store, training: int, clock: Clock) -> Iterator[None]:
         yield
     except KeyboardInterrupt:
         store.end_training(training, state="interrupted", at=clock(), message="stopped by hand")
+        _refuse_stop(store, training, clock, OVER)
         raise
     except Stopped as stopped:
         store.end_training(training, state="interrupted", at=clock(), message=str(stopped))
@@ -83,7 +86,13 @@ def _ending(store: Store, training: int, clock: Clock) -> Iterator[None]:
         raise
     except Exception as error:
         store.end_training(training, state="failed", at=clock(), message=str(error)[:1000])
+        _refuse_stop(store, training, clock, OVER)
         raise
+
+
+def _refuse_stop(store: Store, training: int, clock: Clock, why: str) -> None:
+    """Answers whoever asked the training to stop and would wait without end."""
+    answer_stop(store, training, answer=why, at=clock(), state="refused")
 
 
 def stopping(store: Store, training: int, on_progress: Watch) -> Watch:

@@ -19,6 +19,7 @@ from learner.training.from_afar import asked_there, far
 from learner.training.gpus import refuse_missing_gpus
 from learner.training.lesson import Lesson
 from learner.training.noted import (
+    OVER,
     Clock,
     Progress,
     Watch,
@@ -242,10 +243,10 @@ def _trained(
     with watching(store, training, settings.epochs, clock, watch):
         former = _former(store) if settings.methods else None
         made = make(examples, settings, learn=learn, former=former, on_progress=on_progress)
-    version = _register(store, made, settings, training, clock, settled)
+        version = _register(store, made, settings, training, clock, settled)
     how = found[0].told() if found else ""
     store.end_training(training, state="succeeded", at=clock(), version=version.id, message=how)
-    answer_stop(store, training, answer="the training was over", at=clock(), state="refused")
+    answer_stop(store, training, answer=OVER, at=clock(), state="refused")
     clear(store, training)
     return version
 

@@ -1,8 +1,9 @@
 """Trainings that people stop, go on with, compare and delete."""
 
 import json
+import time
 from dataclasses import replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -14,6 +15,7 @@ from learner.examples import Examples
 from learner.networks.base import Shape
 from learner.networks.network import Plan
 from learner.offsets import Offsets
+from learner.training import noted
 from learner.training.fit import DONE, ENOUGH, fit
 from learner.training.lesson import lessons_of
 from learner.training.mapped import keep, kept
@@ -22,7 +24,7 @@ from learner.training.on_ray import resume, train
 from learner.training.settings import TrainingSettings
 from learner.training.team import Team
 from scheduler.cli import build
-from scheduler.errors import InvalidInput, NotFound
+from scheduler.errors import AllotError, InvalidInput, NotFound
 from scheduler.store import Store
 from scheduler.store.trainings import STOP, ask_to_stop, delete_training, stop_asked
 
@@ -103,6 +105,44 @@ def test_a_training_that_is_over_cannot_be_stopped_nor_a_running_one_deleted(sto
     store.end_training(training, state="failed", at=now())
     with pytest.raises(InvalidInput, match="it is failed"):
         ask_to_stop(store, training, by="ada", at=now())
+
+
+@quiet
+def test_a_training_does_not_stop_for_whom_a_deleted_one_of_its_number_was_asked(store) -> None:
+    lost = begun(store)
+    ask_to_stop(store, lost, by="ada", at=now())
+    store.end_training(lost, state="failed", at=now())
+    delete_training(store, lost, now=now())
+    assert train(store, QUICK, workers=0).training == lost
+    assert [each.state for each in store.requests()] == ["refused"]
+
+
+@quiet
+def test_a_training_that_fails_answers_who_asked_it_to_stop(store: Store) -> None:
+    def ask(progress: Progress) -> None:
+        if progress.doing == "fitting offsets":
+            ask_to_stop(store, 1, by="ada", at=now())
+            raise AllotError("it burns")
+
+    with pytest.raises(AllotError, match="it burns"):
+        train(store, QUICK, workers=0, on_progress=ask)
+    assert [each.state for each in store.requests()] == ["refused"]
+
+
+@quiet
+def test_a_training_that_judges_for_long_still_gives_signs_of_life(store, monkeypatch) -> None:
+    monkeypatch.setattr(noted, "PULSE", 0.01)
+    later = [now()]
+
+    def slow(*_) -> None:
+        later[0] += timedelta(hours=1)
+        for _ in range(200):
+            if store.training(1, now=later[0]).state == "running":
+                return
+            time.sleep(0.05)
+        raise AssertionError("the training is lost")
+
+    train(store, QUICK, workers=0, clock=lambda: later[0], settled=slow)
 
 
 @quiet
