@@ -24,6 +24,7 @@ from learner.training.fit import fit
 from learner.training.lesson import Batch, Lesson
 from learner.training.settings import TrainingSettings
 from scheduler.errors import InvalidInput
+from scheduler.numbers import finite
 
 APART = 7_919  # between the seeds of two teachers
 
@@ -44,6 +45,7 @@ class Distillation(Method):
     trees: float = 1
 
     def __post_init__(self) -> None:
+        finite(self.networks, "networks", InvalidInput)
         if self.networks < 0 or self.networks != int(self.networks):
             raise InvalidInput(
                 f"The option networks of distillation is a whole number, found {self.networks!r}."

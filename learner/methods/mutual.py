@@ -12,7 +12,7 @@ from learner.networks.network import Network, Plan
 from learner.targets import target_named
 from learner.training.lesson import Batch
 from scheduler.errors import InvalidInput
-from scheduler.numbers import positive
+from scheduler.numbers import finite, positive
 
 PEERS = "peers"  # where a network keeps those that learn with it
 
@@ -32,6 +32,7 @@ class Mutual(Method):
     start: float = 0.0
 
     def __post_init__(self) -> None:
+        finite(self.peers, "peers", InvalidInput)
         if self.peers != int(self.peers) or self.peers < 1:
             raise InvalidInput(f"peers must be a whole number from 1 on, found {self.peers!r}.")
         positive(self.weight, "weight", InvalidInput)

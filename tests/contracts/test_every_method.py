@@ -177,6 +177,8 @@ def test_a_method_that_does_not_exist_is_refused_with_those_that_do() -> None:
     ("text", "why"),
     [
         ("jitter:size=much", "NAME=NUMBER, found 'size=much' for jitter"),
+        ("mutual:peers=nan", "peers must be a finite number"),
+        ("distillation:networks=inf", "networks must be a finite number"),
         ("jitter:joy=1", "no option 'joy'; it has size, weight"),
         ("jitter:size=2", "size of jitter lies in 0..1, found 2.0"),
         ("adversarial:weight=0", "weight of adversarial lies in 0..1"),
