@@ -69,6 +69,19 @@ def executor(request: pytest.FixtureRequest) -> Executor:
     return RayCluster()
 
 
+@pytest.fixture(
+    params=[
+        pytest.param("local_processes"),
+        pytest.param("ray_cluster", marks=pytest.mark.ray),
+    ]
+)
+def real_executor(request: pytest.FixtureRequest) -> Executor:
+    if request.param == "local_processes":
+        return LocalProcesses()
+    request.getfixturevalue("ray_there")
+    return RayCluster()
+
+
 def task(
     name: str, kind: str = "sort", *, cores: float = 1.0, memory: int = 120 * MB, **arguments: int
 ) -> Task:
@@ -223,13 +236,18 @@ def test_ray_measures_time_memory_and_cores(ray_there: None) -> None:
     assert 0 < seen.cpu < 4
 
 
-@pytest.mark.ray
-def test_an_order_that_ray_cannot_carry_out_is_an_attempt_lost_with_its_cause(
-    ray_there: None,
+def test_an_order_that_cannot_be_carried_out_is_an_attempt_lost_with_its_cause(
+    real_executor: Executor,
 ) -> None:
     unsendable = Task(
         id="odd", kind="sort", action=f"{WORK}:sort", arguments={"rows": {1, 2}}, max_attempts=1
     )
-    seen = ends(outcome_of(RayCluster(), Workflow("odd", [unsendable])))["odd"][0].observation
+    seen = ends(outcome_of(real_executor, Workflow("odd", [unsendable])))["odd"][0].observation
     assert seen.outcome is Outcome.LOST
     assert "TypeError" in seen.message
+
+
+def test_a_command_runs_and_what_it_writes_is_told(real_executor: Executor) -> None:
+    workflow = Workflow("one", [Task(id="t", kind="k", memory=120 * MB, command=("echo", "$x;a"))])
+    (seen,) = ends(outcome_of(real_executor, workflow))["t"]
+    assert [(each.stream, each.text) for each in seen.observation.outputs] == [("stdout", "$x;a\n")]

@@ -63,6 +63,7 @@ class LocalSession(Session):
         self._busy: dict[Nursery, Start] = {}
         self._idle: list[Nursery] = []
         self._adopted: dict[Name, Start] = {}
+        self._unsent: list[tuple[Start, str]] = []
 
     def now(self) -> float:
         """Seconds since the run began."""
@@ -84,11 +85,21 @@ class LocalSession(Session):
         """Gives the attempt to a nursery that rests, or to a new one."""
         threads = Place("", instruction.allocation.cores, 0).threads
         nursery = self._rested(threads) or Nursery(threads)
-        nursery.begin(self._ordering.order(self._problem, instruction))
-        self._busy[nursery] = instruction
+        try:
+            nursery.begin(self._ordering.order(self._problem, instruction))
+            self._busy[nursery] = instruction
+        except (TypeError, ValueError) as error:  # arguments that no order can tell
+            self._idle.append(nursery)
+            self._unsent.append((instruction, f"{type(error).__name__}: {error}"))
 
     def wait(self, until: float | None) -> Sequence[AttemptEnded | AttemptUnknown]:
         """Waits for the next attempts to end."""
+        if self._unsent:
+            start, why = self._unsent.pop()
+            masker = self._ordering.masker(self._problem, start)
+            told = masker.masked(f"the order could not be run: {why}")
+            lost = Observation(Outcome.LOST, message=told)
+            return [ended(start, lost, doubtful=False, at=self.now(), time=self.clock())]
         while True:
             left = float("inf") if until is None else max(0.0, until - self.now())
             quiet = PATIENCE if not self._busy and not self._adopted else float("inf")
