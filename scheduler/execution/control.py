@@ -157,20 +157,44 @@ class Controls(ABC):
                 yield Stop(task.name, task.attempt, task.worker)
 
     def _revive(self, tasks: Iterable[Held]) -> None:
-        """Opens tasks that were given up, and those that were given up only for want of them."""
-        again = {task.name for task in tasks}
-        for fellows in self._problem.workflow.gangs.values():
-            if again.intersection(fellows):
-                again.update(each for each in fellows if self._tasks[each].given_up)
-        graph = self._problem.workflow.graph
-        for name in self._problem.workflow.order:
+        """Opens tasks that were given up, with all that they need, and what only waited for them.
+
+        What they need are those they wait for and those they start together with.
+        """
+        again = self._needed({task.name for task in tasks})
+        able = again | self._behind(again)
+        while short := {each for each in able - again if not self._needed({each}) <= able}:
+            able -= short
+        for name in able:
             task = self._tasks[name]
-            before = [self._tasks[each] for each in graph.pred[name]]
-            freed = task.forlorn and any(each.name in again for each in before)
-            if name in again or (freed and not any(each.given_up for each in before)):
-                again.add(name)
-                task.ended, task.given_up, task.cancelled = None, False, ""
-                task.forlorn, task.spare = False, task.attempt
+            task.ended, task.given_up, task.cancelled = None, False, ""
+            task.forlorn, task.spare = False, task.attempt
+
+    def _needed(self, names: set[str]) -> set[str]:
+        """These and all given up ones without which they could not start, in turn."""
+        found, left = set(names), list(names)
+        while left:
+            name = left.pop()
+            for each in (*self._problem.workflow.predecessors(name), *self._fellows(name)):
+                if self._tasks[each].given_up and each not in found:
+                    found.add(each)
+                    left.append(each)
+        return found
+
+    def _behind(self, names: set[str]) -> set[str]:
+        """Those that were given up only because others were, down from these."""
+        found, left = set[str](), list(names)
+        while left:
+            name = left.pop()
+            for each in (*self._problem.workflow.successors(name), *self._fellows(name)):
+                if self._tasks[each].forlorn and each not in found:
+                    found.add(each)
+                    left.append(each)
+        return found
+
+    def _fellows(self, name: str) -> tuple[str, ...]:
+        workflow = self._problem.workflow
+        return workflow.gangs.get(workflow.task(name).gang, ())
 
     def _reassign(self, tasks: Iterable[Held], worker: str) -> None:
         column = self._problem.cluster.index[worker]
@@ -250,4 +274,6 @@ def _not_to_move(dispatch: "Dispatch", asked: Controlled) -> str | None:
         why = dispatch.unable(name, asked.worker)
         if why is not None:
             return f"task {name!r} cannot run there: {why}"
+        if not dispatch.together(name, asked.worker):
+            return f"task {name!r} cannot run there: its gang has no room at one time then"
     return None

@@ -7,6 +7,7 @@ tasks have one turn, the same on every worker, so that no two gangs wait for eac
 
 from abc import abstractmethod
 from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import replace
 from itertools import chain
 
 from scheduler.cluster import Allocation
@@ -92,6 +93,15 @@ class Gangs(Controls):
             return
         for each in fellows:
             self._workers[each.worker].queue(each)
+
+    def together(self, name: str, worker: str) -> bool:
+        """Whether its gang could start with the task on that worker, were all workers idle."""
+        fellows = self._open(self._tasks[name])
+        if len(fellows) < 2:
+            return True
+        return self._fit_idle(
+            [replace(each, worker=worker) if each.name == name else each for each in fellows]
+        )
 
     def _fit_idle(self, fellows: Sequence[Held]) -> bool:
         own = [each.worker for each in fellows if self._problem.workflow.tasks[each.row].apart]

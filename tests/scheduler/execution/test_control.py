@@ -1,5 +1,6 @@
 """What people ask while a run goes on: no task is lost, none runs twice, capacity is kept."""
 
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 
@@ -10,6 +11,7 @@ from hypothesis import strategies as st
 from strategies import few
 from worlds import GB, changed, problem_of, schedule_of
 
+from scheduler.errors import Infeasible, InvalidWorkflow
 from scheduler.execution.control import refusal
 from scheduler.execution.dispatch import Dispatch
 from scheduler.execution.events import (
@@ -30,6 +32,7 @@ from scheduler.planning.planners.heft import Heft
 from scheduler.planning.problem import Problem
 from scheduler.planning.schedule import Schedule
 from scheduler.records import Outcome
+from scheduler.workflow import Workflow
 from scheduler.workloads.synthetic import random_problem
 
 NOON = datetime(2026, 1, 1, 12, tzinfo=UTC)
@@ -164,8 +167,21 @@ STEPS = st.lists(
 )  # fmt: skip
 
 
+def ganged(seed: int, n: int, m: int) -> Problem:
+    """A random problem, some tasks of which start together where that can be."""
+    rng = np.random.default_rng(seed)
+    problem = random_problem(rng, n, m)
+    gangs = rng.choice(["", "", "one", "two"], n)
+    tasks = [replace(task, gang=str(gang)) for task, gang in zip(
+        problem.workflow.tasks, gangs, strict=True)]  # fmt: skip
+    with suppress(InvalidWorkflow, Infeasible):
+        workflow = Workflow(problem.workflow.name, tasks, problem.workflow.dependencies)
+        return replace(problem, workflow=workflow)
+    return problem
+
+
 def carried(seed: int, n: int, m: int, steps: list[tuple[object, ...]]) -> Course:
-    problem = random_problem(np.random.default_rng(seed), n, m)
+    problem = ganged(seed, n, m)
     run = Course(problem, Heft().plan(problem))
     tasks, workers = list(problem.workflow.index), list(problem.cluster.index)
     for step in steps:
@@ -255,7 +271,7 @@ def test_while_a_run_is_paused_nothing_begins_and_what_runs_goes_on() -> None:
     run.due()
     run.ask(Action.PAUSE)
     run.end("t1")
-    assert (run.due(), run.dispatch.stuck, run.dispatch.held_by_people) == ([], False, True)
+    assert (run.due(), run.dispatch.stuck, run.dispatch.held_by_people) == ([], True, True)
     run.ask(Action.RESUME)
     assert names(run.due()) == ["t2"]
 
@@ -290,6 +306,33 @@ def test_a_task_that_was_given_up_is_tried_again_with_what_waits_for_it() -> Non
     assert run.ask(Action.RETRY, "t1") is None
     run.to_the_end()
     assert run.done == ["t1", "t2", "t3"]
+
+
+def test_a_task_is_tried_again_with_what_it_waits_for() -> None:
+    run = in_a_row()
+    run.ask(Action.CANCEL, "t1")
+    assert run.ask(Action.RETRY, "t2") is None
+    run.to_the_end()
+    assert run.done == ["t1", "t2", "t3"]
+
+
+def test_a_task_of_a_gang_is_tried_again_with_its_fellows() -> None:
+    problem = problem_of([[1.0, 1.0]] * 2)
+    gang = {"t1": {"gang": "g"}, "t2": {"gang": "g"}}
+    run = course(changed(problem, tasks=gang), ("t1", "w1", 0.0), ("t2", "w2", 0.0))
+    run.ask(Action.CANCEL, "t1")
+    assert set(run.given_up) == {"t1", "t2"}
+    run.ask(Action.RETRY, "t2")
+    run.to_the_end()
+    assert sorted(run.done) == ["t1", "t2"]
+
+
+def test_a_task_is_not_put_where_its_gang_could_never_start() -> None:
+    problem = problem_of([[1.0, 1.0]] * 2)
+    gang = {"t1": {"gang": "g"}, "t2": {"gang": "g"}}
+    run = course(changed(problem, tasks=gang), ("t1", "w1", 0.0), ("t2", "w2", 0.0))
+    why = "task 't1' cannot run there: its gang has no room at one time then"
+    assert run.ask(Action.REASSIGN, "t1", worker="w2") == why
 
 
 def test_what_still_waits_for_another_that_was_given_up_stays_so() -> None:
