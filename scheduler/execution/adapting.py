@@ -143,8 +143,9 @@ class Following(Replan):
         if self._waited_for and not new:
             why, self._waited_for = f"{', '.join(sorted(self._waited_for))} is back", frozenset()
             return Answer(self._problem, self._schedule, (why,), 0, (), self._ends, self._ends)
+        shut = self._gone | dispatch.drained
         stranded = any(
-            each.worker in self._gone and not (held := dispatch.tasks[each.task]).over
+            each.worker in shut and not (held := dispatch.tasks[each.task]).over
             and (not held.running or each.task in cut)
             for each in news
         )  # fmt: skip
@@ -177,7 +178,7 @@ class Following(Replan):
         if self._how.seconds is not None and self._how.seconds() < self._wait_until:
             return False
         tasks = len(self._problem.workflow)
-        if happened - self._begun_then < self._how.pace * tasks:
+        if 0 <= happened - self._begun_then < self._how.pace * tasks:
             return False
         few = tasks - happened <= self._how.few
         return bool(reasons) or (few and bool(news))
