@@ -1,7 +1,7 @@
 """What every test shares: in CI nothing may be left out."""
 
 import os
-from collections.abc import Generator
+from collections.abc import Generator, Iterator
 from typing import Any
 
 import pytest
@@ -10,6 +10,14 @@ from hypothesis import settings
 # No test judges by the clock; CI draws the same examples every time.
 settings.register_profile("allot", deadline=None, derandomize=bool(os.environ.get("CI")))
 settings.load_profile("allot")
+
+
+@pytest.fixture(scope="session", autouse=True)
+def claims_of_their_own(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """No test leaves claims in the home of whoever runs it."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("ALLOT_RUNS", str(tmp_path_factory.mktemp("runs")))
+        yield
 
 
 @pytest.hookimpl(wrapper=True)

@@ -9,6 +9,7 @@ then linked there, so that there is one or none, never half of one.
 import hashlib
 import json
 import os
+import shutil
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass
@@ -162,6 +163,27 @@ def claim_from(plain: Mapping[str, Any], environment: Mapping[str, str]) -> tupl
 def claims_root(environment: Mapping[str, str]) -> Path:
     """Where a machine with this environment keeps the claims of all runs."""
     return Path(environment.get("ALLOT_RUNS") or ROOT).expanduser()
+
+
+def tidy(root: Path, *, before: float) -> int:
+    """Deletes the claims of runs in which nothing began since then and of which nothing goes on.
+
+    `before` is the clock's time in seconds. Returns how many runs those were.
+    """
+    if not root.is_dir():
+        return 0
+    old = [each for each in root.iterdir() if each.is_dir() and each.stat().st_mtime < before]
+    over = [each for each in old if all(map(_over, each.glob(f"*.{CLAIM}")))]
+    for each in over:
+        shutil.rmtree(each, ignore_errors=True)  # somebody else may be at it too
+    return len(over)
+
+
+def _over(claim: Path) -> bool:
+    with suppress(ValueError):  # damaged: kept for people to look at
+        found = _read(claim) or {}
+        return found.get("kind") == FENCE or claim.with_suffix(f".{ENDED}").exists()
+    return False
 
 
 def marks(run: str, name: Name) -> dict[str, str]:

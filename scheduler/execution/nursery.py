@@ -22,7 +22,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, NoReturn
 
-from scheduler.execution.claims import Name, claim_from, marks
+from scheduler.execution.claims import Name, claim_from, marks, tidy
 from scheduler.execution.kept import Stream
 from scheduler.execution.orders import APART, Orders
 from scheduler.execution.place import THREADS, Place
@@ -32,6 +32,7 @@ from scheduler.processes import Identity
 
 LONGEST_MESSAGE = 4000
 LONGEST_LAST_WORDS = 500
+OLD = 30 * 86400.0  # seconds for which the claims of a run are kept that is over
 NOT_STARTED = 127  # as shells say it
 _BYTES_PER_MAXRSS = 1 if sys.platform == "darwin" else 1024
 
@@ -55,6 +56,7 @@ def serve(orders: Orders, answers: int) -> None:
     `answers` is the descriptor that they are written to, while somebody reads there.
     """
     adopt_orphans()
+    tidied = False
     for line in orders:
         answer = json.dumps(claimed(json.loads(line), orders, answers)).encode() + b"\n"
         try:
@@ -62,6 +64,10 @@ def serve(orders: Orders, answers: int) -> None:
                 answer = answer[os.write(answers, answer) :]
         except BrokenPipeError:  # everybody has left
             return
+        if not tidied and (claim := json.loads(line).get("claim")) is not None:
+            tidied = True  # when nobody waits for it
+            with suppress(OSError):  # the next nursery does it
+                tidy(claim_from(claim, os.environ)[0].root, before=time.time() - OLD)
 
 
 def claimed(order: Mapping[str, Any], orders: Orders, answers: int) -> dict[str, Any]:

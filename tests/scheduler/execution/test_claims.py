@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from scheduler.execution.claims import Claims, Found, Name, claims_root, end_all_of, marks
+from scheduler.execution.claims import Claims, Found, Name, claims_root, end_all_of, marks, tidy
 from scheduler.processes import Identity
 
 NAME = Name("a task", 1, 1)
@@ -248,3 +248,17 @@ def test_an_identity_is_read_as_it_was_written() -> None:
     assert Identity.read(json.loads(json.dumps(vars(here)))) == here
     assert here.lives
     assert here.local
+
+
+def test_old_runs_are_tidied_away_but_not_those_that_go_on(tmp_path: Path) -> None:
+    over, fenced, going, young = (Claims(tmp_path, each) for each in ("a", "b", "c", "d"))
+    for each in (over, going, young):
+        each.take(NAME, Identity.here())
+    fenced.recall(NAME, by=Identity.here())
+    for each in (over, young):
+        each.end(NAME, {"outcome": "succeeded"})
+    for each in (over, fenced, going):
+        os.utime(each.folder, (1000, 1000))
+    assert tidy(tmp_path, before=2000) == 2
+    assert sorted(each.name for each in tmp_path.iterdir()) == ["c", "d"]
+    assert tidy(tmp_path / "none", before=2000) == 0
