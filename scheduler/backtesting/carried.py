@@ -15,6 +15,7 @@ from scheduler.forecast import Forecast, uniform_affinity
 from scheduler.planning.bounds import lower_bound
 from scheduler.planning.objective import Objective
 from scheduler.planning.planners.base import Planner
+from scheduler.planning.planners.fifo import Fifo
 from scheduler.planning.problem import Problem
 from scheduler.planning.schedule import Placement, Schedule
 from scheduler.records import Outcome
@@ -127,6 +128,17 @@ def clairvoyant(past: PastRun, truth: AsLogged, planner: Planner) -> tuple[float
     """The makespan that a planner reaches who knows everything, and the least that any could."""
     problem = Problem(past.workflow, past.cluster, certain(past, truth))
     return planner.plan(problem).makespan, lower_bound(problem)
+
+
+def in_turn(past: PastRun, truth: AsLogged) -> Carried:
+    """What a queue would do: tasks as they were ready, each where it can start first at its turn.
+
+    It asks for no forecast. That is what FIFO plans who knows how long everything takes.
+    """
+    came = sorted(past.workflow.tasks, key=lambda task: (past.lived[task.id].ready, task.id))
+    queued = replace(past, workflow=Workflow(past.workflow.name, came, past.workflow.dependencies))
+    problem = Problem(queued.workflow, queued.cluster, certain(queued, truth))
+    return carried_out(problem, Fifo().plan(problem), truth)
 
 
 def certain(past: PastRun, truth: AsLogged) -> Forecast:

@@ -8,7 +8,7 @@ worker is held, wherever the task runs. A run that is repeated so ends when it e
 
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 import numpy as np
@@ -75,13 +75,17 @@ def past_runs(
     """The runs that the records tell of, oldest first.
 
     Without a `cluster` a run has the workers on which its tasks ran, each as large as what ever ran
-    there at one time, and a task may go where its kind was ever seen to run. With `sized` the
-    memory that owners asked for is left out, so that the policy's own sizing decides.
+    there at one time. A task may go where its kind was ever seen to run, and to workers of the
+    cluster that no record knows. With `sized` the memory that owners asked for is left out, so that
+    the policy's own sizing decides.
     """
     runs = defaultdict[str, list[TaskRecord]](list)
     for record in records:
         runs[record.run].append(record)
-    sizes = {} if cluster is not None else sizes_of(each for run in runs.values() for each in run)
+    sizes = sizes_of(each for run in runs.values() for each in run)
+    if cluster is not None:
+        kinds = frozenset(skill for each in sizes.values() for skill in each.skills)
+        cluster = _able_to(cluster, {name: each.skills for name, each in sizes.items()}, kinds)
     found = [_past_run(name, run, cluster, sizes, sized=sized) for name, run in runs.items()]
     yield from (each for each in found if isinstance(each, LeftOut))
     whole = (each for each in found if isinstance(each, PastRun))
@@ -112,6 +116,23 @@ def sizes_of(records: Iterable[TaskRecord]) -> Mapping[str, Worker]:
         held[record.worker] += [(first, cores, memory), (last, -cores, -memory)]
         kinds[record.worker].add(_able(record.kind))
     return {name: _as_large_as(name, changes, kinds[name]) for name, changes in held.items()}
+
+
+def _able_to(
+    cluster: Cluster, seen: Mapping[str, frozenset[str]], kinds: frozenset[str]
+) -> Cluster:
+    """The cluster, whose workers can do what they were seen to do; those never seen, everything."""
+    return Cluster(
+        cluster.name,
+        [
+            replace(each, skills=each.skills | seen.get(each.name, kinds))
+            for each in cluster.workers
+        ],
+        bandwidth=cluster.bandwidth,
+        latency=cluster.latency,
+        links=cluster.links,
+        pools=cluster.pools,
+    )
 
 
 def _able(kind: str) -> str:
@@ -147,7 +168,7 @@ def _past_run(
     began = min(each.submitted or span(each)[0] for each in records)  # type: ignore[index]
     last = {task: tries[-1] for task, tries in tasks.items()}
     try:
-        workflow = _workflow(last, began, sized=sized, anywhere=cluster is not None)
+        workflow = _workflow(last, began, sized=sized)
         used = dict.fromkeys(str(each.worker) for each in last.values())
         workers = cluster or Cluster(name[:100], [sizes[each] for each in used])
     except AllotError as error:
@@ -181,9 +202,7 @@ def _why_not(tasks: Mapping[str, Sequence[TaskRecord]], cluster: Cluster | None)
     return None
 
 
-def _workflow(
-    last: Mapping[str, TaskRecord], began: datetime, *, sized: bool, anywhere: bool
-) -> Workflow:
+def _workflow(last: Mapping[str, TaskRecord], began: datetime, *, sized: bool) -> Workflow:
     """What could be known before: names, sizes, requests, who waits for whom, and when tasks came.
 
     A task that waits for others came with the workflow; one that waits for none came when it was
@@ -196,7 +215,7 @@ def _workflow(
             sizes=dict(each.sizes),
             cores=each.requested_cores or 1.0,
             memory=None if sized or not each.requested_memory else int(each.requested_memory),
-            skills=frozenset() if anywhere else frozenset({_able(each.kind)}),
+            skills=frozenset({_able(each.kind)}),
             release=0.0
             if each.predecessors or each.submitted is None
             else (each.submitted - began).total_seconds(),
@@ -204,6 +223,7 @@ def _workflow(
         )
         for task, each in last.items()
     ]
+    tasks.sort(key=lambda task: (task.release, task.id))  # not as they ended
     edges = [
         Dependency(before, task) for task, each in last.items() for before in each.predecessors
     ]

@@ -10,6 +10,7 @@ from scheduler.backtesting.carried import (
     Carried,
     carried_out,
     clairvoyant,
+    in_turn,
     repeated,
 )
 from scheduler.backtesting.known import Known, Learn, demand_no_leak
@@ -20,7 +21,6 @@ from scheduler.execution.adapting import Adapting
 from scheduler.planning.feasibility import violations
 from scheduler.planning.objective import Objective
 from scheduler.planning.planners.base import Planner
-from scheduler.planning.planners.fifo import Fifo
 from scheduler.planning.planners.heft import Heft
 from scheduler.planning.planners.search import Search
 from scheduler.planning.problem import Problem
@@ -30,7 +30,8 @@ from scheduler.sizing import MemorySizing, with_allocations
 FAITHFUL = 0.01  # share by which the repeated run may miss the logged makespan
 PROBED = 3  # runs in which it is tried whether the predictor sees the future
 SIZED_BY = 60  # attempts of each kind that sizing learns from, the newest
-POLICY, CAUTIOUS, LOG = "policy", "policy, no task faster elsewhere", "as logged"
+POLICY, CAUTIOUS = "policy", "policy, no task faster elsewhere"
+LOG, QUEUE = "as logged", "fifo"
 Watcher = Callable[[PastRun], None]
 
 
@@ -69,9 +70,9 @@ class Policy:
 
 @dataclass(frozen=True, kw_only=True)
 class Replaying:
-    """Replays past runs under a policy, FIFO and HEFT; `observed` is all that was ever logged.
+    """Replays past runs under a policy, a queue, and HEFT by the same forecasts, never replanned.
 
-    `known(at)` gives what was known at a moment; `thorough` plans for the one who knows all.
+    `paces` is what is true of workers, `thorough` plans for the one who knows all.
     """
 
     policy: Policy
@@ -110,11 +111,10 @@ class Replaying:
         truth = AsLogged(run, self.paces)
         cautious = AsLogged(run, self.paces, faster=False)
         best, bound = clairvoyant(run, truth, self.thorough)
-        carried = {LOG: log}
+        carried = {LOG: log, QUEUE: in_turn(run, truth)}
         for name, world, policy in (
             (POLICY, truth, self.policy.planner),
             (CAUTIOUS, cautious, self.policy.planner),
-            ("fifo", truth, Fifo()),
             ("heft", truth, Heft()),
         ):
             schedule = policy.plan(problem)

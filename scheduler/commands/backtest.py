@@ -61,7 +61,7 @@ def backtest(
     ] = False,
     replan: Annotated[
         bool, typer.Option("--replan/--no-replan", help="Plan again where a run leaves the plan.")
-    ] = False,
+    ] = True,
     seed: Seed = None,
     store: StoreUrl = None,
     json: Json = False,

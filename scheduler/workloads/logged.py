@@ -1,7 +1,7 @@
 """Logs of runs whose world we know: who would do what on which worker is written down."""
 
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 
 import numpy as np
@@ -81,6 +81,18 @@ def _record(run: str, workflow: Workflow, begun: AttemptStarted, ended: AttemptE
         sizes=dict(task.sizes),
         predecessors=workflow.predecessors(task.id),
     )
+
+
+def truth_for(ran: Ran, tasks: Sequence[str]) -> Problem:
+    """The problem of the run, its tasks in this order, for somebody who knows all durations."""
+    world = ran.world
+    rows = [world.workflow.index[each] for each in tasks]
+    known = world.forecast(spread=0.0)
+    arrays = ("duration", "memory", "cpu", "failure", "affinity")
+    turned = {name: getattr(known, name)[rows] for name in arrays}
+    came = [world.workflow.task(each) for each in tasks]
+    workflow = Workflow(world.workflow.name, came, world.workflow.dependencies)
+    return Problem(workflow, world.cluster, replace(known, tasks=tuple(tasks), **turned))
 
 
 def true_makespan(ran: Ran, planner: Planner, problem: Problem) -> float:
