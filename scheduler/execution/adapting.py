@@ -46,6 +46,7 @@ from scheduler.records import Outcome
 EARLY, LATE = 0.1, 0.9  # levels of the duration outside of which an end is news in a large run
 AGAIN = 1.25  # times as long as when it was last told, and an attempt is late once more
 RAREST = 0.03  # share of the samples, the longest, that the mean leaves out
+MANY = 500  # changes of attempts that cost more to take in one by one than all together
 TOLD = 20  # changes that are put in words
 Meanwhile = Callable[[float], Sequence[TasksAdded | WorkerAdded | WorkerChanged]]
 CALM = Care(patience=np.inf, effort=0)  # nothing moves but what has lost its worker
@@ -157,7 +158,7 @@ class Following(Replan):
         reasons += [each.sentence() for each in new]
         since = 0.0 if self._how.seconds is None else self._how.seconds()
         try:
-            found = self._replanner.after(*self._steps(running, happened, now), *new)
+            found = self._replanner.after(*self._caught_up(running, happened, now), *new)
         except (Infeasible, InvalidInput) as error:
             self._coming, self._vain = added, _sentences(asked)
             return self._stuck(error, missing, now, added=added, asked=asked)
@@ -233,6 +234,17 @@ class Following(Replan):
         for task, priority in dispatch.priorities.items():
             if known.priorities.get(task) != priority:
                 yield Prioritised(task=task, priority=priority, at=now)
+
+    def _caught_up(
+        self, running: Mapping[str, Placement], happened: Mapping[str, Placement], now: float
+    ) -> Sequence[Edit]:
+        """What the replanner has to be told; where that is very much, it begins anew instead."""
+        steps = tuple(self._steps(running, happened, now))
+        if len(steps) < MANY:
+            return steps
+        then = replace(self._problem, fixed=happened, now=now)
+        self._replanner = Replanner(then, self._schedule, care=self._replanner.care)
+        return ()
 
     def _steps(
         self, running: Mapping[str, Placement], happened: Mapping[str, Placement], now: float

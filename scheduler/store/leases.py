@@ -64,8 +64,9 @@ class LeaseRows(Part):
         with self._writing() as connection:
             if seen is None:
                 dialect = postgresql if connection.dialect.name == "postgresql" else sqlite
-                new = dialect.insert(LEASE).on_conflict_do_nothing()
-                return taken if connection.execute(new, vars(taken)).rowcount else None
+                new = dialect.insert(LEASE).on_conflict_do_nothing().returning(LEASE.c.epoch)
+                made = connection.execute(new.values(vars(taken))).scalar()
+                return None if made is None else taken
             same = (LEASE.c.epoch == seen.epoch) & (LEASE.c.beats == seen.beats)
             query = LEASE.update().where((LEASE.c.name == name) & same).values(vars(taken))
             return taken if connection.execute(query).rowcount else None

@@ -23,6 +23,7 @@ from scheduler.execution.events import (
     Event,
     Observation,
     PlanChanged,
+    Start,
     TaskDecided,
 )
 from scheduler.execution.executors.base import People
@@ -169,6 +170,20 @@ def test_only_an_idempotent_task_is_tried_again_where_nobody_knows(
     assert isinstance(told, sort)
     if isinstance(told, AttemptEnded):
         assert told.observation.outcome is Outcome.LOST
+
+
+def test_an_attempt_that_begins_once_more_runs_since_then_and_holds_its_place_once() -> None:
+    problem = problem_of([[1.0], [1.0]], worker_cores=[1.0])
+    dispatch = Dispatch(problem, Heft().plan(problem), transfer=lambda *_: 0.0)
+    (start,) = dispatch.due(0.0)
+    assert isinstance(start, Start)
+    where = (start.task, 1, "w1")
+    dispatch.handle(AttemptStarted(*where, 7.0, NOW, start.allocation, 2))
+    assert dispatch.happened(7.0)[start.task].start == 7.0
+    dispatch.handle(AttemptEnded(*where, 8.0, NOW, Observation(Outcome.SUCCEEDED)))
+    (other,) = dispatch.due(8.0)
+    assert isinstance(other, Start)
+    assert {start.task, other.task} == {"t1", "t2"}
 
 
 def unknown_first() -> Dispatch:

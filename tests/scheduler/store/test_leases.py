@@ -5,6 +5,8 @@ from datetime import UTC, datetime
 from typing import Any
 
 import pytest
+import sqlalchemy as sa
+from sqlalchemy.engine import Engine
 from worlds import chain
 
 from scheduler.cluster import Allocation
@@ -161,6 +163,18 @@ def test_nobody_takes_a_run_over_while_its_holder_writes(
         monkeypatch.setattr(intents, "add_events", slowly)
         store.keep(run, Kept([started("t1")]), lease=lease, at=NOW)
         assert taking[0].result() is None
+
+
+def test_a_step_is_kept_in_one_transaction(store: Store) -> None:
+    run, lease = begun(store)
+    began: list[object] = []
+    note = began.append
+    sa.event.listen(Engine, "begin", note)
+    try:
+        store.keep(run, Kept([started("t1"), ended("t1"), started("t2")]), lease=lease, at=NOW)
+    finally:
+        sa.event.remove(Engine, "begin", note)
+    assert len(began) == 1
 
 
 def test_intents_tell_what_became_of_what_was_decided(store: Store) -> None:
