@@ -66,6 +66,24 @@ def test_the_job_trains_on_the_cluster_that_is_described() -> None:
     assert selector == loaded("kuberay/raycluster.yaml")["metadata"]["name"]
 
 
+def test_a_job_that_fails_leaves_the_cluster_of_others_alone() -> None:
+    """KubeRay deletes the cluster before it tries a job again, also one that it did not make."""
+    spec = loaded("kuberay/rayjob.yaml")["spec"]
+    assert not {"backoffLimit", "shutdownAfterJobFinishes"} & set(spec)
+
+
+def test_the_image_has_what_kuberay_asks_of_it() -> None:
+    assert "install -y --no-install-recommends wget" in DOCKERFILE
+    assert '"ray[default]"' in DOCKERFILE
+
+
+def test_the_user_of_the_image_may_write_to_the_shared_folder() -> None:
+    spec = loaded("kuberay/raycluster.yaml")["spec"]
+    pods = [each["template"]["spec"] for each in (spec["headGroupSpec"], *spec["workerGroupSpecs"])]
+    user = re.findall(r"--uid (\d+)", DOCKERFILE)
+    assert [str(each["securityContext"]["fsGroup"]) for each in pods] == user * len(pods)
+
+
 def test_every_volume_claimed_is_described() -> None:
     claimed = re.findall(r"claimName: ([\w-]+)", everything())
     assert set(claimed) == {loaded("kuberay/storage.yaml")["metadata"]["name"]}
