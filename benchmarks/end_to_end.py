@@ -79,6 +79,8 @@ def _row(told: Mapping[str, Any]) -> dict[str, Any]:
         "planned": told["schedule"]["makespan"],
         "realised": told["realised_makespan"],
         "FIFO": told["baseline_makespan"],
+        "second round: duration error": told["second_round"]["targets"]["duration"]["error"],
+        "second round: realised": told["second_round"]["realised_makespan"],
         "seconds": told["seconds"],
     }
 
@@ -116,10 +118,40 @@ def _goals(told: list[dict[str, Any]]) -> tuple[Goal, ...]:
             f"{faster} of {len(told)}",
             faster * 2 > len(told),
         ),
+        *_second_rounds(told),
         Goal(
             "seconds in all",
             f"< {MOST_SECONDS}",
             f"{min(seconds):.0f} to {max(seconds):.0f}",
             max(seconds) < MOST_SECONDS,
+        ),
+    )
+
+
+def _second_rounds(told: list[dict[str, Any]]) -> tuple[Goal, ...]:
+    """The same night before and after a round of the loop."""
+    again = [each["second_round"] for each in told]
+    surer = sum(
+        after["targets"]["duration"]["error"] < before["targets"]["duration"]["error"]
+        for before, after in zip(told, again, strict=True)
+    )
+    ratios = [
+        after["realised_makespan"] / before["realised_makespan"]
+        for before, after in zip(told, again, strict=True)
+    ]
+    mean = sum(ratios) / len(ratios)
+    shorter = sum(each < 1 for each in ratios)
+    return (
+        Goal(
+            "second round: less error of the duration than the first",
+            "every seed",
+            f"{surer} of {len(told)}",
+            surer == len(told),
+        ),
+        Goal(
+            "second round: realised makespan over the first's",
+            "< 1 in the mean",
+            f"{mean:.3f}, shorter in {shorter} of {len(told)}",
+            mean < 1,
         ),
     )

@@ -48,8 +48,18 @@ def test_every_task_of_the_grand_night_was_done(told: dict[str, Any]) -> None:
 def test_the_store_that_the_demo_filled_opens_again(told: dict[str, Any]) -> None:
     with Store.open(told["store"]) as store:
         assert store.record_count() == told["records"]
-        assert store.version("champion").id == told["version"]
+        assert store.version("champion").id == told["second_round"]["version"]
+        assert told["version"] in {each.id for each in store.versions()}
         assert len(store.run_attempts(told["run"])) >= told["schedule"]["tasks"]
+
+
+def test_the_loop_closes_and_the_same_night_is_run_by_who_is_champion_then(
+    told: dict[str, Any],
+) -> None:
+    again = told["second_round"]
+    assert any("trained" in each for each in again["loop"])
+    assert again["given_up"] == {}
+    assert again["targets"].keys() == told["targets"].keys()
 
 
 def test_the_demo_leaves_nothing_outside_its_store(told: dict[str, Any]) -> None:
