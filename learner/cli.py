@@ -179,11 +179,12 @@ def train(
                 clock=door.now,
                 on_progress=watch,
             )
-        alias = _alias_of(opened, version.id)
+        alias, training = _alias_of(opened, version.id), version.training
+        trained = 0 if training is None else opened.training(training, now=door.now()).workers
         reason = opened.promotions(limit=1)[0].reason
         _answer_requests(opened, f"{version.id} is {alias or 'kept'}: {reason}", door.now())
     seconds = round(time.monotonic() - began, 1)
-    told = {"workers": least, "seconds": seconds, "alias": alias, "reason": reason}
+    told = {"workers": trained, "seconds": seconds, "alias": alias, "reason": reason}
     door.answer(
         _described(version) | told, _scores(version.id, version.metrics["targets"], version)
     )

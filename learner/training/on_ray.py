@@ -77,7 +77,7 @@ def train(
     through = store.newest_record()
     with (
         _examples(
-            store, settings, through, most=most, address=address, on_progress=on_progress
+            store, settings, through, workers=least, address=address, on_progress=on_progress
         ) as examples,
         noted(store, settings, most, clock, through=through, gpus=gpus) as training,
     ):
@@ -130,7 +130,7 @@ def resume(
     settings = TrainingSettings.from_plain(cut.settings)
     gpus = bool(cut.settings.get("gpus"))
     workers = cut.workers if workers is None else workers
-    least, most = _least_and_most(workers)
+    least, _ = _least_and_most(workers)
     if gpus:
         refuse_missing_gpus(least, address)
     with (
@@ -138,7 +138,7 @@ def resume(
             store,
             settings,
             cut.settings["through"],
-            most=most,
+            workers=least,
             address=address,
             on_progress=on_progress,
         ) as examples,  # fmt: skip
@@ -162,7 +162,7 @@ def _examples(
     settings: TrainingSettings,
     through: int,
     *,
-    most: int,
+    workers: int,
     address: str,
     on_progress: Watch,
 ) -> Iterator[Examples]:
@@ -185,7 +185,7 @@ def _examples(
     try:
         snapshot = Snapshot.write(store.records(through=through, trusted=True), folder)
         on_progress(Progress("drawing a sample"))
-        with encoding(most, address) as blocks:
+        with encoding(workers, address) as blocks:
             yield sampled(
                 snapshot,
                 hold=settings.hold,

@@ -94,8 +94,11 @@ def fit_on_ray(
     if workers == 0:
         config["tell"] = partial(_keep, store, training, clock)
         config["stop"] = partial(_asked, store, training)
-    most = workers if isinstance(workers, int) else workers[1]
-    cores = max(os.cpu_count() or 1, most)
+    for left in folder.glob(f"{training}-*"):  # by a process that was killed
+        if left != checkpoints:
+            _clear(folder, left.name)
+    least = workers if isinstance(workers, int) else workers[0]
+    cores = max(os.cpu_count() or 1, least)
     running = ray_running(address=address, cpus=cores) if workers else nullcontext()
     with running, interruptible(), _quiet():
         try:

@@ -1,6 +1,7 @@
 """Trainings that people stop, go on with, compare and delete."""
 
 import json
+import os
 import time
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -15,7 +16,7 @@ from learner.examples import Examples
 from learner.networks.base import Shape
 from learner.networks.network import Plan
 from learner.offsets import Offsets
-from learner.training import noted
+from learner.training import noted, ray_fit
 from learner.training.fit import DONE, ENOUGH, fit
 from learner.training.lesson import lessons_of
 from learner.training.mapped import keep, kept
@@ -71,6 +72,33 @@ def test_a_stopped_training_goes_on_and_ends_as_one_that_was_never_stopped(
     again = resume(store, stopped_in_the_loop(store))
     with filled(Store.open(f"sqlite:///{tmp_path}/o/whole.db"), compared_logs(40)) as other:
         assert train(other, QUICK, workers=0).sha256 == again.sha256
+
+
+@quiet
+def test_what_a_killed_process_left_is_cleared_and_the_command_tells_who_trained(store) -> None:
+    number = stopped_in_the_loop(store)
+    left = store.folder / "trainings" / f"{number}-dead-lessons"
+    left.mkdir()
+    done = CliRunner().invoke(
+        build(), ["train", "--resume", str(number), "--store", store.url, "--json"]
+    )
+    assert done.exit_code == 0, done.output
+    assert json.loads(done.stdout)["workers"] == 0
+    assert not left.exists()
+
+
+def test_a_ray_of_our_own_offers_no_more_cores_than_there_are(store: Store, monkeypatch) -> None:
+    asked = []
+
+    def running(*, address: str, cpus: int) -> None:
+        asked.append(cpus)
+        raise AllotError("no Ray")
+
+    monkeypatch.setattr(ray_fit, "ray_running", running)
+    for workers in ((1, 4096), 4096):
+        with pytest.raises(AllotError, match="no Ray"):
+            train(store, QUICK, workers=workers)
+    assert asked == [os.cpu_count(), 4096]
 
 
 @quiet
