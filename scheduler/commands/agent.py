@@ -67,6 +67,7 @@ def submit(
     """Leave a workflow to the agent that serves the store (`allot agent`)."""
     from uuid import uuid4
 
+    from scheduler.commands.making import within_policy
     from scheduler.documents import (
         cluster_document,
         objective_document,
@@ -100,7 +101,7 @@ def submit(
             "address": address,
             "seed": door.settings.seed,
             "replan": replan,
-            "planner": chosen(door, planner_name, asked),
+            "planner": chosen(door, planner_name, within_policy(door, asked, workers)),
             "predictor": predictor,
         },
     }

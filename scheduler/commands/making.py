@@ -7,11 +7,13 @@ from typing import Any
 
 from scheduler.agent import Agent
 from scheduler.asked import Newcomers
+from scheduler.cluster import Cluster
 from scheduler.commands.beliefs import choose, sizing
 from scheduler.commands.parts import adapting, executor, planner
 from scheduler.door import Door
 from scheduler.errors import InvalidInput
 from scheduler.governor import Governor, keep_policy
+from scheduler.planning.objective import Objective
 from scheduler.policy import policy_from, read_policy
 from scheduler.predictors.base import Predictor
 from scheduler.store import Store
@@ -64,6 +66,15 @@ def governor(
     return Governor(
         store, found, door.now, monotonic, sleep, predictor=predictor, newcomers=newcomers
     )
+
+
+def within_policy(door: Door, objective: Objective, cluster: Cluster) -> Objective:
+    """The objective within the policy, as though nothing of the day's money were spent.
+
+    A planner is chosen by it: one that knows of budgets where the policy has one.
+    """
+    found = policy_from(policy(door))
+    return found.bounded(objective, cluster, left=found.cost_a_day)
 
 
 def policy(door: Door) -> Mapping[str, Any]:

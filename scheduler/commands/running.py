@@ -75,7 +75,7 @@ def run(
     json: Json = False,
 ) -> None:
     """Forecast, plan and run a workflow, and record what happened; or go on with a run."""
-    from scheduler.commands.making import agent_of
+    from scheduler.commands.making import agent_of, within_policy
 
     door = Door.open(json=json, store=store, seed=seed)
     with door.store() as opened, door.progress() as progress:
@@ -108,7 +108,7 @@ def run(
                 "address": address,
                 "seed": door.settings.seed,
                 "replan": replan,
-                "planner": chosen(door, planner_name, asked),
+                "planner": chosen(door, planner_name, within_policy(door, asked, workers)),
                 "predictor": predictor,
             }
             progress.update(bar, total=len(tasks))

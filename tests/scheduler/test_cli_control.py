@@ -168,3 +168,20 @@ def test_a_wrong_policy_is_told_before_anything_runs(
     assert (code, said["error"]) == (1, "InvalidInput")
     assert "costs is not a key of a policy, found 3" in said["message"]
     assert store.runs(now=datetime.now(UTC)) == ()
+
+
+def test_where_the_policy_has_money_a_planner_that_knows_of_it_plans(
+    store: Store, allot: Allot, tmp_path: Path
+) -> None:
+    dear = {"name": "dear", "cores": 1, "memory": "8 GB", "speed": 2.0, "price": 7200}
+    cheap = {"name": "cheap", "cores": 1, "memory": "8 GB"}
+    cluster = {"allot": "cluster/1", "name": "c", "workers": [dear, cheap]}
+    workflow = {"allot": "workflow/1", "name": "w", "tasks": [{"id": "a", "kind": "k"}]}
+    (tmp_path / "w.json").write_text(json.dumps(workflow))
+    (tmp_path / "c.json").write_text(json.dumps(cluster))
+    words = ("run", "w.json", "--cluster", "c.json", "--executor", "simulator")
+    for policy, worker in (("", "dear"), ("[policy]\ncost_a_day = 1\n", "cheap")):
+        (tmp_path / "allot.toml").write_text(policy)
+        code, said = allot(*words)
+        placed = store.run_schedule(said["run"]).by_task["a"]
+        assert (code, placed.worker) == (0, worker)
