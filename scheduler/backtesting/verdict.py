@@ -157,12 +157,7 @@ def sentences(
         "the seconds). What they take there is their logged duration times how much longer their "
         "kind usually takes there: an estimate, not a measurement."
     )
-    told += [
-        f"Against {name} it ends earlier on {each.earlier} and later on {each.later}: "
-        f"{_in_all(each)}."
-        for name, each in whole.against.items()
-        if name != LOG
-    ]
+    told += [_beside(name, each) for name, each in whole.against.items() if name != LOG]
     told += _memory(whole)
     told.append(
         f"Who knows everything would need {_of(mine.regret)} less time than the policy, and "
@@ -186,6 +181,15 @@ def sentences(
     if left_out:
         told.append(_left_out(left_out))
     return told
+
+
+def _beside(name: str, each: Saved) -> str:
+    if not (each.earlier or each.later):
+        return f"Against {name} it takes the same time."
+    return (
+        f"Against {name} it ends earlier on {each.earlier} and later on {each.later}: "
+        f"{_in_all(each)}."
+    )
 
 
 def _memory(whole: Verdict) -> list[str]:
