@@ -9,6 +9,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import Self
 
@@ -219,4 +220,10 @@ def _end_rest(child: int) -> None:
 
 def _prctl(option: int, value: int) -> None:
     if sys.platform == "linux":
-        ctypes.CDLL(None, use_errno=True).prctl(option, value, 0, 0, 0)
+        _system().prctl(option, value, 0, 0, 0)
+
+
+@cache
+def _system() -> ctypes.CDLL:
+    """Found once, before the first child is forked."""
+    return ctypes.CDLL(None, use_errno=True)

@@ -135,7 +135,7 @@ class RaySession(Session):
             "resources": {resource(instruction.worker): instruction.allocation.cores},
         }
         order = self._ordering.order(self._problem, instruction) | {"guarded": self._guarded}
-        reference = ray.remote(carry_out).options(**options).remote(order)
+        reference = ray_nodes.remote(carry_out).options(**options).remote(order)
         self._flying[reference] = instruction
 
     def wait(self, until: float | None) -> Sequence[AttemptEnded | AttemptUnknown]:

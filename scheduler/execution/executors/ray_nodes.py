@@ -3,6 +3,7 @@
 import os
 import time
 from collections.abc import Callable, Mapping, Sequence
+from functools import cache
 from typing import Any
 
 import ray
@@ -27,8 +28,14 @@ def call(resource: str, what: Callable[..., Any], *arguments: Any) -> Any:
         if node["Alive"] and resource in node["Resources"]:
             there = NodeAffinitySchedulingStrategy(node["NodeID"], soft=False)
             options = {"num_cpus": 0, "max_retries": 0, "scheduling_strategy": there}
-            return ray.remote(what).options(**options).remote(*arguments)
+            return remote(what).options(**options).remote(*arguments)
     raise NotThere(resource)
+
+
+@cache
+def remote(what: Callable[..., Any]) -> Any:
+    """The function for Ray, made once: Ray sends each one that is made to every worker anew."""
+    return ray.remote(what)
 
 
 def recalled(plain: Sequence[Mapping[str, Any]], by: Mapping[str, Any]) -> list[Found]:
