@@ -8,6 +8,7 @@ import logging
 import threading
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -85,7 +86,7 @@ def _elsewhere(why: str) -> str:
 @contextmanager
 def _connected(address: str) -> Iterator[None]:
     try:
-        import grpc  # noqa: F401  Ray's client needs it, and Ray itself does not
+        import_module("grpc")  # Ray's client needs it, and Ray itself does not
     except ImportError as error:
         raise NotFound(
             f"An address such as {address!r} needs Ray's client: pip install 'allot[client]'"
