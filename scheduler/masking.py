@@ -71,6 +71,14 @@ class Masker:
         data = text.encode("utf-8", "surrogatepass")
         return self.cover(data, 0, len(data)).decode("utf-8", "surrogatepass")
 
+    def masked_end(self, text: str, most: int) -> str:
+        """As much as that of its end, in bytes; a secret that is cut there is masked whole."""
+        data = text.encode("utf-8", "surrogatepass")
+        first = max(0, len(data) - most)
+        while first and data[first] & 0xC0 == 0x80:  # inside a letter
+            first -= 1
+        return self.cover(data, first, len(data)).decode("utf-8", "surrogatepass")
+
     def cover(self, data: bytes, first: int, last: int) -> bytes:
         """The bytes from `first` to `last`; one that crosses these borders is masked whole."""
         told, at = [], first

@@ -31,6 +31,7 @@ from scheduler.masking import Masker
 from scheduler.processes import Identity
 
 LONGEST_MESSAGE = 4000
+MOST_SAID = 32 * 1024
 LONGEST_LAST_WORDS = 500
 OLD = 30 * 86400.0  # seconds for which the claims of a run are kept that is over
 NOT_STARTED = 127  # as shells say it
@@ -111,7 +112,7 @@ def carry_out(
         except BaseException as error:  # an import runs the action's code, which may raise or exit
             cause = "".join(traceback.format_exception_only(error)).strip()
             why = f"The action {order['action']!r} cannot be loaded: {cause}"
-            return _answer("failed", message=work.masker.masked(why))
+            return _answer("failed", message=work.masker.masked_end(why, LONGEST_MESSAGE))
     reader, writer = os.pipe()
     streams = [Stream(name, work.masker) for name in ("stdout", "stderr")]
     private = [reader, answers, orders.descriptor, *(each.reader for each in streams)]
@@ -200,7 +201,8 @@ class _Work:
             {"stream": name, "text": text, "left_out": left_out}
             for name, (text, left_out) in kept.items()
         ]
-        return answer | {"message": self.masker.masked(answer["message"]), "outputs": outputs}
+        message = self.masker.masked_end(answer["message"], LONGEST_MESSAGE)
+        return answer | {"message": message, "outputs": outputs}
 
 
 def _action(name: str) -> Callable[..., object]:
@@ -281,7 +283,8 @@ def _exit_code(left: SystemExit, writer: int) -> int:
 
 
 def _say(writer: int, words: str) -> None:
-    os.write(writer, words[-LONGEST_MESSAGE:].encode("utf-8", "backslashreplace"))
+    """As much as the pipe takes at once; what is too long to be told is cut after masking."""
+    os.write(writer, words.encode("utf-8", "backslashreplace")[-MOST_SAID:])
 
 
 def _read_now(reader: int) -> str:

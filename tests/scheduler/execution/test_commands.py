@@ -282,3 +282,24 @@ def test_a_secret_that_is_not_set_fails_by_name(nursery: Nursery) -> None:
         Outcome.FAILED,
         "its secrets are not set where Allot runs: 'X'",
     )
+
+
+@pytest.mark.parametrize("before", [0, 3990, 4000, 4005])
+def test_what_an_action_raises_tells_no_secret_not_even_a_part(
+    monkeypatch: pytest.MonkeyPatch, before: int
+) -> None:
+    monkeypatch.setenv("PYTHONPATH", "tests")
+    secret = "0123456789!"
+    order = {
+        "action": "attempt_actions:break_down",
+        "arguments": {"words": secret + "x" * before},
+        "secrets": {"S": secret},
+        "place": {"worker": "w", "cores": 1.0, "memory": 500 * MB, "labels": {}},
+        "timeout": None,
+        "hold": True,
+    }
+    with Nursery(1) as running:
+        seen = running.carry_out(order)
+    assert seen.outcome is Outcome.FAILED
+    assert "9!" not in seen.message
+    assert len(seen.message) <= 4100
