@@ -111,7 +111,7 @@ class Task:
         if self.gang:
             storable(self.gang, "gang", refuse)
         elif self.apart:
-            raise refuse("apart says of the tasks of a gang that they share no worker; name a gang.")
+            raise refuse("apart says of tasks of a gang that they share no worker; name a gang.")
 
     def _check_work(self, refuse: Any) -> None:
         if self.command:
