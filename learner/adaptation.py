@@ -120,13 +120,13 @@ def met_since(learned: Learned, store: Store, reads: Reads = adapted) -> Adaptat
     """What the store's records say of workers and kinds that the network does not know, as
     `reads` reads them.
 
-    Where there are none, no record is read.
+    Where there are none, no record is read; those of sources on hold never are.
     """
     seen = store.kinds()
     workers, kinds = set(learned.columns.workers), set(learned.columns.kinds)
     if all(each.kind in kinds and (each.worker or "") in workers for each in seen):
         return Adaptation(learned)
-    return reads(learned, deque(store.records(), maxlen=MOST))
+    return reads(learned, deque(store.records(trusted=True), maxlen=MOST))
 
 
 @dataclass(frozen=True, eq=False)

@@ -16,7 +16,6 @@ from learner.pairs import Told, predict_pairs
 from learner.registry import Registry
 from learner.stand_ins import pace, stand_in
 from scheduler.cluster import Cluster
-from scheduler.errors import NotFound
 from scheduler.forecast import Forecast
 from scheduler.predictors.affinity import TEMPERATURE, able_workers, from_scores
 from scheduler.predictors.base import Predictor
@@ -170,14 +169,13 @@ def load(store: Store, name: str = "champion") -> NetworkPredictor:
 
 
 def _methods(store: Store, version: ModelVersion) -> Collection[str]:
-    """The further ways of learning that a version's training was asked for."""
-    if version.training is None:
-        return ()
-    try:
-        settings = store.training(version.training, now=version.created).settings
-    except NotFound:  # a training may be deleted, its version stays
-        return ()
-    methods: Mapping[str, object] = settings.get("methods", {})
+    """The further ways of learning that a version's training was asked for.
+
+    They are in its own files: a training may be deleted, its version stays as it is.
+    """
+    methods: Mapping[str, object] = (
+        Registry(store.folder).facts(version).get("settings", {}).get("methods", {})
+    )
     return methods
 
 
@@ -186,7 +184,7 @@ def _past(learned: Learned, store: Store) -> Past | None:
     columns = learned.columns
     if not any(number.name in TASK_COLUMNS for number in columns.numbers if number.context):
         return None
-    return Past.learn(deque(store.records(), maxlen=NEWEST), usual=columns.usual)
+    return Past.learn(deque(store.records(trusted=True), maxlen=NEWEST), usual=columns.usual)
 
 
 def champion(store: Store) -> Predictor | None:

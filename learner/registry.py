@@ -102,6 +102,12 @@ class Registry:
         fit = JUDGED if judged and JUDGED in manifest["fits"] else USED
         return _rebuilt(manifest["fits"][fit], parts_of(arrays, fit))
 
+    def facts(self, version: ModelVersion) -> Mapping[str, Any]:
+        """What was told of a version when it was saved; raises CorruptVersion without its files."""
+        text = _read(self.folder / _checked(version.id) / MANIFEST, version)
+        facts: Mapping[str, Any] = json.loads(text)["facts"]
+        return facts
+
 
 def _rebuilt(fit: Mapping[str, Any], arrays: Arrays) -> Learned:
     network = NetworkArm.from_arrays(parts_of(arrays, NetworkArm.name)).network

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from dataclasses import replace
+from datetime import UTC, datetime
 from pathlib import Path
 
 import numpy as np
@@ -113,6 +114,15 @@ def test_a_store_with_a_new_name_tells_of_it(store: Store) -> None:
     store.add_records([(f"k{i}", record) for i, record in enumerate(records)], "a log")
     shift = met_since(one_learned(), store).shift["duration"]
     assert list(shift) == ["fresh"]
+
+
+def test_what_a_source_on_hold_says_of_a_new_name_is_not_believed(store: Store) -> None:
+    old, new = one_world(), newcomers(6)
+    for source, records in (("a log", old), ("another", new)):
+        store.add_records([(f"{source}{i}", each) for i, each in enumerate(records)], source)
+    at = datetime(2026, 2, 3, tzinfo=UTC)
+    store.judge_source("another", state="on hold", reason="why", by="ada", at=at)
+    assert not met_since(one_learned(), store).shift
 
 
 def forecast(met: bool, speed: float = 1.0) -> np.ndarray:

@@ -12,7 +12,10 @@ import torch
 from logged_worlds import compared_logs, filled
 from typer.testing import CliRunner
 
+from learner import predictor
+from learner.adaptation import Adaptation
 from learner.examples import Examples
+from learner.meta import taught
 from learner.networks.base import Shape
 from learner.networks.network import Plan
 from learner.offsets import Offsets
@@ -184,6 +187,23 @@ def test_a_deleted_training_leaves_its_version_and_nothing_else(store: Store) ->
     assert store.training_metrics(1) == ()
     assert not left.exists()
     assert store.version(version.id).training is None
+
+
+@quiet
+def test_a_version_whose_training_is_deleted_still_meets_workers_as_it_was_taught(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    version = train(store, replace(QUICK, methods={"meta": {}}), workers=0)
+    delete_training(store, 1, now=now())
+    seen = []
+
+    def met(learned, store, reads) -> Adaptation:
+        seen.append(reads)
+        return Adaptation(learned)
+
+    monkeypatch.setattr(predictor, "met_since", met)
+    predictor.load(store, version.id)
+    assert seen == [taught]
 
 
 @quiet
