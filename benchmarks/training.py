@@ -119,7 +119,7 @@ def _row(each: Timed, rows: int) -> dict[str, float]:
     return {
         "rows a second": round(rows / each.seconds),
         "rows a CPU second of one worker": round(rows / each.cpu),
-        "start-up s": round(each.start, 1),
+        "seconds of start and end": round(each.around, 1),
         "peak memory MB": round(each.memory / 1e6),
     }
 

@@ -18,14 +18,14 @@ from scheduler.store import Store
 
 @dataclass(frozen=True)
 class Timed:
-    """A training: its losses by epoch, seconds until the first step, and what an epoch took.
+    """A training: its losses by epoch, what an epoch took, and the seconds of all but epochs.
 
     `seconds` and `cpu` are those of the fastest epoch after the first, of the first worker;
     `memory` is the peak of its process in bytes.
     """
 
     losses: tuple[float, ...]
-    start: float
+    around: float
     seconds: float
     cpu: float
     memory: float
@@ -55,7 +55,7 @@ def timed(
     }
     return Timed(
         losses=(*fitted.losses, *fitted.validation),
-        start=whole - float(values["seconds"].sum()),
+        around=whole - float(values["seconds"].sum()),
         seconds=float(values["seconds"][1:].min(initial=np.inf)),
         cpu=float(values["cpu_seconds"][1:].min(initial=np.inf)),
         memory=float(values["peak_memory"].max()),

@@ -21,6 +21,7 @@ from scheduler.store.engine import sqlite_file
 from scheduler.store.values import ModelVersion
 
 AFAR = "ray://"
+GOODBYE = 30.0  # seconds in which a training that is stopped may note that it is
 Call = Callable[..., ModelVersion]
 
 
@@ -48,6 +49,7 @@ def asked_there(
             version: ModelVersion = ray.get(waiting)
         except KeyboardInterrupt:
             ray.cancel(waiting, force=False)
+            ray.wait([waiting], timeout=GOODBYE)  # a client that is gone takes its task with it
             raise
         except ray.exceptions.RayTaskError as error:
             if isinstance(error.cause, AllotError):

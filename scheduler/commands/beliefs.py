@@ -26,7 +26,7 @@ def choose(store: Store, name: str | None = None) -> Predictor:
     Raises NotFound for an unknown name, and for one that has learned nothing yet.
     """
     if name == "history":
-        return HistoryPredictor.learn(store.records())
+        return HistoryPredictor.learn(store.records(trusted=True))
     offers = {each: cast("Offer", offer) for each, offer in plugged(GROUP).items()}
     if name is not None and name not in offers:
         raise NotFound(
@@ -37,7 +37,7 @@ def choose(store: Store, name: str | None = None) -> Predictor:
             return predictor
     if name is not None:
         raise NotFound(f"The predictor {name!r} has learned nothing yet; run: allot train")
-    return HistoryPredictor.learn(store.records())
+    return HistoryPredictor.learn(store.records(trusted=True))
 
 
 def sizing(store: Store, *, now: datetime, kinds: Collection[str] | None = None) -> MemorySizing:
@@ -46,7 +46,7 @@ def sizing(store: Store, *, now: datetime, kinds: Collection[str] | None = None)
     What the latest runs were forecast to need is weighed against what they needed.
     """
     latest: dict[str, deque[TaskRecord]] = defaultdict(lambda: deque(maxlen=LATEST_OF_KIND))
-    for record in store.records():
+    for record in store.records(trusted=True):
         if kinds is None or record.kind in kinds:
             latest[record.kind].append(record)
     learned, forecasts = MemorySizing(), _forecasts(store, now)
