@@ -18,7 +18,7 @@ def fit_plainly(plan: Plan, lessons: dict[str, Lesson], settings: TrainingSettin
     size = settings.batch_of(len(lesson))
     steps = -(-len(lesson) // size)
     optimiser = torch.optim.AdamW(
-        network.parameters(), lr=settings.rate, weight_decay=settings.decay
+        network.parameters(), lr=settings.rate, weight_decay=settings.decay, fused=True
     )
     schedule = torch.optim.lr_scheduler.OneCycleLR(
         optimiser, settings.rate, total_steps=steps * settings.epochs + 1, pct_start=0.2

@@ -22,7 +22,7 @@ from learner.weighting.static import Static
 RISE = 0.2  # the share of steps in which the rate rises
 SHORTEST = 6  # steps below which the rate's rise would be no step long
 CHUNK = 16_384  # rows that are checked in one pass, to bound memory
-LOOKED = 4_096  # rows at which the health of a network is looked
+LOOKED = 1_024  # rows at which the health of a network is looked: a share to a hundredth or two
 
 
 class Course:

@@ -80,7 +80,7 @@ def cluster() -> Iterator[tuple[str, dict[str, str]]]:
         assert answers(port, within=90), "the head's client server did not come up"
         yield f"ray://127.0.0.1:{port}", around
     finally:
-        os.killpg(head.pid, signal.SIGTERM)
+        os.killpg(head.pid, signal.SIGKILL)  # asked politely it takes half a minute
         head.wait(60)
         shutil.rmtree(folder, ignore_errors=True)
 
