@@ -41,10 +41,15 @@ class Known:
     kept: Kept | None = None
 
     def records(
-        self, *, kind: str | None = None, run: str | None = None, through: int | None = None
+        self,
+        *,
+        kind: str | None = None,
+        run: str | None = None,
+        through: int | None = None,
+        trusted: bool = False,
     ) -> Iterator[TaskRecord]:
         """The records that had ended, oldest first."""
-        del through  # whatever had arrived then
+        del through, trusted  # whatever had arrived then, of those that were read
         for each in self.observed:
             over = span(each)
             if over is None or over[1] >= self.at:

@@ -97,7 +97,7 @@ def backtest(
     with door.store() as opened, door.progress() as progress:
         bar = progress.add_task("replaying", total=None)
         found = replayed(
-            list(opened.records()),
+            list(opened.records(trusted=True)),
             policy,
             asked,
             kept=opened,
