@@ -18,7 +18,6 @@ from scheduler.planning.schedule import Placement, Schedule
 from scheduler.planning.spread import chance_within, scores
 
 LEVELS = (0.5, 0.9)
-FAR = 8.0  # normal scores beyond the known levels: farther than is ever drawn
 MOST_ATTEMPTS = 8  # whose memory is told apart; later ones get what the last of these gets
 
 
@@ -66,12 +65,10 @@ def makespans(
 
     Schedules of one problem meet the same fate in each sample when their generators are equal, so
     few samples tell which is better. Infinite where a task was given up. The schedule need not
-    know what has happened since it was made. Beyond the known levels the law is no wider than on
-    its narrower side: of durations of two modes, 40 s and 500 s, three quantiles would else tell of
-    hours, and plans would be compared by nothing but these.
+    know what has happened since it was made.
     """
     later = rng.spawn(1)[0]
-    _, end = replay(_tame(_plan(problem, schedule)), problem.flat, 0.0, 0.0, rng, later, samples)
+    _, end = replay(_plan(problem, schedule), problem.flat, 0.0, 0.0, rng, later, samples)
     found: Floats = end.max(axis=1)
     return found
 
@@ -166,21 +163,6 @@ def _plan(problem: Problem, schedule: Schedule) -> Plan:
         attempts=attempts,
         kind=np.array([kinds[task.kind] for task in tasks], dtype=np.int64),
         gone=_gone(problem),
-    )
-
-
-def _tame(plan: Plan) -> Plan:
-    """The plan, whose durations go on beyond the known levels by the flatter of the outer lines."""
-    known, spread = plan.score, plan.spread
-    if known.size < 3:
-        return plan
-    lowest = (spread[:, 1] - spread[:, 0]) / (known[1] - known[0])
-    highest = (spread[:, -1] - spread[:, -2]) / (known[-1] - known[-2])
-    rise = np.minimum(lowest, highest) * FAR
-    columns = (spread[:, 0] - rise, *spread.T, spread[:, -1] + rise)
-    return plan._replace(
-        score=np.concatenate([[known[0] - FAR], known, [known[-1] + FAR]]),
-        spread=np.stack(columns, axis=1),
     )
 
 

@@ -11,7 +11,6 @@ from scheduler.cluster import Cluster, Worker
 from scheduler.forecast import QUANTILES, Forecast
 from scheduler.predictors.affinity import able_workers, from_cost
 from scheduler.predictors.base import Predictor
-from scheduler.predictors.shrinking import shrunk
 from scheduler.records import Outcome, TaskRecord
 from scheduler.workflow import Task, Workflow
 
@@ -53,7 +52,6 @@ DEFAULT = Belief(
 class HistoryPredictor(Predictor):
     """Quantiles by kind and worker; else by kind, else of everything, else of `DEFAULT`.
 
-    What few attempts say of a kind on a worker is shrunk towards the kind (`shrinking.shrunk`).
     Durations of a kind on a worker where it never ran are those of the kind divided by the
     worker's speed. It is the fallback of every forecast, and the naive baseline of the learner.
     """
@@ -71,7 +69,7 @@ class HistoryPredictor(Predictor):
             pairs[record.kind, record.worker].append(record)
             kinds[record.kind].append(record)
         return cls(
-            pairs=_pairs(pairs),
+            pairs={key: _belief(group) for key, group in pairs.items()},
             kinds={key: _belief(group) for key, group in kinds.items()},
             overall=_belief(kept),
         )
@@ -121,45 +119,15 @@ def failed(record: TaskRecord) -> bool | None:
     return True if record.outcome in FAILURES else None
 
 
-def _pairs(
-    groups: Mapping[tuple[str, str | None], Iterable[TaskRecord]],
-) -> Mapping[tuple[str, str | None], Belief]:
-    """Each kind on each worker, quantiles shrunk towards those of the kind on all workers."""
-    found: dict[tuple[str, str | None], dict[str, Quantiles]] = {key: {} for key in groups}
-    seen = {key: _seen(group) for key, group in groups.items()}
-    of_kind = defaultdict(list)
-    for key, values in seen.items():
-        for quantity in values:
-            of_kind[key[0], quantity].append(key)
-    for (_, quantity), keys in of_kind.items():
-        rows = shrunk([seen[key][quantity] for key in keys])
-        for key, row in zip(keys, rows, strict=True):
-            found[key][quantity] = row
-    return {key: _judged(groups[key], quantities) for key, quantities in found.items()}
-
-
 def _belief(group: Iterable[TaskRecord]) -> Belief:
-    kept = list(group)
-    seen = _seen(kept).items()
-    return _judged(kept, {name: np.quantile(values, QUANTILES) for name, values in seen})
-
-
-def _seen(group: Iterable[TaskRecord]) -> Mapping[str, Quantiles]:
-    """What was observed of each quantity in attempts that succeeded; nothing where never."""
-    good = [record for record in group if failed(record) is False]
-    values = {
-        quantity: [value for record in good if (value := getattr(record, name)) is not None]
-        for quantity, name in FIELDS.items()
-    }
-    return {
-        name: np.maximum(np.array(each, dtype=np.float64), SMALLEST[name])
-        for name, each in values.items()
-        if each
-    }
-
-
-def _judged(group: Iterable[TaskRecord], quantities: Mapping[str, Quantiles]) -> Belief:
-    judged = [verdict for record in group if (verdict := failed(record)) is not None]
+    verdicts = [(record, failed(record)) for record in group]
+    good = [record for record, verdict in verdicts if verdict is False]
+    quantities = {}
+    for quantity, name in FIELDS.items():
+        seen = [value for record in good if (value := getattr(record, name)) is not None]
+        if seen:
+            quantities[quantity] = np.quantile(np.maximum(seen, SMALLEST[quantity]), QUANTILES)
+    judged = [verdict for _, verdict in verdicts if verdict is not None]
     return Belief(quantities, attempts=len(judged), failures=sum(judged))
 
 

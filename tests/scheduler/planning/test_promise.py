@@ -16,7 +16,7 @@ from scheduler.execution.executors.simulator import AsForecast, Simulator
 from scheduler.planning.objective import Objective
 from scheduler.planning.planners.heft import Heft
 from scheduler.planning.problem import Problem
-from scheduler.planning.promise import Promise, makespans, promise, stretch
+from scheduler.planning.promise import Promise, promise, stretch
 from scheduler.planning.schedule import Placement, Schedule
 from scheduler.workloads.synthetic import random_problem
 
@@ -45,24 +45,6 @@ def promised(problem: Problem, *rows: tuple[str, str, float], **options: float) 
 def test_one_task_ends_by_its_own_quantiles() -> None:
     found = promised(uncertain(problem_of([[10.0]]), 0.4), ("t1", "w1", 0.0))
     assert found.end[0] == pytest.approx([10.0, 10 * np.exp(0.4 * Z90)], rel=ONE)
-
-
-def test_plans_are_compared_by_a_log_normal_law_as_it_is() -> None:
-    problem = uncertain(problem_of([[10.0]]), 0.4)
-    schedule = schedule_of(problem, ("t1", "w1", 0.0))
-    ends = makespans(problem, schedule, rng=np.random.default_rng(1), samples=SAMPLES)
-    found = np.quantile(ends, [0.5, 0.9, 0.99])
-    assert found == pytest.approx(10 * np.exp(0.4 * np.array([0.0, Z90, 2.326])), rel=2 * ONE)
-
-
-def test_plans_are_not_compared_by_hours_that_two_modes_do_not_tell_of() -> None:
-    problem = problem_of([[40.0]])
-    band = np.broadcast_to([39.0, 40.0, 505.0], problem.forecast.duration.shape)
-    problem = replace(problem, forecast=replace(problem.forecast, duration=band))
-    schedule = schedule_of(problem, ("t1", "w1", 0.0))
-    ends = makespans(problem, schedule, rng=np.random.default_rng(1), samples=SAMPLES)
-    assert np.quantile(ends, 0.9) == pytest.approx(505.0, rel=5 * ONE)
-    assert ends.max() < 505 * (40 / 39) ** 3
 
 
 def test_the_makespan_of_a_chain_is_the_sum_of_its_durations() -> None:
