@@ -21,6 +21,7 @@ from scheduler.store.engine import sqlite_file
 from scheduler.store.values import ModelVersion
 
 AFAR = "ray://"
+CALLS = 4  # times a head that answers is asked for a server
 GOODBYE = 30.0  # seconds in which a training that is stopped may note that it is
 Call = Callable[..., ModelVersion]
 
@@ -93,17 +94,33 @@ def _connected(address: str) -> Iterator[None]:
         raise NotFound(
             f"An address such as {address!r} needs Ray's client: pip install 'allot[client]'"
         ) from error
-    try:
-        client = ray.init(address, logging_level=logging.ERROR, log_to_driver=False)
-    except ConnectionError as error:
-        raise AllotError(
-            f"Nobody answers at {address!r}, or with another token ({error}); the head has to be "
-            "started with --ray-client-server-port."
-        ) from error
+    client = _called(address)
     try:
         yield
     finally:
-        client.disconnect()  # type: ignore[no-untyped-call]
+        client.disconnect()
+
+
+def _called(address: str) -> Any:
+    """Ray's client at an address, asked more than once where the head answers and then fails.
+
+    The head forks a server for each client out of a process full of gRPC's threads, and now and
+    then that child dies before it has begun; the next one lives.
+    """
+    for left in reversed(range(CALLS)):
+        try:
+            return ray.init(address, logging_level=logging.ERROR, log_to_driver=False)
+        except ConnectionAbortedError as error:
+            if not left:
+                raise AllotError(
+                    f"The head at {address!r} answers, but cannot serve: {error}"
+                ) from error
+        except ConnectionError as error:
+            raise AllotError(
+                f"Nobody answers at {address!r}, or with another token ({error}); the head has "
+                "to be started with --ray-client-server-port."
+            ) from error
+    raise AssertionError("unreachable: the last call returns or raises")
 
 
 @contextmanager

@@ -14,11 +14,12 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+import ray
 from logged_worlds import compared_logs, filled
 
-from learner.training.from_afar import inside
+from learner.training.from_afar import CALLS, _called, inside
 from learner.training.on_ray import train
-from scheduler.errors import InvalidInput, NotFound
+from scheduler.errors import AllotError, InvalidInput, NotFound
 from scheduler.store import Store
 
 RAY = str(Path(sys.executable).with_name("ray"))
@@ -102,6 +103,25 @@ def test_a_cluster_trains_for_somebody_outside_of_it(cluster, tmp_path: Path) ->
         (version,) = store.versions()
         assert store.aliases()["champion"] == version.id
         assert {each.epoch for each in store.training_metrics(version.training)} == {0, 1, 2}
+
+
+def test_a_head_that_once_fails_to_start_its_server_is_asked_again(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    answers: list[object] = [ConnectionAbortedError("Starting Ray client server failed."), "client"]
+
+    def answer(*_: object, **__: object) -> object:
+        told = answers.pop(0)
+        if isinstance(told, Exception):
+            raise told
+        return told
+
+    monkeypatch.setattr(ray, "init", answer)
+    assert _called("ray://head:1") == "client"
+    answers += [ConnectionAbortedError("no memory")] * CALLS
+    with pytest.raises(AllotError, match=r"answers, but cannot serve: no memory"):
+        _called("ray://head:1")
+    assert answers == []
 
 
 def test_a_cluster_that_sees_another_store_says_so(tmp_path: Path) -> None:
