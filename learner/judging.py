@@ -67,17 +67,19 @@ def verdict(
     return weigh(compared(challenger, rival, examples, rows))
 
 
-def settle(store: Store, version: ModelVersion, decision: Decision, at: datetime) -> None:
+def settle(
+    store: Store, version: ModelVersion, decision: Decision, at: datetime, *, by: str = "learner"
+) -> None:
     """Promotes a version, refuses it, or lets it stay as challenger, with the reasons.
 
     Where people must approve of a promotion it stays challenger, and they are asked.
     """
     if decision.verdict == PROMOTED and (why := policy(store, version, decision)):
-        store.challenge(version.id, reason="; ".join((*why, str(decision))), by="learner", at=at)
+        store.challenge(version.id, reason="; ".join((*why, str(decision))), by=by, at=at)
         put(store, version, why=(*why, *decision.reasons), at=at)
         return
     act = {PROMOTED: store.promote, REFUSED: store.refuse}.get(decision.verdict, store.challenge)
-    act(version.id, reason=str(decision), by="learner", at=at)
+    act(version.id, reason=str(decision), by=by, at=at)
 
 
 def leaking(records: Sequence[TaskRecord]) -> str | None:

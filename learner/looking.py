@@ -20,6 +20,7 @@ from scheduler.store import Store
 from scheduler.store.records import ON_HOLD
 from scheduler.store.values import Drift, ModelVersion
 
+LOOP = "loop"  # who does what the loop does
 Ints = NDArray[np.int64]
 NEWEST = 20_000  # records that one round looks at
 FEWEST = 50  # records after a promotion, or after a challenger, that judge it
@@ -158,7 +159,7 @@ def challenger(look: Look, now: datetime) -> Iterator[str]:
     decision = weigh(compared(mine, theirs, examples, rows))
     if decision.verdict == UNDECIDED:
         return
-    settle(look.store, version, decision, now)
+    settle(look.store, version, decision, now, by=LOOP)
     yield f"challenger {version.id} is {decision.verdict}: {decision}"
 
 

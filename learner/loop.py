@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 
 from learner.approval import PROMOTION, answered
-from learner.looking import Look, worse_than_before
+from learner.looking import LOOP, Look, worse_than_before
 from learner.looking import challenger as judged_again
 from learner.training.settings import TrainingSettings
 from scheduler.errors import AllotError, CorruptVersion, NotFound
@@ -19,7 +19,6 @@ from scheduler.store.records import ON_HOLD
 from scheduler.store.values import ModelVersion, Request
 
 RETRAIN, PROMOTE, ROLL_BACK = "retrain", "promote", "rollback"
-LOOP = "loop"
 Train = Callable[[Store, TrainingSettings], ModelVersion]
 _LOOKED_AT: dict[tuple[str, "LoopSettings"], tuple[object, ...]] = {}
 
@@ -101,6 +100,7 @@ class _Round:
                 version = self.store.roll_back(reason=reason, by=request.by, at=self.now).id
         except NotFound as error:
             self.store.answer(request.id, state="refused", answer=str(error), at=self.now)
+            self._audit(f"{request.kind} refused", f"request {request.id}", reason, str(error))
             return f"request {request.id} was refused: {error}"
         self.store.answer(request.id, state="done", answer=f"{version} is champion", at=self.now)
         return f"{version} is champion, {reason}"
@@ -167,6 +167,7 @@ class _Round:
         except AllotError as error:
             for request in waiting:
                 self.store.answer(request.id, state="refused", answer=str(error), at=self.now)
+            self._audit("training failed", "versions", why, str(error))
             yield f"training failed ({why}): {error}"
             return
         promotion = next(each for each in self.store.promotions() if each.version == version.id)
@@ -176,7 +177,12 @@ class _Round:
         answer = f"{version.id} is {promotion.alias}: {promotion.reason}"
         for request in waiting:
             self.store.answer(request.id, state="done", answer=answer, at=self.now)
+        self._audit("train", version.id, why, answer)
         yield f"trained ({why}): {answer}"
+
+    def _audit(self, action: str, subject: str, why: str, words: str) -> None:
+        details = {"words": words}
+        self.store.audit(action, subject, by=LOOP, at=self.now, reason=why, details=details)
 
     def _like_the_champion(self) -> TrainingSettings:
         if self.settings.training is not None:

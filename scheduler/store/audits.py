@@ -81,6 +81,21 @@ class AuditRows(Part):
         return None if row is None else Request(*row)
 
 
+def add_audit(
+    connection: Connection,
+    action: str,
+    subject: str,
+    *,
+    by: str,
+    at: datetime,
+    reason: str,
+    details: Mapping[str, Any],
+) -> None:
+    """Keeps what somebody did, in a transaction that keeps more."""
+    row = _row(action, subject, by=by, at=at, reason=reason, details=details)
+    connection.execute(AUDIT.insert(), row)
+
+
 def settle(connection: Connection, run: int, events: Sequence[Event], *, at: datetime) -> None:
     """Answers the requests that these events carry out, and audits them, with the events."""
     for event in events:

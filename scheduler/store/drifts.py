@@ -10,10 +10,12 @@ from sqlmodel import SQLModel
 import scheduler.store.tables  # noqa: F401  fills the metadata
 from scheduler.errors import InvalidInput, NotFound
 from scheduler.records import TaskRecord
+from scheduler.store.audits import add_audit
 from scheduler.store.base import Part
-from scheduler.store.records import record_of
+from scheduler.store.records import ON_HOLD, TRUSTED, record_of
 from scheduler.store.values import Drift, LogSource
 
+_SAID = {TRUSTED: "trust", ON_HOLD: "hold"}
 DRIFT = SQLModel.metadata.tables["drift"]
 SOURCE = SQLModel.metadata.tables["source"]
 RECORD = SQLModel.metadata.tables["record"]
@@ -82,7 +84,7 @@ class DriftRows(Part):
             return {row.name: row.state for row in connection.execute(query)}
 
     def judge_source(self, name: str, *, state: str, reason: str, by: str, at: datetime) -> None:
-        """Says whether a source is trusted or on hold; NotFound for one without records.
+        """Says whether a source is trusted or on hold, audited; NotFound for one without records.
 
         Allot's own runs cannot be judged: InvalidInput.
         """
@@ -94,6 +96,16 @@ class DriftRows(Part):
         with self._writing() as connection:
             connection.execute(SOURCE.delete().where(SOURCE.c.name == name))
             connection.execute(SOURCE.insert(), row)
+            details = {"words": f"{name} is {state}"}
+            add_audit(
+                connection,
+                _SAID.get(state, state),
+                name,
+                by=by,
+                at=at,
+                reason=reason,
+                details=details,
+            )
 
     def sourced_records(self, *, after: int = 0) -> Iterator[tuple[int, str, TaskRecord]]:
         """Every record with its number and source, oldest first; those that arrived `after`."""

@@ -10,6 +10,7 @@ from sqlmodel import SQLModel
 
 import scheduler.store.tables  # noqa: F401  fills the metadata
 from scheduler.errors import NotFound
+from scheduler.store.audits import add_audit
 from scheduler.store.base import Part, state_now
 from scheduler.store.values import Metric, ModelVersion, Promotion, Request, Training
 
@@ -19,6 +20,7 @@ VERSION = SQLModel.metadata.tables["version"]
 ALIAS = SQLModel.metadata.tables["alias"]
 PROMOTION = SQLModel.metadata.tables["promotion"]
 REQUEST = SQLModel.metadata.tables["request"]
+_DONE = {"champion": "promote", "challenger": "challenge", "refused": "refuse promotion"}
 
 
 class LearningRows(Part):
@@ -173,17 +175,13 @@ class LearningRows(Part):
             }
 
     def promote(self, version: str, *, reason: str, by: str, at: datetime) -> None:
-        """Makes a version champion; the former champion becomes `previous`."""
+        """Makes a version champion; the former champion becomes `previous`. It is audited.
+
+        So is all that gives a version another part: `challenge`, `refuse`, `roll_back`.
+        """
         self.version(version)
         with self._writing() as connection:
-            former = _aliased(connection, "champion")
-            former = None if former == version else former
-            if former is not None:
-                _point(connection, "previous", former)
-            if _aliased(connection, "challenger") == version:
-                connection.execute(ALIAS.delete().where(ALIAS.c.name == "challenger"))
-            _point(connection, "champion", version)
-            _note(connection, "champion", version, replaced=former, reason=reason, by=by, at=at)
+            _crown(connection, version, action="promote", reason=reason, by=by, at=at)
 
     def challenge(self, version: str, *, reason: str, by: str, at: datetime) -> None:
         """Makes a version the challenger, replacing another."""
@@ -209,8 +207,8 @@ class LearningRows(Part):
         previous = self.aliases().get("previous")
         if previous is None:
             raise NotFound("There is no previous version to roll back to.")
-        self.promote(previous, reason=reason, by=by, at=at)
         with self._writing() as connection:
+            _crown(connection, previous, action="roll back", reason=reason, by=by, at=at)
             connection.execute(ALIAS.delete().where(ALIAS.c.name == "previous"))
         return self.version(previous)
 
@@ -291,6 +289,21 @@ def _point(connection: Connection, name: str, version: str) -> None:
     connection.execute(ALIAS.insert(), {"name": name, "version": version})
 
 
+def _crown(
+    connection: Connection, version: str, *, action: str, reason: str, by: str, at: datetime
+) -> None:
+    former = _aliased(connection, "champion")
+    former = None if former == version else former
+    if former is not None:
+        _point(connection, "previous", former)
+    if _aliased(connection, "challenger") == version:
+        connection.execute(ALIAS.delete().where(ALIAS.c.name == "challenger"))
+    _point(connection, "champion", version)
+    _note(
+        connection, "champion", version, replaced=former, reason=reason, by=by, at=at, action=action
+    )
+
+
 def _note(
     connection: Connection,
     alias: str,
@@ -300,7 +313,19 @@ def _note(
     reason: str,
     by: str,
     at: datetime,
+    action: str = "",
 ) -> None:
+    """Keeps a change of an alias, and audits it."""
+    words = f"{version} is {alias}" + (f" instead of {replaced}" if replaced else "")
+    add_audit(
+        connection,
+        action or _DONE[alias],
+        version,
+        by=by,
+        at=at,
+        reason=reason,
+        details={"words": words},
+    )
     connection.execute(
         PROMOTION.insert(),
         {

@@ -15,7 +15,7 @@ from typer.testing import CliRunner
 from benchmarks.looping import quick
 from learner import approval, judging
 from learner.approval import APPROVE, PROMOTION, REFUSE
-from learner.loop import PROMOTE, RETRAIN, ROLL_BACK, LoopSettings, turn
+from learner.loop import LOOP, PROMOTE, RETRAIN, ROLL_BACK, LoopSettings, turn
 from learner.training.settings import TrainingSettings
 from scheduler.cli import build
 from scheduler.errors import InvalidInput
@@ -73,6 +73,9 @@ def test_enough_records_make_a_first_champion(store: Store) -> None:
     add(store, logs(250, seed=1), "tuesday")
     (told,) = turn(store, NOW, SETTINGS)
     assert "champion" in told
+    audited = [(each.action, each.by) for each in store.audits()]
+    assert audited == [("train", LOOP), ("promote", "learner")]
+    assert store.audits()[0].details["words"] in told
     assert turn(store, NOW, SETTINGS) == ()
 
 
@@ -122,6 +125,9 @@ def test_a_source_that_contradicts_the_others_is_put_on_hold_and_not_learned_fro
     states = {each.name: each.state for each in store.sources()}
     assert states == {"monday": "new", "tuesday": "new", "wednesday": "new", "evil": "on hold"}
     assert store.record_count(trusted=True) == 300 + len(good)
+    (audited,) = store.audits(subject="evil")
+    assert (audited.action, audited.by) == ("hold", LOOP)
+    assert told[0] == f"evil is on hold: {audited.reason}"
 
 
 def test_a_source_that_a_person_trusts_is_not_put_on_hold(store: Store) -> None:
@@ -166,6 +172,9 @@ def test_a_champion_that_does_worse_than_the_one_before_is_rolled_back(store: St
     assert store.aliases()["champion"] == good
     assert any("is champion again" in each for each in told)
     assert store.promotions()[0].alias == "refused"
+    done = [(each.action, each.subject, each.by) for each in store.audits(limit=2)]
+    assert done == [("refuse promotion", version.id, LOOP), ("roll back", good, LOOP)]
+    assert "does worse" in store.audits()[0].reason
 
 
 def test_a_good_champion_stays(store: Store) -> None:
@@ -195,6 +204,9 @@ def test_who_asks_for_a_promotion_or_a_way_back_is_answered(store: Store) -> Non
     store.ask(ROLL_BACK, {"reason": "not sure"}, by="bob", at=NOW + timedelta(seconds=1))
     turn(store, NOW, SETTINGS)
     assert [each.state for each in reversed(store.requests())] == ["done", "refused"]
+    refused = store.audits(limit=1)[0]
+    assert (refused.action, refused.by) == ("rollback refused", LOOP)
+    assert "bob" in refused.reason
 
 
 @pytest.mark.parametrize("answer", [APPROVE, REFUSE])
@@ -249,6 +261,10 @@ def test_what_the_loop_found_is_listed_and_sources_are_judged(tmp_path: Path) ->
     allot("sources hold", url, "monday", "--reason", "a broken clock")
     assert allot("sources", url)["sources"][0]["reason"] == "a broken clock"
     allot("sources trust", url, "monday", "--reason", "mended")
+    shown = [
+        (each["action"], each["subject"], each["reason"]) for each in allot("audit", url)["audits"]
+    ]
+    assert shown == [("trust", "monday", "mended"), ("hold", "monday", "a broken clock")]
     assert allot("sources", url)["sources"][0]["state"] == "trusted"
     assert allot("learn", url) == {"done": [], "champion": None, "open_drifts": 0}
 
