@@ -12,7 +12,7 @@ Ranks among the reference take the place of values, so that tails do not count f
 do. `docs/decisions/drift.md` has the figures.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 
@@ -24,10 +24,12 @@ from learner.drift_bets import Bets, bets_on_failures, bets_on_quantity, streams
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
 Names = NDArray[np.str_]
+Scope = tuple[str, str]  # kind and worker; empty where it is of all of them
 EVIDENCE = 1e6  # 4 levels, 2 sides, 4 targets: a false alarm in 31,250 records at most
 EFFECT = 1.15  # of a quantity: what is less does not matter
 ODDS = 1.5  # of failing
 FEWEST = 10  # records before which nothing is said
+SAME = 3.0  # deviations by which what is around a scope has to have shifted like it
 QUANTITIES = ("duration", "memory", "cpu")
 
 
@@ -149,10 +151,11 @@ class _Search:
 
     def _made(self) -> Bets:
         make = bets_on_failures if self.name == "failure" else bets_on_quantity
-        return make(self.name, self.reference, self.new, shift=self.shift, effect=self._matters)
+        return make(self.name, self.reference, self.new, shift=self.shift, effect=self.matters)
 
     @property
-    def _matters(self) -> float:
+    def matters(self) -> float:
+        """How many times what is expected is worth telling of."""
         return ODDS if self.name == "failure" else EFFECT
 
     def run(self) -> list[Drifted]:
@@ -181,7 +184,7 @@ class _Search:
         rows = first + np.flatnonzero(inside)
         effect = self.bets.effect(rows)
         self._begin_anew({stream}, row)
-        if len(rows) < FEWEST or abs(np.log(effect)) < np.log(self._matters):
+        if len(rows) < FEWEST or abs(np.log(effect)) < np.log(self.matters):
             return None
         self._expect(scope, np.log(effect), row)
         return Drifted(
@@ -211,25 +214,16 @@ class _Search:
     ) -> tuple[tuple[str, str], NDArray[np.bool_]]:
         """The kind and worker whose own shift explains most of what was seen since.
 
-        Of scopes that say the same the widest but all. `gain` is that of a Gaussian likelihood.
+        Of scopes that say the same the widest but all; and wider than that as long as what the
+        wider scope adds has shifted the same way by itself.
         """
-        part = slice(first, row + 1)
-        kind, worker, x = self.new.kind[part], self.new.worker[part], self.bets.off[part]
-        counts = self.bets.counts[part]
-        heard = (self.streams[part] == stream).any(1)
-        scopes = [("", each) for each in np.unique(worker[heard]).tolist() if each]
-        scopes += [(each, "") for each in np.unique(kind[heard]).tolist()]
-        pairs = dict.fromkeys(zip(kind[heard].tolist(), worker[heard].tolist(), strict=True))
-        scopes += [pair for pair in pairs if all(pair)]
-        scopes.append(("", ""))
-        best, chosen, inside = -np.inf, scopes[-1], counts
-        for scope in scopes:
-            rows = counts & _within(scope, kind, worker)
-            total = float(x[rows].sum()) * (1 if up else -1)
-            gain = max(total, 0.0) ** 2 / (2 * max(int(rows.sum()), 1))
-            if gain > best * 1.000001:
-                best, chosen, inside = gain, scope, rows
-        return chosen, inside
+        part = _Part.of(self, slice(first, row + 1), up=up)
+        heard = (self.streams[first : row + 1] == stream).any(1)
+        scopes = part.scopes(heard)
+        chosen = scopes[int(np.argmax([part.gain(each) for each in scopes]))]
+        while (wider := part.wider(chosen)) is not None:
+            chosen = wider
+        return chosen, part.rows(chosen)
 
     def _expect(self, scope: tuple[str, str], by: float, row: int) -> None:
         """From now on the drift is what is expected of its scope."""
@@ -242,6 +236,73 @@ class _Search:
     def _begin_anew(self, streams: set[int], row: int) -> None:
         some = list(streams)
         self.wealth[some], self.begun[some] = 0.0, row + 1
+
+
+@dataclass(frozen=True, eq=False)
+class _Part:
+    """Consecutive attempts, and how far each lies on the side that is asked about."""
+
+    kind: Names
+    worker: Names
+    counts: NDArray[np.bool_]
+    beyond: Floats
+    hang: Floats
+    effect: Callable[[NDArray[np.bool_]], float]
+    matters: float
+
+    @classmethod
+    def of(cls, search: "_Search", part: slice, *, up: bool) -> "_Part":
+        bets, sign = search.bets, 1 if up else -1
+        return cls(
+            search.new.kind[part],
+            search.new.worker[part],
+            bets.counts[part],
+            sign * bets.off[part],
+            bets.hang,
+            lambda rows: sign * np.log(bets.effect(part.start + np.flatnonzero(rows))),
+            np.log(search.matters),
+        )
+
+    def scopes(self, heard: NDArray[np.bool_]) -> list[Scope]:
+        """What the rows that were heard belong to; of equal ones the first is to be preferred."""
+        kind, worker = self.kind[heard].tolist(), self.worker[heard].tolist()
+        found = [("", each) for each in sorted(set(worker)) if each]
+        found += [(each, "") for each in sorted(set(kind))]
+        found += [pair for pair in dict.fromkeys(zip(kind, worker, strict=True)) if all(pair)]
+        return [*found, ("", "")]
+
+    def rows(self, scope: Scope) -> NDArray[np.bool_]:
+        """The rows of a scope that are judged."""
+        return self.counts & _within(scope, self.kind, self.worker)
+
+    def gain(self, scope: Scope) -> float:
+        """That of a Gaussian likelihood, of all records for as many as they are worth together.
+
+        By worker or kind that is known too badly to tell one scope from the next.
+        """
+        rows = self.rows(scope)
+        worth = 1.0 if any(scope) else float(self.hang[0])
+        total = max(float(self.beyond[rows].sum()), 0.0)
+        return float(np.round(total**2 / (2 * max(int(rows.sum()), 1) * worth), 6))
+
+    def score(self, rows: NDArray[np.bool_], scope: Scope) -> float:
+        """Deviations by which the sum of rows of a scope lies beyond what is expected."""
+        hang = self.hang[bool(scope[1]) + 2 * bool(scope[0])]
+        return float(self.beyond[rows].sum()) / float(np.sqrt(max(int(rows.sum()), 1) * hang))
+
+    def wider(self, scope: Scope) -> Scope | None:
+        """A scope around one whose other records have shifted the same way, so that it matters."""
+        around = [each for each in {("", scope[1]), (scope[0], ""), ("", "")} if each != scope]
+        if all(scope):
+            around.remove(("", ""))
+        best, chosen = SAME, None
+        for each in sorted(around):
+            rest = self.rows(each) & ~self.rows(scope)
+            if int(rest.sum()) < FEWEST or self.effect(rest) < self.matters:
+                continue
+            if (told := self.score(rest, each)) > best:
+                best, chosen = told, each
+        return chosen
 
 
 def _within(scope: tuple[str, str], kind: Names, worker: Names) -> NDArray[np.bool_]:

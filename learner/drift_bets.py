@@ -36,13 +36,15 @@ class Bets:
     """What bets pay, and what is left of the forecast.
 
     Shape: gains: n x levels x sides (more, less) x bets, above zero; off: n deviations, cut off;
-    counts: n, whether the row is judged (else it is a cell's reference). `effect` tells, of some
-    rows, how many times what was expected was observed.
+    counts: n, whether the row is judged (else it is a cell's reference); hang: levels, how many
+    times the variance of a sum is that of records that know nothing of one another. `effect` tells,
+    of some rows, how many times what was expected was observed.
     """
 
     gains: Floats
     off: Floats
     counts: NDArray[np.bool_]
+    hang: Floats
     effect: Callable[[Ints], float]
 
 
@@ -85,6 +87,7 @@ def bets_on_quantity(
         gains=gains,
         off=np.clip(left, -LONGEST, LONGEST),
         counts=~own[size:],
+        hang=hang,
         effect=lambda rows: float(np.exp(np.median(missed[rows]))) if len(rows) else 1.0,
     )
 
@@ -121,6 +124,7 @@ def bets_on_failures(
         gains=gains,
         off=np.clip((failed - usual) / np.sqrt(usual * (1 - usual)), -LONGEST, LONGEST),
         counts=~own[size:],
+        hang=hang,
         effect=lambda rows: _odds_ratio(failed[rows], usual[rows]),
     )
 
