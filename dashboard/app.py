@@ -2,19 +2,32 @@
 
 import streamlit as st
 
-from dashboard import session
+from dashboard import asking, session
 from dashboard.navigation import SECTIONS, screens
+from dashboard.people import NotSignedIn, Person
 from dashboard.theme import LOGO, MARK
+from dashboard.words import plain
+from scheduler import settings
 
 # What is drawn anew must not fade meanwhile: live screens redraw every few seconds.
 STEADY = "<style>[data-stale='true'] { opacity: 1 !important; transition: none !important }</style>"
 
 
 def main() -> None:
-    """Draws the sidebar and the screen that the address names."""
+    """Draws the sidebar and the screen that the address names, once it is known who looks."""
     st.set_page_config(page_title="Allot", page_icon=MARK, layout="wide")
     st.html(STEADY)
     st.logo(LOGO, size="large", icon_image=MARK)
+    with session.told():
+        try:
+            person = session.who()
+        except NotSignedIn as error:
+            _sign_in(str(error))
+            return
+        _screen(person)
+
+
+def _screen(person: Person) -> None:
     sections = {
         section: [
             st.Page(each.path, title=each.title, icon=each.icon, default=each is screens()[0])
@@ -23,11 +36,28 @@ def main() -> None:
         ]
         for section in SECTIONS
     }
-    page = st.navigation(sections)
+    page = st.navigation({name: pages for name, pages in sections.items() if pages})
+    _who(person)
     st.title(page.title, anchor=False)
     with session.told():
         session.store()
+        asking.told_back()
         page.run()
+
+
+def _who(person: Person) -> None:
+    with st.sidebar:
+        st.caption(f"{plain(person.name)} · {person.role}", help=f"Known {plain(person.how)}.")
+        if settings.load().dashboard.login:
+            st.button("Sign out", on_click=st.logout, key="sign-out", icon=":material/logout:")
+
+
+def _sign_in(why: str) -> None:
+    st.title("Sign in", anchor=False)
+    st.text(why)
+    if settings.load().dashboard.login:
+        label = "Sign in with another account" if st.user.get("is_logged_in") else "Sign in"
+        st.button(label, on_click=st.login, key="sign-in", type="primary", icon=":material/login:")
 
 
 main()

@@ -16,6 +16,7 @@ import typer
 
 from scheduler.door import Door, Json, StoreUrl
 from scheduler.errors import InvalidInput
+from scheduler.settings import Dashboard
 
 APP = Path(__file__).with_name("app.py")
 LOOPBACK = "127.0.0.1"
@@ -28,8 +29,16 @@ Port = Annotated[
     ),
 ]  # fmt: skip
 Host = Annotated[
-    str, typer.Option(help="Address to listen on; others than loopback have no login.")
+    str, typer.Option(help="Address to listen on; beyond loopback ask people who they are.")
 ]
+RoleChoice = Annotated[
+    str | None,
+    typer.Option(
+        "--role", show_default=False,
+        help="What whoever the settings do not name may do: viewer, operator or admin [default: "
+        "admin for the user of this machine on loopback, else viewer].",
+    ),
+]  # fmt: skip
 Browser = Annotated[bool, typer.Option("--browser/--no-browser", help="Open a browser.")]
 
 
@@ -39,17 +48,22 @@ def register(app: typer.Typer) -> None:
 
 
 def dashboard(
-    *, store: StoreUrl = None, port: Port = None, host: Host = LOOPBACK, browser: Browser = True,
-    json: Json = False,
+    *, store: StoreUrl = None, port: Port = None, host: Host = LOOPBACK, role: RoleChoice = None,
+    browser: Browser = True, json: Json = False,
 ) -> None:  # fmt: skip
     """Show the store in a browser: runs, plans, decisions, trainings and logs. Ctrl-C ends it."""
     from scheduler.store.engine import shown
 
-    door = Door.open(json=json, store=store)
+    given = {} if role is None else {"dashboard": {"role": role}}
+    door = Door.open(json=json, store=store, **given)
+    people = asked_of(door.settings.dashboard, host)
     found = free_port(host, port)
     url, stdout = _url(host, found), sys.stdout
-    if not _is_loopback(host):
-        door.say(f"{host} can be reached by others, and the dashboard asks nobody who they are.")
+    if not (_is_loopback(host) or people.login or people.header):
+        door.say(
+            f"{host} can be reached by others, and the dashboard asks nobody who they are: all of "
+            f"them are {people.role}. See [dashboard] in the documentation of settings."
+        )
 
     def ready() -> None:
         door.say(f"The dashboard is at {url} (Ctrl-C ends it).")
@@ -61,19 +75,30 @@ def dashboard(
             webbrowser.open(url)
 
     threading.Thread(target=_when_ready, args=(_health(host, found), ready), daemon=True).start()
-    serve(host, found, store=door.settings.store)
+    serve(host, found, store=door.settings.store, people=people)
 
 
-def serve(host: str, port: int, *, store: str) -> None:
+def asked_of(people: Dashboard, host: str) -> Dashboard:
+    """The settings with the role of those whom they do not name.
+
+    Whoever can open a browser on this machine may do all that its command line may; others look.
+    """
+    alone = _is_loopback(host) and not (people.login or people.header)
+    role = people.role or ("admin" if alone else "viewer")
+    return people.model_copy(update={"role": role})
+
+
+def serve(host: str, port: int, *, store: str, people: Dashboard) -> None:
     """Serves the dashboard on a store until it is told to end."""
     from streamlit.web import cli as streamlit
 
     from dashboard import theme
 
-    os.environ["ALLOT_STORE"] = store
+    os.environ |= {"ALLOT_STORE": store, "ALLOT_DASHBOARD": people.model_dump_json()}
     known = [f"--server.address={host}", f"--server.port={port}", *theme.flags()]
-    if _is_loopback(host):
-        known += [f"--server.allowedHosts={each}" for each in (host, "localhost", LOOPBACK)]
+    if _is_loopback(host) or people.hosts:
+        known_as = (host, "localhost", LOOPBACK, *people.hosts)
+        known += [f"--server.allowedHosts={each}" for each in known_as]
     with contextlib.redirect_stdout(sys.stderr):  # stdout is for the one JSON document
         streamlit.main(["run", str(APP), *known], standalone_mode=False)
 

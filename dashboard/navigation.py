@@ -9,7 +9,7 @@ from functools import cache
 from pathlib import Path
 
 FOLDER = Path(__file__).parent / "screens"
-SECTIONS = ("Operate", "Learn", "Data")
+SECTIONS = ("Operate", "Learn", "Data", "Admin")
 
 
 @dataclass(frozen=True)

@@ -4,6 +4,7 @@ The selection (`run`, `task`, `training`, ...) lives in the address, so that a l
 the session remembers it from screen to screen.
 """
 
+import getpass
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
@@ -12,6 +13,8 @@ from typing import cast
 
 import streamlit as st
 
+from dashboard import people
+from dashboard.people import NotSignedIn, Person
 from dashboard.reading import Plan, RunView, read_plan, read_run
 from dashboard.theme import Palette, palette
 from dashboard.words import ago, clipped
@@ -25,6 +28,23 @@ from scheduler.store.values import RunSummary
 def now() -> datetime:
     """The clock, read at the edge."""
     return datetime.now(UTC)
+
+
+def who() -> Person:
+    """Who looks; raises NotSignedIn where the settings ask for a name and there is none."""
+    asked = settings.load().dashboard
+    if asked.login:
+        claims = st.user.to_dict()
+        found = people.by_account(claims, asked) if claims.get("is_logged_in") else None
+        lack = f"this account has no verified {asked.claim}" if claims.get("is_logged_in") else ""
+    elif asked.header:
+        found = people.by_header(st.context.headers.get_all(asked.header), asked)
+        lack = f"the proxy must set {asked.header} once, and nobody else may; open its address"
+    else:
+        return people.local(getpass.getuser(), st.context.headers.to_dict(), asked)
+    if found is None:
+        raise NotSignedIn(f"Nobody is signed in: {lack or 'sign in first'}.")
+    return found
 
 
 def colours() -> Palette:

@@ -6,10 +6,10 @@ Read by doors only; everything inside takes its values as arguments.
 import os
 from pathlib import Path
 from tomllib import TOMLDecodeError
-from typing import Any
+from typing import Any, Literal
 from zoneinfo import ZoneInfo
 
-from pydantic import Field, ValidationError, field_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 from pydantic_settings import (
     BaseSettings,
     PydanticBaseSettingsSource,
@@ -19,6 +19,27 @@ from pydantic_settings import (
 
 from scheduler.errors import InvalidInput
 
+Role = Literal["viewer", "operator", "admin"]
+
+
+class Dashboard(BaseModel):
+    """Who may look and act in a browser (`[dashboard]` in the file).
+
+    `people` gives names their roles, `role` is that of all others. A name comes from `login` (an
+    account, by OIDC; `claim` is what of it is the name) or from `header`, which a proxy in front
+    sets; else it is the user that the process runs as. `hosts` are names by which browsers reach
+    the dashboard beside those of its machine.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    people: dict[str, Role] = Field(default_factory=dict)
+    role: Role | None = None
+    header: str = ""
+    login: bool = False
+    claim: str = "email"
+    hosts: tuple[str, ...] = ()
+
 
 class Settings(BaseSettings):
     """The settings of one command.
@@ -27,7 +48,8 @@ class Settings(BaseSettings):
     SQLite store when not given; `timezone` is that of log times without a zone; `seed` makes a
     command repeatable; `objective` is what plans aim at, with the keys of an objective document
     (`[objective]` in the file). `policy` is what people demand of every run (`[policy]` in the
-    file); instead of it `policy_file` may name a TOML file.
+    file); instead of it `policy_file` may name a TOML file. `dashboard` says who may do what in a
+    browser.
     """
 
     model_config = SettingsConfigDict(env_prefix="ALLOT_", extra="forbid", frozen=True)
@@ -39,6 +61,7 @@ class Settings(BaseSettings):
     objective: dict[str, Any] = Field(default_factory=dict)
     policy: dict[str, Any] = Field(default_factory=dict)
     policy_file: Path | None = None
+    dashboard: Dashboard = Dashboard()
 
     @field_validator("timezone")
     @classmethod
@@ -79,5 +102,5 @@ def load(**flags: object) -> Settings:
         name = ".".join(map(str, first["loc"]))
         raise InvalidInput(
             f"Setting {name!r}: {first['msg']}, found {first.get('input')!r}; it comes from a "
-            f"flag, the environment (ALLOT_{name.upper()}) or allot.toml."
+            f"flag, the environment (ALLOT_{str(first['loc'][0]).upper()}) or allot.toml."
         ) from None
