@@ -7,7 +7,7 @@ from typing import Any
 
 from scheduler.cluster import Cluster, Worker
 from scheduler.documents import cluster_from
-from scheduler.errors import InvalidInput
+from scheduler.errors import AllotError, InvalidInput
 from scheduler.execution.control import refusal
 from scheduler.execution.dispatch import Dispatch
 from scheduler.execution.events import Action, Controlled, Decision, Event
@@ -151,6 +151,9 @@ class Requests(People):
 
 OVERRIDE = "override"  # the action of audits that tell where people chose otherwise than the plan
 SETTLED = "it is decided"
+GOES_ON = frozenset(
+    {"running", "waiting", "lost"}
+)  # states of runs of which something can be asked
 
 
 def control_of(request: Request, now: float, time: datetime) -> Controlled:
@@ -180,6 +183,23 @@ def control_payload(
     asked |= {"worker": worker} if worker else {}
     asked |= {"priority": priority} if priority else {}
     return asked | ({"document": dict(document)} if document else {})
+
+
+def ask_of_run(
+    store: Store, run: int, action: str, *, by: str, at: datetime, reason: str = "", **asked: Any
+) -> int:
+    """Asks this of a run that goes on, as `control_payload` names it; returns the request's number.
+
+    Raises NotFound for a run that there is not, and AllotError for one that has ended.
+    """
+    state = store.run(run, now=at).state
+    if state not in GOES_ON:
+        raise AllotError(
+            f"Run {run} has ended ({state}), so nothing can be asked of it any more; start its "
+            "workflow again with: allot run"
+        )
+    payload = control_payload(run, action, reason=reason, **asked)
+    return store.ask(CONTROL, payload, by=by, at=at)
 
 
 def _worker(payload: Mapping[str, Any]) -> Worker:

@@ -85,6 +85,21 @@ def policy_in_force(store: Store) -> dict[str, Any]:
     return dict(kept[0].details) if kept else {}
 
 
+def decide(
+    store: Store, question: int, answer: str, *, by: str, reason: str, at: datetime
+) -> Question:
+    """Answers a question for somebody, and audits it.
+
+    Raises NotFound for a question that there is not, and InvalidInput for an answer that is not
+    one of its own, or comes second.
+    """
+    found = store.decide(question, answer, by=by, reason=reason, at=at)
+    about = f"question {question}" if found.run is None else f"run {found.run}"
+    details = {"question": question, "kind": found.kind, "subject": found.subject}
+    store.audit(answer, about, by=by, at=at, reason=reason, details=details)
+    return found
+
+
 def spent_today(store: Store, now: datetime) -> float:
     """The money of all attempts since midnight (UTC)."""
     return store.spent(now.replace(hour=0, minute=0, second=0, microsecond=0), now=now)
@@ -110,7 +125,6 @@ class Approving(People):
         self._clock, self._seconds, self._sleep = clock, seconds, sleep
         self._looked, self._counted = -LOOK, -COUNT
         self._asked_of: set[str] | None = None  # the tasks that were looked at
-        self._applied: set[int] = set()  # answers about money that have had their effect
 
     def said(self, dispatch: Dispatch, now: float, time: datetime) -> Iterator[Event]:
         """What is held back, and what people have decided."""
@@ -132,8 +146,6 @@ class Approving(People):
         first = self._asked_of is None
         new = [name for name in dispatch.tasks if name not in (self._asked_of or ())]
         self._asked_of = set(dispatch.tasks)
-        if first:
-            self._applied = {each.id for each in self._questions() if each.state != OPEN}
         before = {name for each in self._questions() for name in each.details.get("tasks", ())}
         if first and not any(each.kind == PLAN for each in self._questions()):
             cost, ends = plan_of(dispatch)
@@ -189,8 +201,7 @@ class Approving(People):
         tasks = tuple(question.details.get("tasks", ()))
         about = tasks or tuple(dispatch.tasks)
         if question.state == APPROVE and question.kind == MONEY:
-            if question.id not in self._applied and dispatch.paused:
-                self._applied.add(question.id)
+            if dispatch.paused_by == WE and question.id == self._newest(MONEY):
                 yield self._control(Action.RESUME, now, time, question.reason, by=question.by)
         elif question.state == APPROVE:
             waiting = self._waiting()
@@ -200,6 +211,9 @@ class Approving(People):
                 yield self._control(Action.ALLOW, now, time, question.reason, free, question.by)
         elif not all(dispatch.tasks[each].over or dispatch.tasks[each].cancelled for each in about):
             yield self._control(Action.CANCEL, now, time, question.reason, tasks, question.by)
+
+    def _newest(self, kind: str) -> int:
+        return max(each.id for each in self._questions() if each.kind == kind)
 
     def _waiting(self) -> set[str | None]:
         """The tasks of which a question is open still; None stands for all."""

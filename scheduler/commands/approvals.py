@@ -70,12 +70,11 @@ def decide(
 
 
 def _decide(question: int, answer: str, reason: str, door: Door) -> None:
+    from scheduler.governor import decide
+
     by = getpass.getuser()
     with door.store() as opened:
-        found = opened.decide(question, answer, by=by, reason=reason, at=door.now())
-        about = f"question {question}" if found.run is None else f"run {found.run}"
-        details = {"question": question, "kind": found.kind, "subject": found.subject}
-        opened.audit(answer, about, by=by, at=door.now(), reason=reason, details=details)
+        found = decide(opened, question, answer, by=by, reason=reason, at=door.now())
     document = {"question": question, "state": found.state, "by": by, "run": found.run}
     door.answer(
         document, f"Question {question} ({found.kind}: {found.subject}): {answer}, by {by}."

@@ -130,19 +130,12 @@ def _one(task: str | None) -> tuple[str, ...]:
 
 def _ask(run: int, action: str, reason: str, wait: float, door: Door, **asked: Any) -> None:
     """Writes the request down, waits for the run to take it up, and tells what it said."""
-    from scheduler.asked import control_payload
-    from scheduler.errors import AllotError
-    from scheduler.store.audits import CONTROL
+    from scheduler.asked import ask_of_run
 
     with door.store() as opened:
+        by = getpass.getuser()
+        number = ask_of_run(opened, run, action, by=by, at=door.now(), reason=reason, **asked)
         state = opened.run(run, now=door.now()).state
-        if state not in ("running", "waiting", "lost"):
-            raise AllotError(
-                f"Run {run} has ended ({state}), so nothing can be asked of it any more; start its "
-                "workflow again with: allot run"
-            )
-        payload = control_payload(run, action, reason=reason, **asked)
-        number = opened.ask(CONTROL, payload, by=getpass.getuser(), at=door.now())
         found = _answered(opened, number, wait)
     document = {"request": number, "run": run, "state": found.state, "answer": found.answer}
     if found.state == "open":
