@@ -81,10 +81,12 @@ class _Renamed:
         duplicates: int,
         quarantined: int,
         at: datetime,
+        run: str = "",
+        header: str = "",
     ) -> None:
         self.store.note_ingest(
             file=_own(file, self.folder), format=format, read=read, accepted=accepted,
-            duplicates=duplicates, quarantined=quarantined, at=at,
+            duplicates=duplicates, quarantined=quarantined, at=at, run=run, header=header,
         )  # fmt: skip
 
 

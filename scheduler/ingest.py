@@ -13,7 +13,7 @@ from scheduler import logs
 from scheduler.discover import implementations, named
 from scheduler.errors import UnreadableLog
 from scheduler.logs.base import LogFormat, Refused, Source
-from scheduler.logs.reading import check_text, head, stem
+from scheduler.logs.reading import LONGEST_RAW, check_text, head, stem
 from scheduler.records import TaskRecord
 
 BATCH = 5_000
@@ -43,8 +43,10 @@ class Keeper(Protocol):
         duplicates: int,
         quarantined: int,
         at: datetime,
+        run: str = "",
+        header: str = "",
     ) -> None:
-        """Notes what became of one file."""
+        """Notes what became of one file, and what its lines are read with."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -175,7 +177,7 @@ class _Reader:
             if form is None:
                 return FileReport(file=file, skipped="is no log of a known format")
             source = Source(found.path, _run(found.path, start), self.timezone)
-            return self._read(file, form, source)
+            return self._read(file, form, source, start)
         except UnreadableLog as error:
             return FileReport(file=file, error=_told(str(error)))
 
@@ -192,7 +194,7 @@ class _Reader:
             f"Known: {titles}. If it is one of these, say which: --format NAME."
         )
 
-    def _read(self, file: str, form: str, source: Source) -> FileReport:
+    def _read(self, file: str, form: str, source: Source, start: str) -> FileReport:
         read = accepted = quarantined = 0
         seen: Counter[bytes] = Counter()
         for batch in _batches(self.formats[form].read(source)):
@@ -212,10 +214,10 @@ class _Reader:
             quarantined=quarantined,
         )
         if not self.dry_run:
-            self._note(report)
+            self._note(report, header_of(start) if self.formats[form].headed else "")
         return report
 
-    def _note(self, report: FileReport) -> None:
+    def _note(self, report: FileReport, header: str) -> None:
         self.store.note_ingest(
             file=report.file,
             format=str(report.format),
@@ -224,6 +226,8 @@ class _Reader:
             duplicates=report.duplicates,
             quarantined=report.quarantined,
             at=self.now,
+            run=report.run,
+            header=header,
         )
 
     def _keep(
@@ -234,6 +238,12 @@ class _Reader:
         if refused:
             self.store.quarantine(refused, file, at=self.now)
         return self.store.add_records(keyed, file)
+
+
+def header_of(start: str) -> str:
+    """The line that heads a table which begins so, in a form that can be stored."""
+    first = next((line for line in start.splitlines() if line.strip()), "")
+    return first[:LONGEST_RAW].replace("\0", "")
 
 
 def _key(record: TaskRecord, seen: Counter[bytes]) -> str:

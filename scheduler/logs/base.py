@@ -39,9 +39,15 @@ class Source:
 
 
 class LogFormat(ABC):
-    """Reads one format of log. Units are converted here: seconds, bytes, cores, UTC."""
+    """Reads one format of log. Units are converted here: seconds, bytes, cores, UTC.
+
+    A `headed` one begins with a line that says what the cells of the others are; what a line of a
+    `whole` one means is told by the rest of its document.
+    """
 
     title: ClassVar[str]
+    headed: ClassVar[bool] = False
+    whole: ClassVar[bool] = False
 
     @abstractmethod
     def recognises(self, path: Path, head: str) -> bool:

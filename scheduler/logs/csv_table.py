@@ -30,6 +30,7 @@ class CsvTable(LogFormat):
     """Cells are parted by commas, semicolons or tabs. Without a run, the source's run is meant."""
 
     title = "Allot table (CSV or TSV)"
+    headed = True
 
     def recognises(self, path: Path, head: str) -> bool:
         """A header with at least two of the columns that every record needs."""

@@ -56,6 +56,7 @@ class Nextflow(LogFormat):
     """One record for each attempt that has ended. Unfinished and cached tasks are refused."""
 
     title = "Nextflow trace"
+    headed = True
 
     def recognises(self, path: Path, head: str) -> bool:
         """A header that names the process and at least one thing that Nextflow observes."""

@@ -34,6 +34,7 @@ class WfFormat(LogFormat):
     """One record for each task that was executed; the format knows no failures and no queue."""
 
     title = "WfCommons WfFormat (JSON)"
+    whole = True
 
     def recognises(self, path: Path, head: str) -> bool:
         """A JSON object with a version or a workflow inside; the schema itself is none."""

@@ -2,6 +2,7 @@
 
 import hashlib
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import fields
 from datetime import datetime
 from typing import Any
 
@@ -13,7 +14,7 @@ from sqlmodel import SQLModel
 from scheduler.logs.base import Refused
 from scheduler.records import Outcome, TaskRecord
 from scheduler.store.base import Part
-from scheduler.store.tables import IngestRow, RecordRow
+from scheduler.store.tables import RecordRow
 from scheduler.store.values import Ingest, KindSummary, Quarantined
 
 RECORD = SQLModel.metadata.tables["record"]
@@ -54,8 +55,10 @@ class RecordRows(Part):
         duplicates: int,
         quarantined: int,
         at: datetime,
+        run: str = "",
+        header: str = "",
     ) -> None:
-        """Notes what became of the lines of one file."""
+        """Notes what became of the lines of one file, and what its lines are read with."""
         row = {
             "file": file,
             "format": format,
@@ -64,6 +67,8 @@ class RecordRows(Part):
             "duplicates": duplicates,
             "quarantined": quarantined,
             "at": at,
+            "run": run,
+            "header": header,
         }
         with self._writing() as connection:
             connection.execute(INGEST.insert(), row)
@@ -134,22 +139,27 @@ class RecordRows(Part):
         with self._reading() as connection:
             return tuple(KindSummary(*row) for row in connection.execute(query))
 
-    def quarantined(self, *, limit: int = 1000, offset: int = 0) -> tuple[Quarantined, ...]:
-        """Refused lines, newest first."""
+    def quarantined(
+        self, *, state: str | None = None, limit: int = 1000, offset: int = 0
+    ) -> tuple[Quarantined, ...]:
+        """Refused lines, newest first: all, or those that are open, mended or put aside."""
         query = sa.select(QUARANTINE).order_by(QUARANTINE.c.id.desc()).limit(limit).offset(offset)
+        if state is not None:
+            query = query.where(QUARANTINE.c.state == state)
         with self._reading() as connection:
-            return tuple(_quarantined(row) for row in connection.execute(query).mappings())
+            return tuple(quarantined_of(row) for row in connection.execute(query).mappings())
 
-    def quarantine_count(self) -> int:
-        """How many refused lines are kept."""
+    def quarantine_count(self, *, state: str | None = None) -> int:
+        """How many refused lines are kept: all, or those in this state."""
+        query = sa.select(sa.func.count()).select_from(QUARANTINE)
+        if state is not None:
+            query = query.where(QUARANTINE.c.state == state)
         with self._reading() as connection:
-            return connection.execute(
-                sa.select(sa.func.count()).select_from(QUARANTINE)
-            ).scalar_one()
+            return connection.execute(query).scalar_one()
 
     def ingests(self, *, limit: int = 200) -> tuple[Ingest, ...]:
         """The files that were read, newest first."""
-        names = [name for name in IngestRow.model_fields if name != "id"]
+        names = [each.name for each in fields(Ingest)]
         query = (
             sa.select(*(INGEST.c[name] for name in names)).order_by(INGEST.c.id.desc()).limit(limit)
         )
@@ -175,6 +185,11 @@ def add_observed(
     _insert(connection, QUARANTINE, _refused_rows(refused, source, at))
 
 
+def add_record(connection: Connection, keyed: tuple[str, TaskRecord], source: str) -> bool:
+    """Keeps one record, in a transaction that keeps more; whether it is new."""
+    return bool(_insert(connection, RECORD, _record_rows([keyed], source)))
+
+
 def _insert(connection: Connection, table: sa.Table, rows: Sequence[Mapping[str, Any]]) -> int:
     if not rows:
         return 0
@@ -198,6 +213,7 @@ def _refused_rows(refused: Sequence[Refused], source: str, at: datetime) -> list
             "rule": each.rule,
             "value": each.value,
             "raw": each.raw,
+            "state": "open",
         }
         for each in refused
     ]
@@ -226,9 +242,10 @@ def record_of(row: RowMapping) -> TaskRecord:
     return TaskRecord(**values)
 
 
-def _quarantined(row: RowMapping) -> Quarantined:
+def quarantined_of(row: RowMapping) -> Quarantined:
+    """The refused line in a row."""
     refused = Refused(row["file"], row["line"], row["field"], row["rule"], row["value"], row["raw"])
-    return Quarantined(row["id"], refused, row["at"])
+    return Quarantined(row["id"], refused, row["at"], row["state"])
 
 
 def _line_key(source: str, refused: Refused) -> str:

@@ -8,11 +8,13 @@ from sqlalchemy.engine import Engine
 from scheduler.errors import StoreError
 from scheduler.store import migrations
 from scheduler.store.audits import AuditRows
+from scheduler.store.drafts import DraftRows
 from scheduler.store.drifts import DriftRows
 from scheduler.store.engine import connect, sqlite_file
 from scheduler.store.intents import IntentRows
 from scheduler.store.learning import LearningRows
 from scheduler.store.leases import LeaseRows
+from scheduler.store.mending import MendingRows
 from scheduler.store.outputs import OutputRows
 from scheduler.store.plans import PlanRows
 from scheduler.store.questions import QuestionRows
@@ -33,6 +35,8 @@ class Store(
     AuditRows,
     SpendingRows,
     OutputRows,
+    DraftRows,
+    MendingRows,
 ):
     """Logs, runs, trainings, networks and requests, in SQLite or PostgreSQL."""
 

@@ -87,6 +87,7 @@ class QuarantineRow(SQLModel, table=True):
     value: str
     raw: str
     at: datetime = _time()
+    state: str = Field(default="open", index=True)
 
 
 class IngestRow(SQLModel, table=True):
@@ -101,6 +102,8 @@ class IngestRow(SQLModel, table=True):
     duplicates: int
     quarantined: int
     at: datetime = _time(index=True)
+    run: str = ""
+    header: str = ""
 
 
 class RunRow(SQLModel, table=True):
@@ -346,3 +349,17 @@ class SourceRow(SQLModel, table=True):
     reason: str
     by: str
     at: datetime = _time()
+
+
+class DraftRow(SQLModel, table=True):
+    """A plan that somebody tried and kept, to compare it."""
+
+    __tablename__ = "draft"
+    id: int | None = Field(default=None, primary_key=True)
+    name: str
+    run_id: int = Field(foreign_key="run.id", index=True)
+    by: str
+    at: datetime = _time()
+    change: dict[str, Any] = _json()
+    planner: str
+    figures: dict[str, Any] = _json()

@@ -114,11 +114,12 @@ class Ingest:
 
 @dataclass(frozen=True)
 class Quarantined:
-    """A refused line and when it was refused."""
+    """A refused line and when it was refused. `state` is open, mended or aside."""
 
     id: int
     refused: Refused
     at: datetime
+    state: str = "open"
 
 
 @dataclass(frozen=True)
