@@ -21,6 +21,7 @@ from scheduler.store.questions import QuestionRows
 from scheduler.store.records import RecordRows
 from scheduler.store.runs import RunRows
 from scheduler.store.spending import SpendingRows
+from scheduler.store.summaries import SummaryRows
 
 
 class Store(
@@ -35,6 +36,7 @@ class Store(
     AuditRows,
     SpendingRows,
     OutputRows,
+    SummaryRows,
     DraftRows,
     MendingRows,
 ):
