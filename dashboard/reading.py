@@ -4,6 +4,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
 
+from dashboard import arrays
+from dashboard.arrays import Spans
 from scheduler.cluster import Cluster
 from scheduler.documents import cluster_from, objective_from, workflow_from
 from scheduler.errors import AllotError
@@ -52,6 +54,17 @@ class Plan:
         except AllotError:
             return ()
 
+    @cached_property
+    def workers(self) -> tuple[str, ...]:
+        """The workers of the cluster in its order, then others that the plan places tasks on."""
+        return arrays.with_later(tuple(self.cluster.index), self.schedule.placements)
+
+    @cached_property
+    def spans(self) -> Spans:
+        """The plan as arrays."""
+        places = {name: place for place, name in enumerate(self.workers)}
+        return arrays.planned(self.workflow, places, self.schedule, self.forecast, self.objective)
+
 
 @dataclass(frozen=True, eq=False)
 class RunView:
@@ -66,6 +79,17 @@ class RunView:
     def running(self) -> bool:
         """Whether more may happen."""
         return self.summary.state == "running"
+
+    @cached_property
+    def workers(self) -> tuple[str, ...]:
+        """The workers of the plan, then those that came while the run went on."""
+        return arrays.with_later(self.plan.workers, self.attempts)
+
+    @cached_property
+    def spans(self) -> Spans:
+        """The attempts as arrays; what still runs reaches to infinity."""
+        places = {name: place for place, name in enumerate(self.workers)}
+        return arrays.tried(self.plan.workflow, places, self.attempts)
 
     @cached_property
     def tries(self) -> Mapping[str, tuple[Attempt, ...]]:

@@ -2,7 +2,7 @@
 
 import math
 import string
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from datetime import datetime
 
 NOTHING = "—"
@@ -89,3 +89,11 @@ def listed(names: Sequence[str], most: int = 3) -> str:
     """The first few names, and how many more there are."""
     shown = ", ".join(names[:most])
     return shown if len(names) <= most else f"{shown} and {len(names) - most} more"
+
+
+def by_frequency(names: Iterable[str]) -> tuple[str, ...]:
+    """Each name once, the most frequent first; ties by name. A kind's colour is its place here."""
+    often: dict[str, int] = {}
+    for each in names:
+        often[each] = often.get(each, 0) + 1
+    return tuple(sorted(often, key=lambda each: (-often[each], each)))

@@ -1,46 +1,65 @@
-"""The Gantt on a canvas: planned and actual bars by worker; a click says which task."""
+"""The Gantt on a canvas: planned and actual bars in lanes; a click says which task."""
 
 from collections.abc import Callable
 from functools import cache
-from pathlib import Path
 from typing import Any
 
 import streamlit as st
 
 from dashboard import theme
+from dashboard.components.bundle import CANVAS, bundled, styled
 from dashboard.components.packing import Chart, packed
 
-HERE = Path(__file__).parent
+Window = tuple[float, float]
 
 
-def gantt(drawn: Chart, *, key: str, selected: str | None, on_click: Callable[[str], None]) -> None:
-    """Draws the chart and calls `on_click` with the task whose bar is clicked.
+def gantt(
+    drawn: Chart,
+    *,
+    key: str,
+    selected: str | None,
+    on_click: Callable[[str], None],
+    window: Window | None = None,
+    on_window: Callable[[Window | None], None] | None = None,
+) -> None:
+    """Draws the chart; `on_click` is called with the task whose bar is clicked.
 
-    What it shows must also stand in a table on the same screen: a canvas cannot be read aloud.
+    `window` is the part of time to show, in seconds of the run; `on_window` is called when a
+    viewer takes one, with None for the whole run.
     """
 
     def clicked() -> None:
         if task := st.session_state[key].get("clicked"):
             on_click(task)
 
-    colours = {"light": theme.LIGHT, "dark": theme.DARK}
-    data = packed(drawn) | {
+    def taken() -> None:
+        found = st.session_state[key].get("window")
+        if found is not None and on_window is not None:
+            on_window((float(found[0]), float(found[1])) if found else None)
+
+    data = packed(drawn, selected=selected) | {
         "key": key,
-        "selected": selected,
-        "palettes": {
-            name: {"kinds": list(each.kinds), "failed": each.failed, "muted": each.muted,
-                   "line": each.line}
-            for name, each in colours.items()
-        },
+        "file": key,
+        "window": list(window) if window else None,
+        "palettes": palettes(),
+    }
+    _component()(data=data, key=key, on_clicked_change=clicked, on_window_change=taken)
+
+
+def palettes() -> dict[str, Any]:
+    """What a canvas cannot read from the page, by appearance."""
+    return {
+        name: {"kinds": list(each.kinds), "states": dict(each.states), "failed": each.failed,
+               "muted": each.muted, "line": each.line}
+        for name, each in {"light": theme.LIGHT, "dark": theme.DARK}.items()
     }  # fmt: skip
-    _component()(data=data, key=key, on_clicked_change=clicked)
 
 
 @cache
 def _component() -> Any:
     return st.components.v2.component(
         "allot_gantt",
-        html='<div class="gantt"></div>',
-        css=(HERE / "gantt.css").read_text(encoding="utf-8"),
-        js=(HERE / "gantt.js").read_text(encoding="utf-8"),
+        html='<div class="gantt chart"></div>',
+        css=styled("chart.css", "gantt/gantt.css"),
+        js=bundled(CANVAS / "gantt" / "main.js"),
     )

@@ -10,12 +10,14 @@ from math import ceil
 from typing import TypeVar
 
 import networkx as nx
+import numpy as np
+from numpy.typing import NDArray
 
-from dashboard.components.packing import by_frequency
+from dashboard.words import by_frequency
 from scheduler.workflow import Workflow
 
 MOST_DRAWN = 300
-FEW_GROUPS, STAGES = 40, 8
+FEW_GROUPS, STAGES, MOST_LANES = 40, 8, 24
 _SWEEPS = 12
 Node = TypeVar("Node", bound=Hashable)
 Point = tuple[float, float]
@@ -50,6 +52,20 @@ def layered(graph: "nx.DiGraph[str]") -> Layout:
         at={each: places[each] for each in graph},
         bends={edge: tuple(places[each] for each in chain[1:-1]) for edge, chain in chains.items()},
     )
+
+
+def stages(workflow: Workflow) -> tuple[NDArray[np.int64], list[str]]:
+    """The stage of each task, how many tasks at most come before it, and the name of each stage.
+
+    Where there are more than MOST_LANES, neighbours are taken together.
+    """
+    depth = np.zeros(len(workflow), np.int64)
+    order = np.argsort(_places(workflow)[workflow.source], kind="stable")
+    for a, b in zip(workflow.source[order], workflow.target[order], strict=True):
+        depth[b] = max(depth[b], depth[a] + 1)
+    last = int(depth.max(initial=0))
+    wide = ceil((last + 1) / MOST_LANES)
+    return depth // wide, [_stage(first, wide, last) for first in range(0, last + 1, wide)]
 
 
 def grouped(workflow: Workflow) -> dict[str, tuple[str, ...]]:
@@ -103,7 +119,14 @@ def neighbourhood(workflow: Workflow, task: str, *, reach: int = 2) -> "nx.DiGra
 
 def _stage(first: int, wide: int, last: int) -> str:
     until = min(first + wide - 1, last)
-    return f"column {first + 1}" if until == first else f"cols {first + 1} to {until + 1}"
+    return f"stage {first + 1}" if until == first else f"stages {first + 1} to {until + 1}"
+
+
+def _places(workflow: Workflow) -> NDArray[np.int64]:
+    """The place of each task in an order in which each comes after what it waits for."""
+    place = np.empty(len(workflow), np.int64)
+    place[workflow.topological] = np.arange(len(workflow))
+    return place
 
 
 def _gather(workflow: Workflow, name: Mapping[str, str]) -> dict[str, tuple[str, ...]]:

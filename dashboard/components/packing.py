@@ -1,138 +1,247 @@
 """What the Gantt draws, packed into flat arrays: pure."""
 
 import base64
-import heapq
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
-from dashboard.frames import failed, outcome
+from dashboard import frames, wanted
+from dashboard.arrays import Spans, until
+from dashboard.components.layout import stages
+from dashboard.components.rows import rows
+from dashboard.components.usage import Usage, usages
 from dashboard.reading import RunView
-from dashboard.words import cores, size
+from dashboard.wanted import Wanted
+from dashboard.words import by_frequency, cores, count, size
 
 PLANNED, ACTUAL = 0, 1
-FINE, FAILED, RUNNING = 0, 1, 2
+BOTH = (PLANNED, ACTUAL)
+WORKER, KIND, STAGE = LANES = ("worker", "kind", "stage")
+MOST_STEPS = 8000  # of a strip of usage; beyond, the most within equal times is kept
+Ints = NDArray[np.int64]
 
 
 @dataclass(frozen=True)
-class Bar:
-    """One rectangle: seconds since the run began, and whose."""
+class Lane:
+    """A named band of rows."""
 
-    task: str
-    worker: str
-    start: float
-    end: float
-    layer: int
-    state: int = FINE
-    note: str = ""
+    name: str
+    rows: int
+    detail: str = ""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Chart:
-    """A Gantt ready to draw. `lanes` are workers with the number of rows each needs."""
+    """A Gantt ready to pack: spans of the plan and of attempts, each with its row from the top."""
 
-    bars: tuple[Bar, ...]
-    row: tuple[int, ...]  # of each bar, within its worker
-    lanes: Mapping[str, int]
-    kind: Mapping[str, str]
-    kinds: tuple[str, ...]
+    view: RunView
+    planned: Spans
+    actual: Spans
+    rows: tuple[Ints, Ints]
+    lanes: tuple[Lane, ...]
+    usage: tuple[Usage, ...]
     end: float
-    now: float | None = None
-    marks: Mapping[str, float] = field(default_factory=dict)
-    details: Mapping[str, str] = field(default_factory=dict)
+    now: float | None
+    marks: Mapping[str, float]
+
+    @property
+    def tasks(self) -> int:
+        """How many tasks have a bar."""
+        return len(np.union1d(self.planned.task, self.actual.task))
 
 
-def planned_bars(view: RunView) -> list[Bar]:
-    """A bar for each placement."""
-    placed = view.plan.schedule.placements
-    return [Bar(each.task, each.worker, each.start, each.end, PLANNED) for each in placed]
+def chart(
+    view: RunView, *, now: float, layers: Sequence[int] = BOTH, lanes: str = WORKER,
+    asked: Wanted | None = None,
+) -> Chart:  # fmt: skip
+    """The bars that are asked for, in rows: no two of one layer share a row at one time.
 
-
-def actual_bars(view: RunView, *, until: float) -> list[Bar]:
-    """A bar for each attempt; what has not ended reaches until then."""
-    bars = []
-    for each in view.attempts:
-        end = max(until, each.start) if each.end is None else each.end
-        state = RUNNING if each.end is None else FAILED if failed(each) else FINE
-        note = f"attempt {each.attempt}, {outcome(each, running=view.running)}"
-        bars.append(Bar(each.task, each.worker, each.start, end, ACTUAL, state, note))
-    return bars
-
-
-def chart(view: RunView, bars: Sequence[Bar], *, now: float | None = None) -> Chart:
-    """Bars in rows: no two of one layer share a row at one time."""
-    kind = {task.id: task.kind for task in view.plan.workflow.tasks}
-    rows, lanes = _rows(bars, [each.name for each in view.plan.cluster.workers])
-    plan, summary = view.plan.schedule, view.summary
-    marks = {"planned end": plan.makespan, "lower bound": plan.lower_bound}
-    last = max((each.end for each in bars), default=plan.makespan)
-    return Chart(
-        bars=tuple(bars),
-        row=rows,
-        lanes=lanes,
-        kind=kind,
-        kinds=by_frequency(kind.values()),
-        end=max(last, plan.makespan, summary.makespan or 0.0, now or 0.0),
-        now=now,
-        marks={name: at for name, at in marks.items() if at > 0},
-        details={
-            each.name: f"{cores(each.cores)} · {size(each.memory)}"
-            for each in view.plan.cluster.workers
-        },
-    )
-
-
-def by_frequency(names: Iterable[str]) -> tuple[str, ...]:
-    """Each name once, the most frequent first; ties by name. A kind's colour is its place here."""
-    count: dict[str, int] = {}
-    for each in names:
-        count[each] = count.get(each, 0) + 1
-    return tuple(sorted(count, key=lambda each: (-count[each], each)))
-
-
-def packed(drawn: Chart) -> dict[str, Any]:
-    """The chart as the browser takes it: six float32 for each bar, in base64.
-
-    Of each bar: start, end, row from the top, kind, layer, state. Names stand in lists beside it.
+    `now` is in seconds since the run began, where what still runs reaches to. Usage is of all that
+    the workers asked for do, whatever else is left out.
     """
-    first, rows = {}, 0
-    for lane, count in drawn.lanes.items():
-        first[lane] = rows
-        rows += count
-    place = {kind: i for i, kind in enumerate(drawn.kinds)}
-    flat = [
-        (bar.start, bar.end, first[bar.worker] + row, place.get(drawn.kind.get(bar.task, ""), 0),
-         bar.layer, bar.state)
-        for bar, row in zip(drawn.bars, drawn.row, strict=True)
-    ]  # fmt: skip
+    asked = asked or Wanted()
+    tasks, workers = wanted.tasks(view, asked, now=now), wanted.workers(view, asked)
+    layer = {PLANNED: view.plan.spans, ACTUAL: until(view.spans, now)}
+    there = {each: spans.of(workers[spans.worker]) for each, spans in layer.items()}
+    none = np.zeros(len(workers), bool)
+    for each, spans in there.items():
+        if each not in layers:
+            there[each] = spans.of(none[spans.worker])
+    shown = {each: spans.of(tasks[spans.task]) for each, spans in there.items()}
+    places, named = _laned(view, lanes, workers, list(shown.values()))
+    placed, bands = _rows(list(shown.values()), places, named)
+    last = max((float(spans.end.max(initial=0.0)) for spans in layer.values()), default=0.0)
+    return Chart(
+        view, shown[PLANNED], shown[ACTUAL], placed, bands,
+        usages(there[PLANNED], there[ACTUAL], **_capacity(view, workers)),
+        end=max(last, view.summary.makespan or 0.0, now if view.running else 0.0),
+        now=now if view.running else None,
+        marks=_marks(view),
+    )  # fmt: skip
+
+
+def packed(drawn: Chart, *, selected: str | None = None) -> dict[str, Any]:
+    """The chart as the browser takes it: columns of float32, one after the other, in base64.
+
+    Of planned bars: start, end, row, task, worker, low, high; of attempts: start, end, row, task,
+    worker, state, attempt; of tasks: kind, deadline (NaN for none), on the critical path, cores,
+    memory, state. Bars lie by row and time. Names stand in lists beside them.
+    """
+    plan, tried = drawn.planned, drawn.actual
+    tasks = np.union1d(plan.task, tried.task)
+    place = np.zeros(len(drawn.view.plan.workflow), np.int64)
+    place[tasks] = np.arange(len(tasks))
+    named = [drawn.view.plan.workflow.tasks[each].id for each in tasks]
+    index = {name: i for i, name in enumerate(named)}
+    first, second = (
+        _ordered(row, [s.start, s.end, row, place[s.task], s.worker, *more])
+        for s, row, more in (
+            (plan, drawn.rows[0], (plan.low, plan.high)),
+            (tried, drawn.rows[1], (tried.state, tried.attempt)),
+        )
+    )
+    kinds, columns = _of_tasks(drawn, tasks)
     return {
-        "bars": base64.b64encode(np.array(flat, dtype="<f4").tobytes()).decode(),
-        "tasks": [bar.task for bar in drawn.bars],
-        "notes": [bar.note for bar in drawn.bars],
+        "planned": first, "actual": second, "tasks": columns, "names": named, "kinds": kinds,
+        "states": list(frames.STATES), "workers": list(drawn.view.workers),
         "lanes": [
-            {"name": name, "rows": count, "detail": drawn.details.get(name, "")}
-            for name, count in drawn.lanes.items()
+            {"name": each.name, "rows": each.rows, "detail": each.detail} for each in drawn.lanes
         ],
-        "kinds": list(drawn.kinds),
-        "end": drawn.end,
-        "now": drawn.now,
+        "end": drawn.end, "now": drawn.now,
         "marks": [{"name": name, "at": at} for name, at in drawn.marks.items()],
+        "critical": [index[each] for each in drawn.view.plan.critical if each in index],
+        "selected": index.get(selected) if selected is not None else None,
+        "arrows": _arrows(drawn.view, selected, index),
+        "usage": [_usage(each) for each in drawn.usage],
+    }  # fmt: skip
+
+
+def base(*columns: Any) -> str:
+    """Columns of numbers as float32, one after the other, in base64."""
+    flat = [np.asarray(each, dtype="<f4") for each in columns]
+    return base64.b64encode(np.concatenate(flat).tobytes() if flat else b"").decode()
+
+
+def thinned(
+    time: NDArray[np.float64], value: NDArray[np.float64], *, most: int = MOST_STEPS
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Steps as they are, or where they are many the greatest value in each of so many times."""
+    if len(time) <= most:
+        return time, value
+    edges = np.linspace(time[0], time[-1], most, endpoint=False)
+    first = np.searchsorted(time, edges, side="right") - 1  # what holds at the edge counts too
+    last = np.append(np.searchsorted(time, edges[1:], side="left"), len(time))
+    most_in = np.maximum.reduceat(value, np.stack([first, last - 1], axis=1).ravel())[::2]
+    return edges, np.maximum(most_in, value[last - 1])
+
+
+def _laned(
+    view: RunView, lanes: str, workers: NDArray[np.bool_], shown: Sequence[Spans]
+) -> tuple[list[Ints], list[tuple[str, str]]]:
+    """The lane of each bar, layer by layer; and the name and detail of each lane."""
+    if lanes == WORKER:
+        place = np.cumsum(workers) - 1
+        named = [(name, _detail(view, name)) for name in np.array(view.workers)[workers].tolist()]
+        return [place[each.worker] for each in shown], named
+    group = _groups(view, lanes)
+    present = np.union1d(*(group.of[each.task] for each in shown))
+    place = np.zeros(len(group.names), np.int64)
+    place[present] = np.arange(len(present))
+    many = np.bincount(group.of, minlength=len(group.names))
+    named = [(group.names[each], count(int(many[each]), "task")) for each in present]
+    return [place[group.of[each.task]] for each in shown], named
+
+
+@dataclass(frozen=True, eq=False)
+class _Groups:
+    of: Ints
+    names: Sequence[str]
+
+
+def _groups(view: RunView, lanes: str) -> _Groups:
+    workflow = view.plan.workflow
+    if lanes == STAGE:
+        return _Groups(*stages(workflow))
+    kinds = by_frequency(task.kind for task in workflow.tasks)
+    index = {kind: place for place, kind in enumerate(kinds)}
+    return _Groups(np.array([index[task.kind] for task in workflow.tasks], np.int64), kinds)
+
+
+def _rows(
+    shown: Sequence[Spans], places: Sequence[Ints], named: Sequence[tuple[str, str]]
+) -> tuple[tuple[Ints, Ints], tuple[Lane, ...]]:
+    found = [
+        rows(lane, spans.start, spans.end, lanes=len(named))
+        for spans, lane in zip(shown, places, strict=True)
+    ]
+    tall = np.maximum(*(each[1] for each in found))
+    first = np.cumsum(tall) - tall
+    above = [first[lane] + row for lane, (row, _) in zip(places, found, strict=True)]
+    bands = tuple(Lane(name, int(n), detail) for (name, detail), n in zip(named, tall, strict=True))
+    return (above[0], above[1]), bands
+
+
+def _detail(view: RunView, name: str) -> str:
+    if name not in view.plan.cluster.index:
+        return "came later"
+    worker = view.plan.cluster.worker(name)
+    return f"{cores(worker.cores)} · {size(worker.memory)}"
+
+
+def _capacity(view: RunView, workers: NDArray[np.bool_]) -> dict[str, float]:
+    names = np.array(view.workers)[workers].tolist()
+    there = [each for each in view.plan.cluster.workers if each.name in set(names)]
+    return {
+        "cores": sum(each.cores for each in there),
+        "memory": float(sum(each.memory for each in there)),
     }
 
 
-def _rows(bars: Sequence[Bar], workers: Sequence[str]) -> tuple[tuple[int, ...], dict[str, int]]:
-    """The lowest row that is free, bar by bar in order of start; and the rows of each worker."""
-    lanes = dict.fromkeys(workers, 1)
-    free: dict[tuple[str, int], tuple[list[tuple[float, int]], list[int]]] = {}
-    row = [0] * len(bars)
-    for i in sorted(range(len(bars)), key=lambda i: (bars[i].start, bars[i].end, bars[i].task)):
-        bar = bars[i]
-        busy, idle = free.setdefault((bar.worker, bar.layer), ([], []))
-        while busy and busy[0][0] <= bar.start + 1e-9:
-            heapq.heappush(idle, heapq.heappop(busy)[1])
-        row[i] = heapq.heappop(idle) if idle else len(busy)
-        heapq.heappush(busy, (bar.end, row[i]))
-        lanes[bar.worker] = max(lanes.get(bar.worker, 1), row[i] + 1)
-    return tuple(row), lanes
+def _marks(view: RunView) -> dict[str, float]:
+    plan = view.plan.schedule
+    marks = {"planned end": plan.makespan, "lower bound": plan.lower_bound}
+    return {name: at for name, at in marks.items() if at > 0}
+
+
+def _ordered(row: Ints, columns: Sequence[Any]) -> str:
+    order = np.lexsort((columns[0], row))
+    return base(*(np.asarray(each)[order] for each in columns))
+
+
+def _of_tasks(drawn: Chart, tasks: Ints) -> tuple[list[str], str]:
+    view = drawn.view
+    workflow, critical = view.plan.workflow, set(view.plan.critical)
+    kinds = by_frequency(task.kind for task in workflow.tasks)
+    index = {kind: place for place, kind in enumerate(kinds)}
+    state = {name: place for place, name in enumerate(frames.STATES)}
+    states = list(frames.states(view).values())
+    held = np.zeros((2, len(workflow)))
+    for spans in (view.plan.spans, view.spans):
+        held[0, spans.task], held[1, spans.task] = spans.cores, spans.memory
+    found = [workflow.tasks[each] for each in tasks]
+    return list(kinds), base(
+        [index[each.kind] for each in found],
+        [np.nan if each.deadline is None else each.deadline for each in found],
+        [each.id in critical for each in found],
+        held[0, tasks], held[1, tasks],
+        [state[states[each]] for each in tasks],
+    )  # fmt: skip
+
+
+def _arrows(view: RunView, selected: str | None, index: Mapping[str, int]) -> list[list[int]]:
+    """From what the selected task waits for to it, and from it to what waits for it."""
+    if selected is None or selected not in index:
+        return []
+    here, workflow = index[selected], view.plan.workflow
+    before = [[index[each], here] for each in workflow.predecessors(selected) if each in index]
+    return before + [[here, index[each]] for each in workflow.successors(selected) if each in index]
+
+
+def _usage(each: Usage) -> dict[str, Any]:
+    return {
+        "name": each.name, "capacity": each.capacity, "peak": each.peak,
+        "planned": base(*thinned(*each.planned)), "actual": base(*thinned(*each.actual)),
+    }  # fmt: skip

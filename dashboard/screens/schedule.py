@@ -1,21 +1,28 @@
 """Schedule: what was planned and what happened, by worker and time."""
 
+from dataclasses import replace
+
 import streamlit as st
 
-from dashboard import frames, session, tables
-from dashboard.components.gantt import gantt
-from dashboard.components.packing import ACTUAL, PLANNED, actual_bars, chart, planned_bars
+from dashboard import filters, frames, session, tables, wanted
+from dashboard.components.gantt import Window, gantt
+from dashboard.components.packing import ACTUAL, BOTH, LANES, PLANNED, Chart, chart
 from dashboard.parts import kept_or_broken, task_card
 from dashboard.reading import RunView
-from dashboard.words import NOTHING, plain, seconds, share, when
+from dashboard.wanted import Wanted
+from dashboard.words import NOTHING, by_frequency, count, plain, seconds, share, when
 
 TITLE, ICON, SECTION, PLACE = "Schedule", ":material/view_timeline:", "Operate", 2
 
 LAYERS = {
-    "both": ("Planned and actual", (PLANNED, ACTUAL)),
+    "both": ("Planned and actual", BOTH),
     "planned": ("Planned", (PLANNED,)),
     "actual": ("Actual", (ACTUAL,)),
 }
+LATE = (
+    "Tasks that end, or will, after their deadline or the P90 of their planned end; and those that "
+    "have not ended by then."
+)
 
 
 def draw() -> None:
@@ -39,7 +46,8 @@ def _run(view: RunView) -> None:
     if view.plan.violations:
         st.error("The plan breaks rules of its problem.", icon=":material/rule:")
         tables.show(frames.broken_rules(view.plan.violations), key="violations")
-    _timeline(view)
+    asked = _asked(view)
+    _timeline(view, asked)
     left, right = st.columns((2, 3), gap="medium")
     with left:
         st.subheader("Selected task", anchor=False)
@@ -48,7 +56,7 @@ def _run(view: RunView) -> None:
         st.subheader("Workers", anchor=False)
         until = _until(view)
         tables.show(frames.workers(view, until=until), key="workers", alt="Load of each worker")
-    _tasks(view)
+    _tasks(view, asked)
 
 
 def _numbers(view: RunView) -> None:
@@ -83,23 +91,56 @@ def _numbers(view: RunView) -> None:
     )
 
 
-def _timeline(view: RunView) -> None:
+def _asked(view: RunView) -> Wanted:
+    """What the filters ask for, all of it in the address."""
+    kinds = by_frequency(each.kind for each in view.plan.workflow.tasks)
+    states = [each for each in frames.STATES if each in set(frames.states(view).values())]
+    columns = st.columns((3, 3, 3, 2), vertical_alignment="bottom")
+    with columns[0]:
+        kind = filters.several("Kinds", kinds, "kind")
+    with columns[1]:
+        state = filters.several("States", states, "state")
+    with columns[2]:
+        worker = filters.several("Workers", view.workers, "on")
+    with columns[3]:
+        late = filters.yes("Late only", "late", help_=LATE)
+    window = wanted.read_window(session.chosen("window"))
+    return Wanted(kind, state, worker, late=late, window=window)
+
+
+def _timeline(view: RunView, asked: Wanted) -> None:
     layers = list(LAYERS) if view.attempts else ["planned"]
-    bars_of = {PLANNED: planned_bars(view), ACTUAL: actual_bars(view, until=_until(view))}
-    wanted = session.choose_one("Bars", layers, "bars", shown=lambda each: LAYERS[each][0])
-    bars = [bar for layer in LAYERS[wanted][1] for bar in bars_of[layer]]
-    now = _until(view) if view.running else None
+    with st.container(horizontal=True, vertical_alignment="center"):
+        shown = session.choose_one("Bars", layers, "bars", shown=lambda each: LAYERS[each][0])
+        lanes = session.choose_one("Lanes", LANES, "lanes", shown=lambda each: f"By {each}")
+        said = st.empty()
+    drawn = chart(view, now=_until(view), layers=LAYERS[shown][1], lanes=lanes, asked=asked)
+    said.caption(_said(view, drawn, asked))
     gantt(
-        chart(view, bars, now=now), key=f"gantt-{view.summary.id}",
-        selected=session.chosen("task"), on_click=lambda task: session.choose("task", task),
+        drawn, key=f"gantt-{view.summary.id}", selected=session.chosen("task"),
+        on_click=lambda task: session.choose("task", task),
+        window=asked.window, on_window=_take_window,
     )  # fmt: skip
 
 
-def _tasks(view: RunView) -> None:
+def _said(view: RunView, drawn: Chart, asked: Wanted) -> str:
+    if replace(asked, window=None).everything:
+        return count(len(view.plan.workflow), "task")
+    some = drawn.tasks
+    return f"{count(some, 'task')} of {len(view.plan.workflow):,}"
+
+
+def _take_window(window: Window | None) -> None:
+    session.choose("window", wanted.written_window(window) if window else None)
+
+
+def _tasks(view: RunView, asked: Wanted) -> None:
     tasks, attempts = st.tabs(["Tasks", "Attempts"])
-    frame = frames.tasks(view)
+    until = _until(view)
+    chosen = wanted.tasks(view, asked, now=until) & wanted.within(view, asked.window, now=until)
+    frame = frames.tasks(view)[chosen]
     with tasks:
-        st.caption("Select a row to select the task everywhere.")
+        st.caption(f"{_left(frame.shape[0], asked)} Select a row to select the task everywhere.")
         tables.show(
             frame, key="tasks", alt="Every task, planned beside actual", height=420,
             on_row=lambda row: session.choose("task", str(frame["task"].iloc[row])),
@@ -112,6 +153,14 @@ def _tasks(view: RunView) -> None:
             tables.show(frames.attempts(view), key="attempts", height=420, alt="Every attempt")
         else:
             st.write("No task has been started yet.")
+
+
+def _left(found: int, asked: Wanted) -> str:
+    if asked.everything:
+        return f"{count(found, 'task')}."
+    window = asked.window
+    between = f" between {seconds(window[0])} and {seconds(window[1])}" if window else ""
+    return f"{count(found, 'task')} as filtered{between}."
 
 
 def _until(view: RunView) -> float:

@@ -1,0 +1,31 @@
+// The same in rows, for those who hear the page: the bars in sight, in order of time.
+import { button, element } from '../dom.js'
+import { span } from '../words.js'
+import { PLANNED, walk } from './data.js'
+
+const MOST = 100
+const HEADS = ['Task', 'Kind', 'State', 'Worker', 'From', 'To']
+
+export function table(chart) {
+  const { bars, view, rows } = chart
+  if (!rows.parentElement.open) return
+  const found = walk(bars).filter(i => bars.end[i] >= view.lo && bars.start[i] <= view.hi)
+  rows.replaceChildren()
+  const said = element(rows, 'caption')
+  said.textContent = found.length > MOST
+    ? `The first ${MOST} of ${found.length} bars between ${span(view.lo)} and ${span(view.hi)}; zoom in or filter to see others.`
+    : `${found.length} bars between ${span(view.lo)} and ${span(view.hi)}.`
+  const head = element(element(rows, 'thead'), 'tr'), body = element(rows, 'tbody')
+  for (const each of HEADS) element(head, 'th', '', each).scope = 'col'
+  for (const i of found.slice(0, MOST)) line(chart, body, i)
+}
+
+function line(chart, body, i) {
+  const { bars, data } = chart, task = bars.task[i], row = element(body, 'tr'), name = element(row, 'th')
+  name.scope = 'row'
+  button(name, data.names[task], `Select ${data.names[task]}`, () => chart.select(i))
+  const state = bars.layer(i) === PLANNED ? 'planned' : data.states[bars.ofTask.state[task]]
+  for (const each of [data.kinds[bars.ofTask.kind[task]] ?? '', state, data.workers[bars.worker[i]], span(bars.start[i]), span(bars.end[i])]) {
+    element(row, 'td', '', each)
+  }
+}
