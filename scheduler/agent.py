@@ -1,5 +1,6 @@
 """The sentence of the whole project: predict, plan, run, record."""
 
+import math
 import threading
 import time
 from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
@@ -46,7 +47,8 @@ class RunReport:
 
     `schedule` is what was planned at first, `changes` how that was changed while the run went on.
     `left` are the tasks that are not over: `unknown` ones wait for people, others for those or, in
-    a run that was stopped, for whoever goes on with it.
+    a run that was stopped, for whoever goes on with it. `waits` tells that people have to speak
+    before anything of them goes on.
     """
 
     run: int
@@ -58,12 +60,13 @@ class RunReport:
     changes: tuple[PlanChanged, ...] = ()
     left: tuple[str, ...] = ()
     unknown: tuple[str, ...] = ()
+    waits: bool = False
 
     @property
     def state(self) -> str:
         """succeeded, failed when a task was given up, waiting for people, or running when left."""
         if self.left:
-            return "waiting" if self.unknown else "running"
+            return "waiting" if self.waits else "running"
         return "failed" if self.given_up else "succeeded"
 
 
@@ -77,9 +80,10 @@ class Agent:
     `adapting` says how runs are planned again where they leave the plan; without it they never
     are. `how` is kept with each run for whoever goes on with it. A run that is to stop, since the
     moment of `seconds` that `stop` tells, begins nothing more and waits at most `grace` seconds for
-    what runs. `people(run)` are asked what they want of a run, beside its questions, and so are
-    those of the `governor`, who holds runs to a policy. Steps of a run in which nothing real begins
-    are kept together every `group` seconds.
+    what runs. One in which nothing goes on before people speak ends for now after `waits` seconds,
+    for whoever goes on with it when they have. `people(run)` are asked what they want of a run,
+    beside its questions, and so are those of the `governor`, who holds runs to a policy. Steps of
+    a run in which nothing real begins are kept together every `group` seconds.
     """
 
     predictor: Predictor
@@ -94,6 +98,7 @@ class Agent:
     seconds: Callable[[], float] = time.monotonic
     stop: Callable[[], float | None] = lambda: None
     grace: float = 30.0
+    waits: float = math.inf
     people: Callable[[int], Sequence[People]] = lambda _: ()
     governor: Governor | None = None
     group: float = GROUP
@@ -197,6 +202,7 @@ class Agent:
             seconds=self.seconds,
             stop=self.stop,
             grace=self.grace,
+            waits=self.waits,
             others=(*self.people(run), *(self.governor.people(run) if self.governor else ())),
         )
         with self._ended(run, lease), self._beating(lease):
@@ -253,6 +259,7 @@ class Agent:
             self.store.run_changes(run),
             desk.left,
             desk.unknown,
+            desk.waiting,
         )
 
     @contextmanager

@@ -1,5 +1,6 @@
 """What people say to one run while it goes on, as the store keeps it."""
 
+import math
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from datetime import datetime
 
@@ -17,6 +18,7 @@ class Desk(People):
 
     `stop` tells since when the run is to stop, by the clock of `seconds`; it then waits for what
     runs, `grace` seconds at most. `others` are asked too.
+    Where nothing goes on before people speak, the run is left to them after `waits` seconds.
     """
 
     def __init__(
@@ -27,16 +29,20 @@ class Desk(People):
         seconds: Callable[[], float],
         stop: Callable[[], float | None] = lambda: None,
         grace: float = 0.0,
+        waits: float = math.inf,
         others: Sequence[People] = (),
     ) -> None:
         self._store, self._run, self._others = store, run, others
         self._seconds, self._stop, self._grace = seconds, stop, grace
+        self._waits, self._idle = waits, math.inf  # since when nothing goes on
         self._looked = -LOOK
         self._dispatch: Dispatch | None = None
 
     def said(self, dispatch: Dispatch, now: float, time: datetime) -> Iterator[Event]:
         """What was decided of attempts that are unknown, and what others say."""
         self._dispatch = dispatch
+        if not dispatch.stuck:
+            self._idle = math.inf
         for each in self._others:
             yield from each.said(dispatch, now, time)
         if dispatch.unknown and self._seconds() - self._looked >= LOOK:
@@ -47,6 +53,17 @@ class Desk(People):
         """As long as the others do."""
         for each in self._others:
             each.rest()
+
+    def waited_enough(self) -> bool:
+        """Whether nothing has gone on for so long that the run is left to people."""
+        now = self._seconds()
+        self._idle = min(self._idle, now)
+        return now - self._idle >= self._waits
+
+    @property
+    def waiting(self) -> bool:
+        """Whether all that was left when it was last asked waits for people."""
+        return self._dispatch is not None and self._dispatch.stuck and not self.stopping
 
     @property
     def stopping(self) -> bool:

@@ -14,8 +14,10 @@ from typing import Any, Protocol
 from scheduler.agent import Agent
 from scheduler.documents import cluster_from, objective_from, workflow_from
 from scheduler.errors import StaleEpoch
+from scheduler.governor import MONEY
 from scheduler.leases import Watch, take
 from scheduler.store import Store
+from scheduler.store.audits import CONTROL
 from scheduler.store.leases import Lease
 from scheduler.store.questions import OPEN
 from scheduler.store.runs import lease_of
@@ -53,6 +55,7 @@ class Service:
     watch: Watch = field(default_factory=Watch)
     companions: Mapping[str, Companion] = field(default_factory=dict)
     _busy: dict[str, threading.Thread] = field(default_factory=dict)
+    _told: dict[int, frozenset[str]] = field(default_factory=dict)  # news that runs were told
 
     def serve(self, *, until_idle: bool = False) -> None:
         """Works until it is told to stop; `until_idle` also ends when nothing is left to be done.
@@ -95,16 +98,27 @@ class Service:
             lease = self.store.lease(name)
             if lease is None or name in self._busy or not self.watch.dead(lease, self.seconds()):
                 continue
-            if state == "running" or self._decided(run):
-                yield name, lambda run=run: self._resume(run)  # type: ignore[misc]
+            news = self._news(run)
+            if state == "running" or news - self._told.get(run, frozenset()):
+                yield name, lambda run=run, news=news: self._resume(run, news)  # type: ignore[misc]
         asked = [each for each in self.store.requests(state="open") if each.kind == RUN]
         for request in sorted(asked, key=_turn):
             yield f"request {request.id}", lambda request=request: self._run(request)  # type: ignore[misc]
 
-    def _decided(self, run: int) -> bool:
-        """Whether people have decided something of a run that waits, and nobody took it up yet."""
-        answered = sum(each.state != OPEN for each in self.store.questions(kind="unknown", run=run))
-        return answered > self.store.count_events(run, "decided")
+    def _news(self, run: int) -> frozenset[str]:
+        """What may let a run go on that waits: answers, requests, and another day's money.
+
+        What was answered before this agent came counts once more: it may have been taken up or not.
+        """
+        questions = self.store.questions(run=run, limit=1000)
+        asked = self.store.waiting_requests(CONTROL)
+        day, money = f"{self.clock():%Y-%m-%d}", [each for each in questions if each.kind == MONEY]
+        another = money and money[0].state == OPEN and money[0].subject != day
+        return frozenset(
+            [f"answer {each.id}" for each in questions if each.state != OPEN]
+            + [f"request {each.id}" for each in asked if each.payload.get("run") == run]
+            + ([f"day {day}"] if another else [])
+        )
 
     def _begin(self, name: str, work: Callable[[], object]) -> threading.Thread:
         def carefully() -> None:
@@ -119,7 +133,8 @@ class Service:
         thread.start()
         return thread
 
-    def _resume(self, run: int) -> None:
+    def _resume(self, run: int, news: frozenset[str]) -> None:
+        self._told[run] = self._told.get(run, frozenset()) | news
         _, how = self.store.run_how(run)
         log.info("going on with run %d", run)
         self.agent(how).resume(run, patience=self.watch)

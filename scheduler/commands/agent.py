@@ -33,6 +33,9 @@ Executor = Annotated[
 Address = Annotated[str, typer.Option(help="Ray's address: local, auto or host:port.")]
 
 
+WAITS = 2.0  # seconds without anything going on before a run is left to people
+
+
 def register(app: typer.Typer) -> None:
     """Adds the commands of the agent."""
     app.command()(submit)
@@ -145,7 +148,7 @@ def agent(
     with door.store() as opened:
         Service(
             opened,
-            lambda how: agent_of(how, door, opened, stop=since, grace=grace),
+            lambda how: agent_of(how, door, opened, stop=since, grace=grace, waits=WAITS),
             door.now,
             monotonic,
             stop,

@@ -1,6 +1,7 @@
 """Agents made of what is kept with each run, so that anybody can go on with it."""
 
 import getpass
+import math
 from collections.abc import Callable, Collection, Mapping
 from time import monotonic, sleep
 from typing import Any
@@ -29,11 +30,13 @@ def agent_of(
     kinds: Collection[str] | None = None,
     stop: Callable[[], float | None] = lambda: None,
     grace: float = 30.0,
+    waits: float = math.inf,
 ) -> Agent:
     """The agent that carries runs out in this way.
 
     `how` has `executor`, `address`, `seed`, `replan`, `planner` and `predictor`, each with a usual
-    value. `kinds` are those of the tasks that it will meet.
+    value. `kinds` are those of the tasks that it will meet. `stop`, `grace` and `waits` are those
+    of `Agent`.
     """
     how, predictor = {**USUAL, **how}, choose(store, how.get("predictor"))
     newcomers = Newcomers() if how["replan"] else None
@@ -48,6 +51,7 @@ def agent_of(
         how=how,
         stop=stop,
         grace=grace,
+        waits=waits,
         governor=governor(door, store, predictor=predictor, newcomers=newcomers),
     )
 

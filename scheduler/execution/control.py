@@ -39,6 +39,7 @@ class Controls(ABC):
 
     def _uncontrolled(self, problem: Problem) -> None:
         self._paused, self._drained = False, set[str]()
+        self._paused_by = ""
         self._withheld = dict[str, str]()  # why, by task
         self._priorities = dict[str, int]()
         self._put = dict[str, None]()  # the tasks that a person has put on a worker
@@ -48,6 +49,11 @@ class Controls(ABC):
     def paused(self) -> bool:
         """Whether nothing may begin."""
         return self._paused
+
+    @property
+    def paused_by(self) -> str:
+        """Who has seen to that; empty where it is not so."""
+        return self._paused_by if self._paused else ""
 
     @property
     def drained(self) -> frozenset[str]:
@@ -127,7 +133,7 @@ class Controls(ABC):
     def _open_or_close(self, asked: Controlled, why: str) -> None:
         match asked.action:
             case Action.PAUSE:
-                self._paused = True
+                self._paused, self._paused_by = True, asked.by
             case Action.RESUME if asked.worker:
                 self._drained.discard(asked.worker)
             case Action.RESUME:

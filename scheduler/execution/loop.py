@@ -57,21 +57,23 @@ class Loop:
             yield from self._step(tuple(self._recalled()), stops=self._stops)
             while not self._dispatch.done and not self._stopped():
                 if self._dispatch.stuck and not self._session.missing():
-                    if self._dispatch.unknown:
+                    if self._dispatch.unknown or self._left_to_people():
                         return
-                    self._await_people()
                 news = self._session.wait(self._wake())
                 yield from self._step(news, replan=self._replan)
 
-    def _await_people(self) -> None:
-        """Nothing that is left goes on by itself."""
+    def _left_to_people(self) -> bool:
+        """Nothing that is left goes on by itself: waits a while, or leaves it to people."""
         if self._people is None or not self._dispatch.held_by_people:
             raise AllotError(
                 "The run cannot go on: no task runs, and none that is left can start. The "
                 "schedule keeps a rule that the run does not; plan again from here."
             )
+        if self._people.waited_enough():
+            return True
         if not self._real:
             self._people.rest()
+        return False
 
     def _step(
         self,

@@ -53,6 +53,13 @@ class People(ABC):
     def rest(self) -> None:  # noqa: B027  a default
         """Waits a little for people, where time is simulated and nothing else is to be done."""
 
+    def waited_enough(self) -> bool:
+        """Whether a run ends for now in which nothing goes on before people speak.
+
+        Asked again and again while that is so.
+        """
+        return False
+
     @property
     def stopping(self) -> bool:
         """Whether nothing may begin any more: the run ends, for now, when nothing runs."""
