@@ -52,27 +52,27 @@ def quantiles(
         for a, b, c in zip(frame[low], frame[middle], frame[high], strict=True)
     ]
     figure.add_bar(
-        y=_names(frame["worker"]), x=(frame[high] - frame[low]) / one, base=frame[low] / one,
+        y=spelt(frame["worker"]), x=(frame[high] - frame[low]) / one, base=frame[low] / one,
         orientation="h", width=0.42, customdata=told, hovertemplate="%{customdata}<extra></extra>",
         marker_color=[_marked(colours, each) for each in marked],
         marker_line_width=0,
     )  # fmt: skip
     figure.add_scatter(
-        y=_names(frame["worker"]), x=frame[middle] / one, mode="markers", customdata=told,
+        y=spelt(frame["worker"]), x=frame[middle] / one, mode="markers", customdata=told,
         hovertemplate="%{customdata}<extra></extra>",
         marker={"size": 11, "color": colours.text,
                 "line": {"color": colours.background, "width": 1.5}},
     )  # fmt: skip
     for worker, value in observed.items():
         figure.add_scatter(
-            y=_names([worker]), x=[value / one], mode="markers", customdata=[words(value)],
+            y=spelt([worker]), x=[value / one], mode="markers", customdata=[words(value)],
             hovertemplate="observed %{customdata}<extra></extra>",
             marker={"size": 13, "symbol": "diamond", "color": colours.states["retrying"],
                     "line": {"color": colours.background, "width": 1.5}},
         )  # fmt: skip
     figure.update_xaxes(title_text=name, rangemode="tozero")
     figure.update_yaxes(autorange="reversed")
-    return _styled(figure, colours, height=_tall(len(frame)))
+    return styled(figure, colours, height=_tall(len(frame)))
 
 
 def shares(frame: pd.DataFrame, column: str, colours: Palette, *, chosen: str | None) -> go.Figure:
@@ -80,7 +80,7 @@ def shares(frame: pd.DataFrame, column: str, colours: Palette, *, chosen: str | 
     found = [share(each) for each in frame[column]]
     figure = go.Figure(
         go.Bar(
-            y=_names(frame["worker"]), x=frame[column], orientation="h", width=0.42, text=found,
+            y=spelt(frame["worker"]), x=frame[column], orientation="h", width=0.42, text=found,
             textposition="outside", cliponaxis=False, hovertemplate="%{y}: %{text}<extra></extra>",
             marker_color=[_marked(colours, each == chosen) for each in frame["worker"]],
         )
@@ -88,21 +88,21 @@ def shares(frame: pd.DataFrame, column: str, colours: Palette, *, chosen: str | 
     most = max(float(frame[column].max()), 0.01)
     figure.update_xaxes(range=[0, most * 1.3], tickformat=".0%" if most > 0.05 else ".1%")
     figure.update_yaxes(autorange="reversed")
-    return _styled(figure, colours, height=_tall(len(frame)))
+    return styled(figure, colours, height=_tall(len(frame)))
 
 
 def gate_weights(frame: pd.DataFrame, colours: Palette) -> go.Figure:
     """The weight of each expert in each target as a heatmap with the numbers in it."""
     figure = go.Figure(
         go.Heatmap(
-            z=frame.to_numpy(), x=_names(frame.columns), y=_names(frame.index), zmin=0, zmax=1,
+            z=frame.to_numpy(), x=spelt(frame.columns), y=spelt(frame.index), zmin=0, zmax=1,
             colorscale=_scale(colours), texttemplate="%{z:.0%}", xgap=2, ygap=2,
             hovertemplate="%{y}: %{x} %{z:.1%}<extra></extra>",
             colorbar={"tickformat": ".0%", "thickness": 10, "outlinewidth": 0, "len": 0.9},
         )
     )  # fmt: skip
     figure.update_yaxes(autorange="reversed")
-    return _styled(figure, colours, height=70 + 42 * len(frame))
+    return styled(figure, colours, height=70 + 42 * len(frame))
 
 
 def curves(
@@ -114,7 +114,7 @@ def curves(
     across = min(3, len(targets)) or 1
     down = ceil(len(targets) / across) or 1
     figure = make_subplots(
-        rows=down, cols=across, subplot_titles=_names(targets) or None, horizontal_spacing=0.07,
+        rows=down, cols=across, subplot_titles=spelt(targets) or None, horizontal_spacing=0.07,
         vertical_spacing=_SPACE / (_HEAD + _PANEL * down),
     )  # fmt: skip
     for place, target in enumerate(targets):
@@ -135,7 +135,7 @@ def curves(
     figure.update_xaxes(title_text="epoch", row=down)
     if percent:
         figure.update_yaxes(tickformat=".0%")
-    return _styled(figure, colours, height=_HEAD + _PANEL * down, legend=True, titles=True)
+    return styled(figure, colours, height=_HEAD + _PANEL * down, legend=True, titles=True)
 
 
 def stacked(frame: pd.DataFrame, prefix: str, colours: Palette) -> go.Figure:
@@ -145,7 +145,7 @@ def stacked(frame: pd.DataFrame, prefix: str, colours: Palette) -> go.Figure:
     across = min(3, len(targets)) or 1
     down = ceil(len(targets) / across) or 1
     figure = make_subplots(
-        rows=down, cols=across, subplot_titles=_names(targets) or None, horizontal_spacing=0.07,
+        rows=down, cols=across, subplot_titles=spelt(targets) or None, horizontal_spacing=0.07,
         vertical_spacing=_SPACE / (_HEAD + _PANEL * down),
     )  # fmt: skip
     experts = sorted(shown["name"].unique(), key=_by_number)
@@ -164,7 +164,7 @@ def stacked(frame: pd.DataFrame, prefix: str, colours: Palette) -> go.Figure:
     figure.update_xaxes(tickformat="d")
     figure.update_xaxes(title_text="epoch", row=down)
     figure.update_layout(hovermode="x unified")
-    return _styled(figure, colours, height=_HEAD + _PANEL * down, legend=True, titles=True)
+    return styled(figure, colours, height=_HEAD + _PANEL * down, legend=True, titles=True)
 
 
 def agreement(frame: pd.DataFrame, prefix: str, colours: Palette) -> go.Figure:
@@ -178,14 +178,14 @@ def agreement(frame: pd.DataFrame, prefix: str, colours: Palette) -> go.Figure:
     matrix = [[1.0 if a == b else both.get((a, b)) for b in names] for a in names]
     figure = go.Figure(
         go.Heatmap(
-            z=matrix, x=_names(names), y=_names(names), zmin=-1, zmax=1, xgap=2, ygap=2,
+            z=matrix, x=spelt(names), y=spelt(names), zmin=-1, zmax=1, xgap=2, ygap=2,
             colorscale=[(0, colours.failed), (0.5, colours.panel), (1, colours.primary)],
             texttemplate="%{z:.2f}", hovertemplate="%{y} and %{x}: %{z:.3f}<extra></extra>",
             colorbar={"thickness": 10, "outlinewidth": 0, "len": 0.9},
         )
     )  # fmt: skip
     figure.update_yaxes(autorange="reversed")
-    return _styled(figure, colours, height=90 + 42 * len(names))
+    return styled(figure, colours, height=90 + 42 * len(names))
 
 
 def plan_and_outcome(frame: pd.DataFrame, colours: Palette) -> go.Figure:
@@ -215,7 +215,7 @@ def plan_and_outcome(frame: pd.DataFrame, colours: Palette) -> go.Figure:
     figure.update_yaxes(title_text=name, rangemode="tozero")
     figure.update_xaxes(type="category")
     figure.update_layout(barmode="group", bargap=0.35)
-    return _styled(figure, colours, height=300, legend=True)
+    return styled(figure, colours, height=300, legend=True)
 
 
 def attempts_by_kind(frame: pd.DataFrame, colours: Palette, *, most: int = 12) -> go.Figure:
@@ -229,13 +229,13 @@ def attempts_by_kind(frame: pd.DataFrame, colours: Palette, *, most: int = 12) -
         ("did not", total["failed"], colours.failed),
     ):
         figure.add_bar(
-            y=_names(total.index), x=values, name=title, orientation="h", marker_color=colour,
+            y=spelt(total.index), x=values, name=title, orientation="h", marker_color=colour,
             marker_line_width=0, hovertemplate=f"%{{y}}: %{{x:,}} {title}<extra></extra>",
         )  # fmt: skip
     figure.update_layout(barmode="stack", bargap=0.35)
     figure.update_yaxes(autorange="reversed")
     figure.update_xaxes(title_text="attempts")
-    return _styled(figure, colours, height=max(300, 90 + 24 * len(total)), legend=True)
+    return styled(figure, colours, height=max(300, 90 + 24 * len(total)), legend=True)
 
 
 def label(name: str) -> str:
@@ -244,7 +244,7 @@ def label(name: str) -> str:
     return words.get(name, name.replace("_", " "))
 
 
-def _names(found: Sequence[str] | pd.Index | pd.Series) -> list[str]:
+def spelt(found: Sequence[str] | pd.Index | pd.Series) -> list[str]:
     """Names from outside: plotly takes some HTML in text, so its two signs are spelt out."""
     return [str(each).replace("&", "&amp;").replace("<", "&lt;") for each in found]
 
@@ -281,7 +281,7 @@ def _tall(workers: int) -> int:
     return 84 + 34 * max(workers, 2)
 
 
-def _styled(
+def styled(
     figure: go.Figure,
     colours: Palette,
     *,

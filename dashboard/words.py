@@ -45,6 +45,13 @@ def cores(value: float | None) -> str:
     return f"{value:.3g} core{'' if value == 1 else 's'}"
 
 
+def money(value: float | None) -> str:
+    """An amount of money, in whatever unit prices are: 1,204, 3.42, 0.0051."""
+    if value is None or not math.isfinite(value):
+        return NOTHING
+    return f"{value:,.0f}" if abs(value) >= 1000 else f"{value:.3g}"
+
+
 def share(value: float | None) -> str:
     """A share of one as a percentage: 12.3 %."""
     return (
