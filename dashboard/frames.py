@@ -6,8 +6,10 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
-from dashboard.reading import RunView
+from dashboard.arrays import FAILED
+from dashboard.reading import RunView, kept
 from scheduler.execution.events import Observation
 from scheduler.forecast import QUANTITIES, Forecast
 from scheduler.planning.feasibility import Violation
@@ -42,11 +44,13 @@ def runs(found: Sequence[RunSummary]) -> pd.DataFrame:
     )  # fmt: skip
 
 
+@kept
 def states(view: RunView) -> dict[str, str]:
     """The state of every task of a run, one of STATES, in the workflow's order."""
     return {task: _state(task, view) for task in view.plan.workflow.index}
 
 
+@kept
 def tasks(view: RunView) -> pd.DataFrame:
     """One row for each task: planned beside actual; seconds since the run began.
 
@@ -64,6 +68,7 @@ def tasks(view: RunView) -> pd.DataFrame:
     )  # fmt: skip
 
 
+@kept
 def attempts(view: RunView) -> pd.DataFrame:
     """One row for each attempt: what was reserved and what was used."""
     kind = {each.id: each.kind for each in view.plan.workflow.tasks}
@@ -86,18 +91,24 @@ def workers(view: RunView, *, until: float) -> pd.DataFrame:
 
     `busy` is the share of its core-seconds that attempts held; `planned busy` that of the plan.
     """
-    plan = view.plan
+    plan, spans, names = view.plan, view.spans, list(view.plan.cluster.index)
+    ends = np.minimum(spans.end, until)
+    held = _by_worker(spans.worker, names, np.maximum(ends - spans.start, 0.0) * spans.cores)
+    meant = _by_worker(
+        plan.spans.worker, names, (plan.spans.end - plan.spans.start) * plan.spans.cores
+    )
+    placed, tried = _by_worker(plan.spans.worker, names), _by_worker(spans.worker, names)
+    broken = _by_worker(spans.worker[spans.state == FAILED], names)
+    total = plan.schedule.makespan
     return _frame(
         {
             "worker": each.name, "cores": each.cores, "memory": float(each.memory),
-            "tasks": len(plan.schedule.on(each.name)),
-            "attempts": sum(one.worker == each.name for one in view.attempts),
-            "failed": sum(one.worker == each.name and failed(one) for one in view.attempts),
-            "busy": _busy(view.attempts, each.name, each.cores, until),
-            "planned busy": _planned_busy(view, each.name, each.cores),
+            "tasks": int(placed[i]), "attempts": int(tried[i]), "failed": int(broken[i]),
+            "busy": held[i] / (each.cores * until) if until > 0 else None,
+            "planned busy": meant[i] / (each.cores * total) if total > 0 else None,
             "skills": ", ".join(sorted(each.skills)),
         }
-        for each in plan.cluster.workers
+        for i, each in enumerate(plan.cluster.workers)
     )  # fmt: skip
 
 
@@ -311,22 +322,12 @@ def _reserved(last: Attempt | None, planned: Any) -> float | None:
     return None if held is None else float(held.allocation.memory)
 
 
-def _busy(found: Iterable[Attempt], worker: str, cores: float, until: float) -> float | None:
-    if until <= 0:
-        return None
-    held = (
-        (min(until if each.end is None else each.end, until) - each.start) * each.allocation.cores
-        for each in found
-        if each.worker == worker
-    )
-    return sum(held) / (cores * until)
-
-
-def _planned_busy(view: RunView, worker: str, cores: float) -> float | None:
-    total = view.plan.schedule.makespan
-    placed = view.plan.schedule.on(worker)
-    held = sum((each.end - each.start) * each.allocation.cores for each in placed)
-    return held / (cores * total) if total > 0 else None
+def _by_worker(
+    places: NDArray[np.int64], names: Sequence[str], amounts: NDArray[np.float64] | None = None
+) -> NDArray[np.float64]:
+    """How many there are of each worker of the cluster, or the sum of their amounts."""
+    found = np.bincount(places, weights=amounts, minlength=len(names))
+    return found[: len(names)].astype(np.float64)
 
 
 def _numbers(given: Mapping[str, Any], prefix: str = "") -> Iterable[tuple[str, float]]:

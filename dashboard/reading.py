@@ -1,8 +1,10 @@
 """One run as the screens need it, read from the store; no streamlit here."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, wraps
+from typing import TypeVar
+from weakref import WeakKeyDictionary
 
 from dashboard import arrays
 from dashboard.arrays import Spans
@@ -18,6 +20,8 @@ from scheduler.planning.schedule import Schedule
 from scheduler.store import Store
 from scheduler.store.values import Attempt, RunSummary
 from scheduler.workflow import Workflow
+
+Found = TypeVar("Found")
 
 
 @dataclass(frozen=True, eq=False)
@@ -98,6 +102,19 @@ class RunView:
         for each in self.attempts:
             tries.setdefault(each.task, []).append(each)
         return {task: tuple(sorted(all_, key=_number)) for task, all_ in tries.items()}
+
+
+def kept(compute: "Callable[[RunView], Found]") -> "Callable[[RunView], Found]":
+    """Computes it once for a view, and keeps it as long as the view lives; none may change it."""
+    found: WeakKeyDictionary[RunView, Found] = WeakKeyDictionary()
+
+    @wraps(compute)
+    def known(view: RunView) -> Found:
+        if view not in found:
+            found[view] = compute(view)
+        return found[view]
+
+    return known
 
 
 def read_plan(store: Store, run: int) -> Plan:
