@@ -1,6 +1,6 @@
 """What operators ask of many runs at once: found, counted and summed up by the database."""
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -90,6 +90,15 @@ class SummaryRows(Part):
         with self._reading() as connection:
             rows = connection.execute(query.limit(limit).offset(offset)).mappings()
             return tuple(_summary(row, now) for row in rows)
+
+    def runs_of(self, runs: Sequence[int], *, now: datetime) -> tuple[RunSummary, ...]:
+        """These runs, in this order; those that there are."""
+        columns = [RUN.c[name] for name in (*_SUMMARY, "heartbeat")]
+        query = sa.select(*columns).where(RUN.c.id.in_(list(runs)))
+        with self._reading() as connection:
+            rows = connection.execute(query).mappings()
+            found = {row["id"]: _summary(row, now) for row in rows}
+        return tuple(found[each] for each in runs if each in found)
 
     def count_runs(self, wanted: RunsWanted, *, now: datetime) -> int:
         """How many runs are asked for."""

@@ -59,6 +59,10 @@ def test_runs_are_found_and_counted_by_what_is_asked_for(filled: Store) -> None:
     assert counted == [len(runs) for _, runs in ASKED]
 
 
+def test_runs_are_read_in_the_order_in_which_they_are_asked_for(filled: Store) -> None:
+    assert [each.id for each in filled.runs_of([1, 99, 3], now=NOW)] == [1, 3]
+
+
 def test_what_the_database_sums_up_is_what_the_events_say(filled: Store) -> None:
     told = filled.progress_of((1, 2, 3, 99))
     assert told == {
