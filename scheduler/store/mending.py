@@ -3,6 +3,7 @@
 from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 
 import sqlalchemy as sa
 from sqlmodel import SQLModel
@@ -77,7 +78,7 @@ class MendingRows(Part):
             _settle(connection, [number], MENDED)
             new = add_record(connection, record, line.refused.file)
             words = "taken in" if new else "it was known already"
-            details = {"before": line.refused.raw, "after": text, "words": words}
+            details: dict[str, Any] = {"before": line.refused.raw, "after": text, "words": words}
             details |= {"file": line.refused.file, "line": line.refused.line}
             subject = f"refused line {number}"
             add_audit(connection, "mend", subject, by=by, at=at, reason=reason, details=details)

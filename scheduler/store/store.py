@@ -22,6 +22,7 @@ from scheduler.store.records import RecordRows
 from scheduler.store.runs import RunRows
 from scheduler.store.spending import SpendingRows
 from scheduler.store.summaries import SummaryRows
+from scheduler.store.watching import WatchingRows
 
 
 class Store(
@@ -39,6 +40,7 @@ class Store(
     SummaryRows,
     DraftRows,
     MendingRows,
+    WatchingRows,
 ):
     """Logs, runs, trainings, networks and requests, in SQLite or PostgreSQL."""
 
