@@ -36,7 +36,8 @@ def _screen(person: Person) -> None:
         ]
         for section in SECTIONS
     }
-    page = st.navigation({name: pages for name, pages in sections.items() if pages})
+    shown = {name: pages for name, pages in sections.items() if pages}
+    page = st.navigation(shown, expanded=True)
     _who(person)
     st.title(page.title, anchor=False)
     with session.told():
