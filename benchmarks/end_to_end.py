@@ -4,7 +4,7 @@ import json
 import subprocess
 import sys
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -13,13 +13,17 @@ from benchmarks.base import Benchmark, Found, Goal, Part, combined
 
 SEEDS = (1, 2, 3, 4, 5)
 LEAST_RECORDS, MOST_SECONDS = 400, 180
-
+LEAST_SAVED, MOST_KILLED = 0.3, 0.01
+Told = Mapping[str, Any]  # the document of a demo
 
 WORK = (
     "`allot demo --no-serve --json`, each time with a new store: real tasks on three unlike agents "
-    "through Ray, training, a larger workflow forecast, planned, run, and run again under FIFO; "
-    "and simulated runs of 12 families of workflows, 80 tasks on 8 unlike workers, with log-normal "
-    "durations (CV 0.3 to 0.5) and failures, planned from medians."
+    "through Ray, training, a larger workflow forecast, planned, run, and run under FIFO, when one "
+    "agent has become 2.5 times as slow, which nobody says; a round of the loop, and the same "
+    "workflow once more. What people would ask of memory is, by kind, what the largest task takes "
+    "on the agent that takes most, rounded up to the next 25 MB. And simulated runs of 12 families "
+    "of workflows, 80 tasks on 8 unlike workers, with log-normal durations (CV 0.3 to 0.5) and "
+    "failures, planned from medians."
 )
 
 
@@ -67,11 +71,12 @@ def _demo(seed: int) -> dict[str, Any]:
     return document
 
 
-def _row(told: Mapping[str, Any]) -> dict[str, Any]:
+def _row(told: Told) -> dict[str, Any]:
     errors = {
         f"{name} error (naive)": f"{each['error']:.3f} ({each['baseline_error']:.3f})"
         for name, each in told["targets"].items()
     }
+    again = told["second_round"]
     return {
         "records": told["records"],
         **errors,
@@ -79,13 +84,18 @@ def _row(told: Mapping[str, Any]) -> dict[str, Any]:
         "planned": told["schedule"]["makespan"],
         "realised": told["realised_makespan"],
         "FIFO": told["baseline_makespan"],
-        "second round: duration error": told["second_round"]["targets"]["duration"]["error"],
-        "second round: realised": told["second_round"]["realised_makespan"],
+        "second round: duration error (before learning)": (
+            f"{again['targets']['duration']['error']:.3f} "
+            f"({again['targets']['duration']['error_before']:.3f})"
+        ),
+        "second round: realised": again["realised_makespan"],
+        "memory-time saved": 1 - _held([told]),
+        "killed for memory": sum(each["killed"] for each in _memory([told])),
         "seconds": told["seconds"],
     }
 
 
-def _goals(told: list[dict[str, Any]]) -> tuple[Goal, ...]:
+def _goals(told: Sequence[Told]) -> tuple[Goal, ...]:
     records, seconds = [each["records"] for each in told], [each["seconds"] for each in told]
     faster = sum(each["realised_makespan"] < each["baseline_makespan"] for each in told)
     better = {
@@ -104,12 +114,7 @@ def _goals(told: list[dict[str, Any]]) -> tuple[Goal, ...]:
         ),
         Goal("rules broken by the plan", "0", "0", met=True),
         *(
-            Goal(
-                f"{name}: less error than the naive baseline",
-                "every seed",
-                f"{count} of {len(told)}",
-                count == len(told),
-            )
+            _every(f"{name}: less error than the naive baseline", count, told)
             for name, count in better.items()
         ),
         Goal(
@@ -119,6 +124,7 @@ def _goals(told: list[dict[str, Any]]) -> tuple[Goal, ...]:
             faster * 2 > len(told),
         ),
         *_second_rounds(told),
+        *_memory_goals(told),
         Goal(
             "seconds in all",
             f"< {MOST_SECONDS}",
@@ -128,30 +134,61 @@ def _goals(told: list[dict[str, Any]]) -> tuple[Goal, ...]:
     )
 
 
-def _second_rounds(told: list[dict[str, Any]]) -> tuple[Goal, ...]:
+def _second_rounds(told: Sequence[Told]) -> tuple[Goal, ...]:
     """The same night before and after a round of the loop."""
-    again = [each["second_round"] for each in told]
-    surer = sum(
-        after["targets"]["duration"]["error"] < before["targets"]["duration"]["error"]
-        for before, after in zip(told, again, strict=True)
-    )
-    ratios = [
-        after["realised_makespan"] / before["realised_makespan"]
-        for before, after in zip(told, again, strict=True)
+    pairs = [(each, each["second_round"]) for each in told]
+    errors = [
+        (first["targets"]["duration"]["error"], again["targets"]["duration"])
+        for first, again in pairs
     ]
-    mean = sum(ratios) / len(ratios)
+    surer = sum(again["error"] < first for first, again in errors)
+    learned = sum(again["error"] < again["error_before"] for _, again in errors)
+    ratios = [again["realised_makespan"] / first["realised_makespan"] for first, again in pairs]
     shorter = sum(each < 1 for each in ratios)
     return (
+        _every("second round: less error of the duration than in the first", surer, told),
+        _every("second round: less than what the first version says of it", learned, told),
         Goal(
-            "second round: less error of the duration than the first",
+            "second round: realised makespan below the first's",
             "every seed",
-            f"{surer} of {len(told)}",
-            surer == len(told),
-        ),
-        Goal(
-            "second round: realised makespan over the first's",
-            "< 1 in the mean",
-            f"{mean:.3f}, shorter in {shorter} of {len(told)}",
-            mean < 1,
+            f"{shorter} of {len(told)}, {1 - sum(ratios) / len(ratios):.0%} in the mean",
+            shorter == len(told),
         ),
     )
+
+
+def _every(name: str, count: int, told: Sequence[Told]) -> Goal:
+    return Goal(name, "every seed", f"{count} of {len(told)}", count == len(told))
+
+
+def _memory_goals(told: Sequence[Told]) -> tuple[Goal, ...]:
+    """What planned runs reserve, killed attempts included, beside what people would ask for."""
+    saved = [1 - _held([each]) for each in told]
+    killed, attempts = (
+        sum(each[name] for each in _memory(told)) for name in ("killed", "attempts")
+    )
+    return (
+        Goal(
+            "memory-time reserved below what people ask for",
+            f">= {LEAST_SAVED:.0%}",
+            f"{min(saved):.1%} to {max(saved):.1%}",
+            min(saved) >= LEAST_SAVED,
+        ),
+        Goal(
+            "attempts killed for memory",
+            f"<= {MOST_KILLED:.0%}",
+            f"{killed} of {attempts}",
+            killed <= MOST_KILLED * attempts,
+        ),
+    )
+
+
+def _memory(told: Sequence[Told]) -> list[dict[str, Any]]:
+    """Of both rounds of each demo."""
+    return [each["memory"] for pair in told for each in (pair, pair["second_round"])]
+
+
+def _held(told: Sequence[Told]) -> float:
+    """Memory-time reserved, over what people would ask for."""
+    memory = _memory(told)
+    return float(sum(e["reserved"] for e in memory) / sum(e["asked"] for e in memory))

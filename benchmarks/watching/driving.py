@@ -107,7 +107,7 @@ def opened(page: Any, address: str, *, canvas: bool = False) -> float:
 
 def turned_to(page: Any, title: str, *, canvas: bool = False) -> float:
     """Seconds from a click in the sidebar until the screen is drawn."""
-    link = page.get_by_test_id("stSidebarNavLink").filter(has_text=title)
+    link = page.get_by_test_id("stSidebarNavLink").get_by_text(title, exact=True)
     began = time.perf_counter()
     link.click()
     page.wait_for_selector(f"h1:has-text('{title}')")
