@@ -31,6 +31,7 @@ from scheduler.planning.problem import Problem
 from scheduler.planning.schedule import Schedule
 from scheduler.predictors.base import Predictor
 from scheduler.recovery import known
+from scheduler.rooms import Rooms
 from scheduler.sizing import MemorySizing, with_allocations
 from scheduler.store import Store
 from scheduler.store.leases import Lease
@@ -82,8 +83,9 @@ class Agent:
     moment of `seconds` that `stop` tells, begins nothing more and waits at most `grace` seconds for
     what runs. One in which nothing goes on before people speak ends for now after `waits` seconds,
     for whoever goes on with it when they have. `people(run)` are asked what they want of a run,
-    beside its questions, and so are those of the `governor`, who holds runs to a policy. Steps of
-    a run in which nothing real begins are kept together every `group` seconds.
+    beside its questions, and so are those of the `governor`, who holds runs to a policy. Runs of
+    one store in which something real begins share the workers of clusters of the same name. Steps
+    of a run in which nothing real begins are kept together every `group` seconds.
     """
 
     predictor: Predictor
@@ -203,6 +205,9 @@ class Agent:
             stop=self.stop,
             grace=self.grace,
             waits=self.waits,
+            rooms=Rooms(self.store, run, lease, self.seconds, self.clock)
+            if self.executor.real
+            else None,
             others=(*self.people(run), *(self.governor.people(run) if self.governor else ())),
         )
         with self._ended(run, lease), self._beating(lease):

@@ -1,12 +1,13 @@
 """What people say to one run while it goes on, as the store keeps it."""
 
 import math
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from datetime import datetime
 
 from scheduler.execution.dispatch import Dispatch
-from scheduler.execution.events import Decision, Event, TaskDecided
+from scheduler.execution.events import Decision, Event, Start, TaskDecided
 from scheduler.execution.executors.base import People
+from scheduler.rooms import AGAIN, Rooms
 from scheduler.store import Store
 from scheduler.store.questions import OPEN
 
@@ -19,6 +20,7 @@ class Desk(People):
     `stop` tells since when the run is to stop, by the clock of `seconds`; it then waits for what
     runs, `grace` seconds at most. `others` are asked too.
     Where nothing goes on before people speak, the run is left to them after `waits` seconds.
+    `rooms` are what other runs leave of the workers.
     """
 
     def __init__(
@@ -30,10 +32,12 @@ class Desk(People):
         stop: Callable[[], float | None] = lambda: None,
         grace: float = 0.0,
         waits: float = math.inf,
+        rooms: Rooms | None = None,
         others: Sequence[People] = (),
     ) -> None:
         self._store, self._run, self._others = store, run, others
         self._seconds, self._stop, self._grace = seconds, stop, grace
+        self._rooms = rooms
         self._waits, self._idle = waits, math.inf  # since when nothing goes on
         self._looked = -LOOK
         self._dispatch: Dispatch | None = None
@@ -53,6 +57,14 @@ class Desk(People):
         """As long as the others do."""
         for each in self._others:
             each.rest()
+
+    def crowded_out(self, starts: Sequence[Start], dispatch: Dispatch) -> Collection[str]:
+        """The tasks among these for which other runs leave no room now."""
+        return () if self._rooms is None else self._rooms.crowded_out(starts, dispatch)
+
+    def wake_at(self, now: float) -> float | None:
+        """Soon, while other runs keep tasks waiting."""
+        return now + AGAIN if self._rooms is not None and self._rooms.wanting else None
 
     def waited_enough(self) -> bool:
         """Whether nothing has gone on for so long that the run is left to people."""

@@ -22,7 +22,7 @@ left the task is given up, and all that wait for it.
 
 import heapq
 import math
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from itertools import chain
 
 from scheduler.cluster import Allocation
@@ -111,6 +111,11 @@ class Dispatch(Gangs):
         return {**self._past, **self.running(now)}
 
     @property
+    def in_flight(self) -> Mapping[str, Held]:
+        """The tasks of which an attempt runs, to be looked at only."""
+        return self._flying
+
+    @property
     def begun(self) -> int:
         """How many tasks are over or run."""
         return len(self._past) + len(self._flying)
@@ -158,6 +163,20 @@ class Dispatch(Gangs):
             return ()
         lost = tuple(self._queue(self._arrivals.by(now), now))
         return (*lost, *self._starts(now))
+
+    def take_back(self, names: Collection[str]) -> None:
+        """Undoes starts that `due` has just told and that nobody has carried out: due again."""
+        for name in names:
+            task = self._tasks[name]
+            for place, amounts in self._holds(task):
+                place.take(amounts, sign=-1)
+            task.attempt -= 1
+            task.began = None
+            if task.attempt == 0:
+                for place, _ in self._holds(task):
+                    place.book(task)
+            del self._flying[name]
+            self._expect(task)
 
     def handle(self, event: Event) -> tuple[Instruction, ...]:
         """Takes in what happened; returns what follows from it besides new starts.

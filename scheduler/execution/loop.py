@@ -97,7 +97,7 @@ class Loop:
         if answer is not None:
             events.append(self._followed(answer))
         if not stopping:
-            events += self._as_events(self._dispatch.due(self._session.now()))
+            events += self._as_events(self._admitted(self._dispatch.due(self._session.now())))
         if not (events or stops):
             return
         step = Step(tuple(events), answer)
@@ -107,6 +107,17 @@ class Loop:
         for stop in stops:
             if self._dispatch.tasks[stop.task].running:
                 self._session.stop(stop)
+
+    def _admitted(self, follows: Sequence[Instruction]) -> Sequence[Instruction]:
+        """Without the starts for which others leave no room; those are due again."""
+        if self._people is None:
+            return follows
+        starts = [each for each in follows if isinstance(each, Start)]
+        out = self._people.crowded_out(starts, self._dispatch)
+        if not out:
+            return follows
+        self._dispatch.take_back(out)
+        return [each for each in follows if not isinstance(each, Start) or each.task not in out]
 
     def _recalled(self) -> Iterator[Event]:
         """What became of the attempts that ran when the run was last heard of."""

@@ -11,6 +11,7 @@ from scheduler.store.audits import AuditRows
 from scheduler.store.drafts import DraftRows
 from scheduler.store.drifts import DriftRows
 from scheduler.store.engine import connect, sqlite_file
+from scheduler.store.holds import HoldRows
 from scheduler.store.intents import IntentRows
 from scheduler.store.learning import LearningRows
 from scheduler.store.leases import LeaseRows
@@ -33,6 +34,7 @@ class Store(
     DriftRows,
     LeaseRows,
     IntentRows,
+    HoldRows,
     PlanRows,
     AuditRows,
     SpendingRows,

@@ -280,6 +280,21 @@ class IntentRow(SQLModel, table=True):
     state: str = Field(index=True)
 
 
+class HoldRow(SQLModel, table=True):
+    """What a task that runs holds of a worker that other runs may share, or `wants` of it."""
+
+    __tablename__ = "hold"
+    run_id: int = Field(foreign_key="run.id", primary_key=True)
+    task: str = Field(primary_key=True)
+    cluster: str = Field(index=True)
+    worker: str
+    cores: float
+    memory: int = Field(sa_type=sa.BigInteger)
+    owner: str
+    wants: bool
+    since: datetime = _time()
+
+
 class OutputRow(SQLModel, table=True):
     """What an attempt wrote, masked and bounded."""
 

@@ -1,7 +1,7 @@
 """The seam for executors: who carries out a schedule, and says what happens."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Generator, Iterable, Iterator, Sequence
+from collections.abc import Collection, Generator, Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager
 from datetime import datetime
 
@@ -52,6 +52,18 @@ class People(ABC):
 
     def rest(self) -> None:  # noqa: B027  a default
         """Waits a little for people, where time is simulated and nothing else is to be done."""
+
+    def crowded_out(
+        self,
+        starts: Sequence[Start],  # noqa: ARG002  a default
+        dispatch: Dispatch,  # noqa: ARG002
+    ) -> Collection[str]:
+        """The tasks among these that may not start yet, because others hold their workers.
+
+        Asked in every step, also without starts; of a gang all tasks or none. The dispatch has
+        these starts among what runs.
+        """
+        return ()
 
     def waited_enough(self) -> bool:
         """Whether a run ends for now in which nothing goes on before people speak.

@@ -51,6 +51,21 @@ def upgrade() -> None:
     )
     op.create_index(op.f("ix_intent_state"), "intent", ["state"], unique=False)
     op.create_table(
+        "hold",
+        sa.Column("run_id", sa.Integer(), nullable=False),
+        sa.Column("task", sa.String(), nullable=False),
+        sa.Column("cluster", sa.String(), nullable=False),
+        sa.Column("worker", sa.String(), nullable=False),
+        sa.Column("cores", sa.Float(), nullable=False),
+        sa.Column("memory", sa.BigInteger(), nullable=False),
+        sa.Column("owner", sa.String(), nullable=False),
+        sa.Column("wants", sa.Boolean(), nullable=False),
+        sa.Column("since", sa.DateTime(timezone=True), nullable=False),
+        sa.ForeignKeyConstraint(["run_id"], ["run.id"], name=op.f("fk_hold_run_id_run")),
+        sa.PrimaryKeyConstraint("run_id", "task", name=op.f("pk_hold")),
+    )
+    op.create_index(op.f("ix_hold_cluster"), "hold", ["cluster"], unique=False)
+    op.create_table(
         "output",
         sa.Column("id", sa.Integer(), nullable=False),
         sa.Column("run_id", sa.Integer(), nullable=False),
@@ -143,6 +158,8 @@ def downgrade() -> None:
     op.drop_table("question")
     op.drop_index(op.f("ix_output_run_id"), table_name="output")
     op.drop_table("output")
+    op.drop_index(op.f("ix_hold_cluster"), table_name="hold")
+    op.drop_table("hold")
     op.drop_index(op.f("ix_intent_state"), table_name="intent")
     op.drop_table("intent")
     op.drop_table("lease")
