@@ -2,7 +2,8 @@
 
 What is tried: the plan mended warm, and, while few tasks are open, plans from scratch. Where the
 makespan is all that counts, the one that ends first in the mean over samples of the forecast is
-followed, and none for less than a small gain; so plans change seldom and little.
+followed, and none for less than a small gain; so plans change seldom and little. What a forecast
+says to be gained counts the less, the further the run has been from it so far.
 """
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -13,6 +14,7 @@ from numpy.random import default_rng
 
 from scheduler.errors import Infeasible, InvalidInput
 from scheduler.execution.dispatch import Dispatch
+from scheduler.execution.doubts import doubt
 from scheduler.execution.events import AttemptEnded
 from scheduler.execution.executors.base import Answer, Replan
 from scheduler.execution.look_ahead import taking
@@ -57,7 +59,8 @@ class Adapting:
     """How runs are planned again.
 
     While at most `few` tasks are open, `planners` are asked after every attempt that ended, and a
-    plan is followed that ends sooner by a share of `gain` in the mean of `samples`. In larger runs
+    plan is followed that ends sooner by a share of `gain` in the mean of `samples`, or of as many
+    times that as this run gives reason to doubt its forecast (`doubt`). In larger runs
     a plan is mended when an attempt failed, ended outside of what 8 in 10 take, or runs longer than
     9 in 10: tasks move where that ends them sooner by a share of `patience` of a usual task. After
     workers were lost, came back or were added, or tasks were added, the plan always changes.
@@ -366,7 +369,7 @@ class Following(Replan):
         longest = max(float(each[np.isfinite(each)].max(initial=rest.now)) for each in drawn)
         means = [np.sort(np.minimum(each, 2 * longest))[:count].mean() for each in drawn]
         best = int(np.argmin(means))
-        if means[best] >= means[0] * (1 - self._how.gain):
+        if means[best] >= means[0] * (1 - self._how.gain * doubt(rest)):
             best = 0
         return plans[best], float(means[0]), float(means[best])
 

@@ -8,14 +8,13 @@ from numpy.typing import NDArray
 
 from scheduler.execution.holding import Held
 from scheduler.planning.problem import Problem
+from scheduler.planning.promise import BROKEN, LONGER
 from scheduler.planning.schedule import Placement
 from scheduler.planning.spread import at_score, score_of
 from scheduler.planning.timeline import CLOCK
 
 SURE = 0.9  # past this level of its duration an attempt is overdue, and nobody waits for it
-LONGER = 0.25  # of what it has run for: what an attempt still takes when no forecast helps
 _LAW = NormalDist()
-BROKEN = _LAW.inv_cdf(0.999)
 
 
 def expected_end(problem: Problem, task: Held, now: float) -> float:

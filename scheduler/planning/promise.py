@@ -15,9 +15,13 @@ from scheduler.planning.flat import Floats, Ints
 from scheduler.planning.kernels.replay import Plan, replay
 from scheduler.planning.problem import GROWTH, Problem
 from scheduler.planning.schedule import Placement, Schedule
-from scheduler.planning.spread import chance_within, scores
+from scheduler.planning.spread import chance_within, quantile, score_of, scores
+from scheduler.planning.timeline import CLOCK
 
 LEVELS = (0.5, 0.9)
+FAR = 8.0  # normal scores beyond the known levels: farther than is ever drawn
+BROKEN = 3.0902323061678133  # past this normal score, 1 in 1,000, the forecast is wrong of it
+LONGER = 0.25  # of what it has run for: what an attempt still takes when no forecast helps
 MOST_ATTEMPTS = 8  # whose memory is told apart; later ones get what the last of these gets
 
 
@@ -66,9 +70,16 @@ def makespans(
     Schedules of one problem meet the same fate in each sample when their generators are equal, so
     few samples tell which is better. Infinite where a task was given up. The schedule need not
     know what has happened since it was made.
+
+    Whoever looks for the best plan finds what the forecast errs in, so only what three quantiles
+    can tell is weighed: a worker is quicker or slower for a kind, but no more certain than others,
+    and beyond its known levels a duration rises no faster than on its narrower side. Of an attempt
+    that runs for longer than 999 in 1,000 the forecast is taken to be wrong, and a quarter more
+    than it has run for to be usual. A promise keeps the whole forecast.
     """
     later = rng.spawn(1)[0]
-    _, end = replay(_plan(problem, schedule), problem.flat, 0.0, 0.0, rng, later, samples)
+    plan = _overdue(_alike(_plan(problem, schedule), problem), problem.forecast.quantiles)
+    _, end = replay(_tame(plan), problem.flat, 0.0, 0.0, rng, later, samples)
     found: Floats = end.max(axis=1)
     return found
 
@@ -163,6 +174,46 @@ def _plan(problem: Problem, schedule: Schedule) -> Plan:
         attempts=attempts,
         kind=np.array([kinds[task.kind] for task in tasks], dtype=np.int64),
         gone=_gone(problem),
+    )
+
+
+def _alike(plan: Plan, problem: Problem) -> Plan:
+    """The plan, whose durations vary as much on one worker as on another.
+
+    Logarithms are levelled over the workers that can take the task: which of them has the lowest
+    P90 of few attempts tells when these ran rather than where.
+    """
+    alike, levels = problem.alike, problem.forecast.quantiles
+    able = alike.eligible | ~alike.eligible.any(axis=1, keepdims=True)
+    logs = np.log(problem.forecast.duration[_rows(problem)[alike.example]])
+    common = np.where(able[..., None], logs, 0.0).sum(axis=1) / able.sum(axis=1)[:, None]
+    usual = np.log(quantile(np.exp(common), levels, problem.objective.duration_quantile))
+    return plan._replace(spread=np.ascontiguousarray((common - usual[:, None])[alike.row]))
+
+
+def _overdue(plan: Plan, levels: tuple[float, ...]) -> Plan:
+    """The plan, in which attempts that run for longer than ever believed are not about to end."""
+    over = plan.gone > plan.usual * (1 + CLOCK)
+    runs = np.flatnonzero(over & np.isfinite(plan.gone))
+    believed = plan.usual[runs, None] * np.exp(plan.spread[runs])
+    late = runs[score_of(believed, levels, plan.gone[runs]) > BROKEN]
+    usual = plan.usual.copy()
+    usual[late] = plan.gone[late] * (1 + LONGER)
+    return plan._replace(usual=usual)
+
+
+def _tame(plan: Plan) -> Plan:
+    """The plan, whose durations go on beyond the known levels by the flatter of the outer lines."""
+    known, spread = plan.score, plan.spread
+    if known.size < 3:
+        return plan
+    lowest = (spread[:, 1] - spread[:, 0]) / (known[1] - known[0])
+    highest = (spread[:, -1] - spread[:, -2]) / (known[-1] - known[-2])
+    rise = np.minimum(lowest, highest) * FAR
+    columns = (spread[:, 0] - rise, *spread.T, spread[:, -1] + rise)
+    return plan._replace(
+        score=np.concatenate([[known[0] - FAR], known, [known[-1] + FAR]]),
+        spread=np.stack(columns, axis=1),
     )
 
 

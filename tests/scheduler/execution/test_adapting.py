@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Iterator, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from itertools import count
 from pathlib import Path
@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from worlds import GB, changed, problem_of, schedule_of
+from worlds import GB, changed, placed, problem_of, schedule_of
 
 from scheduler.agent import Agent
 from scheduler.cluster import Cluster, Worker
@@ -31,6 +31,7 @@ from scheduler.execution.executors.base import Executor
 from scheduler.execution.executors.ray_cluster import RayCluster, local_ray
 from scheduler.execution.executors.simulator import AsForecast, Draw, Simulator, Truth
 from scheduler.planning.edits import Edit, TasksAdded, WorkerAdded
+from scheduler.planning.planners.base import Planner
 from scheduler.planning.planners.heft import Heft
 from scheduler.planning.planners.search import Search
 from scheduler.planning.problem import Problem
@@ -244,6 +245,55 @@ def test_a_worker_that_comes_while_a_run_goes_on_takes_work(how: Adapting) -> No
     events = run_with(another(more_work), more_work, schedule_of(more_work, *rows), how)
     assert "w9" in where(events).values()
     assert end(events) <= 30.0
+
+
+@dataclass(frozen=True)
+class Proposing(Planner):
+    """Puts all that has not begun on one worker, one after the other; before a moment, on w1."""
+
+    worker: str = "w1"
+    since: float = 0.0
+
+    def plan(self, problem: Problem) -> Schedule:
+        worker = self.worker if problem.now >= self.since else "w1"
+        rows = list(problem.fixed.values())
+        free = max([problem.now, *(each.end for each in rows)])
+        for task in problem.workflow.order:
+            if task not in problem.fixed:
+                rows.append(placed(problem, task, worker, free))
+                free = rows[-1].end
+        return Schedule(tuple(rows), "proposing")
+
+
+def two_modes() -> tuple[Problem, Schedule]:
+    """Four tasks of 40 seconds on two workers alike, of which one happened to be seen slow."""
+    problem = problem_of([[40.0, 40.0]] * 4)
+    band = np.broadcast_to([[39.0, 40.0, 41.0], [39.0, 40.0, 520.0]], (4, 2, 3))
+    problem = replace(problem, forecast=replace(problem.forecast, duration=band))
+    rows = (("t1", "w1", 0.0), ("t2", "w2", 0.0), ("t3", "w1", 40.0), ("t4", "w2", 40.0))
+    return problem, schedule_of(problem, *rows)
+
+
+def test_a_worker_that_happened_to_be_seen_slow_is_not_left_to_crowd_another() -> None:
+    problem, schedule = two_modes()
+    how = Adapting(planners=(Proposing(),), churn=1.0)
+    events = run(Simulator(Times([40] * 4)), problem, schedule, how)
+    assert (end(events), changes(events)) == (80.0, [])
+
+
+@pytest.mark.parametrize(("took", "moves"), [(10.0, True), (45.0, False)], ids=["true", "refuted"])
+def test_a_small_gain_is_followed_only_where_the_forecast_was_right_so_far(
+    took: float, moves: bool
+) -> None:
+    chain = {(each, each + 1): 0.0 for each in range(1, 6)}
+    problem = problem_of([[10.0, 9.9]] * 6, chain, bandwidth=1e9)
+    band = np.array([0.95, 1.0, 1.05])
+    forecast = replace(problem.forecast, duration=problem.forecast.duration[..., 1:2] * band)
+    problem = replace(problem, forecast=forecast)
+    schedule = schedule_of(problem, *((f"t{each}", "w1", 10.0 * each - 10) for each in range(1, 7)))
+    how = Adapting(planners=(Proposing("w2", since=took),), churn=1.0)
+    events = run(Simulator(Times([took] * 6)), problem, schedule, how)
+    assert (where(events)["t6"] == "w2") is moves
 
 
 def test_a_run_as_planned_is_left_alone() -> None:

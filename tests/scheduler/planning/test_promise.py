@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from strategies import quick, rich_problems
-from worlds import GB, changed, problem_of, schedule_of
+from worlds import GB, changed, placed, problem_of, schedule_of
 
 from scheduler.errors import InvalidInput
 from scheduler.execution.events import AttemptEnded
@@ -16,7 +16,7 @@ from scheduler.execution.executors.simulator import AsForecast, Simulator
 from scheduler.planning.objective import Objective
 from scheduler.planning.planners.heft import Heft
 from scheduler.planning.problem import Problem
-from scheduler.planning.promise import Promise, promise, stretch
+from scheduler.planning.promise import Promise, makespans, promise, stretch
 from scheduler.planning.schedule import Placement, Schedule
 from scheduler.workloads.synthetic import random_problem
 
@@ -45,6 +45,58 @@ def promised(problem: Problem, *rows: tuple[str, str, float], **options: float) 
 def test_one_task_ends_by_its_own_quantiles() -> None:
     found = promised(uncertain(problem_of([[10.0]]), 0.4), ("t1", "w1", 0.0))
     assert found.end[0] == pytest.approx([10.0, 10 * np.exp(0.4 * Z90)], rel=ONE)
+
+
+def compared(problem: Problem, *rows: tuple[str, str, float]) -> np.ndarray:
+    schedule = schedule_of(problem, *rows)
+    return makespans(problem, schedule, rng=np.random.default_rng(1), samples=SAMPLES)
+
+
+def believing(problem: Problem, *quantiles: Sequence[float]) -> Problem:
+    """The same problem with such quantiles on its workers in turn."""
+    band = np.broadcast_to(np.array(quantiles, dtype=np.float64), problem.forecast.duration.shape)
+    return replace(problem, forecast=replace(problem.forecast, duration=band))
+
+
+def test_plans_are_compared_by_a_log_normal_law_as_it_is() -> None:
+    ends = compared(uncertain(problem_of([[10.0, 20.0]]), 0.4), ("t1", "w2", 0.0))
+    found = np.quantile(ends, [0.5, 0.9, 0.99])
+    assert found == pytest.approx(20 * np.exp(0.4 * np.array([0.0, Z90, 2.326])), rel=2 * ONE)
+
+
+def test_plans_are_not_compared_by_hours_that_two_modes_do_not_tell_of() -> None:
+    ends = compared(believing(problem_of([[40.0]]), [39, 40, 505]), ("t1", "w1", 0.0))
+    assert np.quantile(ends, 0.9) == pytest.approx(505.0, rel=5 * ONE)
+    assert ends.max() < 505 * (40 / 39) ** 4
+
+
+def test_no_worker_is_thought_more_certain_than_another_where_plans_are_compared() -> None:
+    problem = believing(problem_of([[40.0, 80.0]]), [40, 40, 40], [80, 80, 80 * 4**2])
+    levels = np.array([0.5, 0.9])
+    for worker, usual in (("w1", 40.0), ("w2", 80.0)):
+        found = np.quantile(compared(problem, ("t1", worker, 0.0)), levels)
+        assert found == pytest.approx([usual, usual * 4], rel=5 * ONE)  # between 1 and 4 ** 2
+
+
+def test_what_a_worker_that_cannot_take_the_task_is_believed_to_do_does_not_count() -> None:
+    problem = problem_of([[40.0, 80.0]], skills=["gpu"], worker_skills=["gpu", ""])
+    ends = compared(believing(problem, [40, 40, 40], [80, 80, 8000]), ("t1", "w1", 0.0))
+    assert ends.max() == pytest.approx(40.0)
+
+
+def test_what_runs_longer_than_ever_believed_is_not_about_to_end() -> None:
+    problem = uncertain(problem_of([[10.0]]), 0.05)
+    running = replace(placed(problem, "t1", "w1", 0.0), end=41.0)
+    ends = compared(replace(problem, fixed={"t1": running}, now=40.0), ("t1", "w1", 0.0))
+    assert np.median(ends) == pytest.approx(50.0, rel=ONE)
+
+
+def test_what_is_late_but_not_beyond_belief_ends_by_its_forecast() -> None:
+    problem = uncertain(problem_of([[10.0]]), 0.05)
+    now = 10 * np.exp(0.05 * Z90)
+    running = replace(placed(problem, "t1", "w1", 0.0), end=12.0)
+    ends = compared(replace(problem, fixed={"t1": running}, now=now), ("t1", "w1", 0.0))
+    assert np.median(ends) == pytest.approx(10 * np.exp(0.05 * 1.6449), rel=ONE)  # P95
 
 
 def test_the_makespan_of_a_chain_is_the_sum_of_its_durations() -> None:
