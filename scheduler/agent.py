@@ -13,16 +13,17 @@ from uuid import uuid4
 from scheduler.cluster import Cluster
 from scheduler.desk import Desk
 from scheduler.documents import cluster_document, workflow_document
-from scheduler.errors import AllotError, StaleEpoch, StoreError
+from scheduler.errors import AllotError, StaleEpoch, StoreAway, StoreError
 from scheduler.execution.adapting import Adapting
 from scheduler.execution.charge import Answer, Charge, Step
 from scheduler.execution.events import Event, PlanChanged
-from scheduler.execution.executors.base import Executor, People
+from scheduler.execution.executors.base import Executor, People, Replan
 from scheduler.forecast import Forecast
 from scheduler.governor import Governor
 from scheduler.journal import GROUP, Journal
 from scheduler.leases import BEAT, Watch, take, this_holder
 from scheduler.numbers import counted
+from scheduler.outlasting import MOST, Outlast
 from scheduler.planning.feasibility import violations
 from scheduler.planning.impossible import demand_possible
 from scheduler.planning.objective import Objective
@@ -85,7 +86,9 @@ class Agent:
     for whoever goes on with it when they have. `people(run)` are asked what they want of a run,
     beside its questions, and so are those of the `governor`, who holds runs to a policy. Runs of
     one store in which something real begins share the workers of clusters of the same name. Steps
-    of a run in which nothing real begins are kept together every `group` seconds.
+    of a run in which nothing real begins are kept together every `group` seconds. A store that is
+    away is waited for, `away` seconds at most; then the run is left to whoever takes it over, with
+    what runs of it.
     """
 
     predictor: Predictor
@@ -104,6 +107,7 @@ class Agent:
     people: Callable[[int], Sequence[People]] = lambda _: ()
     governor: Governor | None = None
     group: float = GROUP
+    away: float = MOST
 
     def run(
         self,
@@ -156,7 +160,7 @@ class Agent:
         run = self._begin(problem, schedule, label, token)
         if began is not None:
             began(run)
-        lease = self.store.lease(lease_of(run))
+        lease = self._outlast(lambda: self.store.lease(lease_of(run)))
         assert lease is not None
         charge = Charge(token, lease.epoch)
         return self._carry_on(run, lease, Answer(problem, schedule), charge, watch=watch)
@@ -181,7 +185,7 @@ class Agent:
             at=self.clock,
         )
         with self._ended(run, lease):
-            found = known(self.store, run)
+            found = self._outlast(lambda: known(self.store, run))
             since = found.since(self.clock() if self.executor.real else None)
             charge = Charge(found.token, lease.epoch, since, found.history)
         begun = Answer(found.problem, found.schedule)
@@ -209,15 +213,15 @@ class Agent:
             if self.executor.real
             else None,
             others=(*self.people(run), *(self.governor.people(run) if self.governor else ())),
+            outlast=self._outlast if self.executor.real else None,
         )
         with self._ended(run, lease), self._beating(lease):
-            self.store.begin_again(run, lease=lease, at=self.clock())
             journal = self._journal(run, lease, begun)
+            journal.number = self._outlast(
+                lambda: self.store.begin_again(run, lease=lease, at=self.clock())
+            )
             journal.recall(charge.history)
-            following = None
-            if self.adapting is not None:
-                plan = now or begun
-                following = self.adapting.following(plan.problem, plan.schedule)
+            following = self._following(now or begun)
             steps = self.executor.steps(
                 begun.problem, begun.schedule, replan=following, people=desk, charge=charge
             )
@@ -225,17 +229,48 @@ class Agent:
                 for event in _kept(journal, steps):
                     if watch is not None:
                         watch(event)
-            report = self._report(run, begun, desk)
+            report = self._outlast(lambda: self._report(run, begun, desk))
         why = "; ".join(f"{task}: {reason}" for task, reason in list(report.given_up.items())[:3])
-        self.store.end_run(
-            run,
-            state=report.state,
-            makespan=None if report.left else report.makespan,
-            message=why,
-            at=self.clock(),
-            lease=lease,
-        )
+        makespan = None if report.left else report.makespan
+        self._end(run, lease, state=report.state, makespan=makespan, message=why)
         return report
+
+    @property
+    def _outlast(self) -> Outlast:
+        return Outlast(self.seconds, time.sleep, self.away)
+
+    def _end(
+        self, run: int, lease: Lease, *, state: str, makespan: float | None, message: str
+    ) -> None:
+        """Notes the end; one whose answer was lost has given the lease back, in our epoch."""
+        tried = False
+
+        def end() -> None:
+            nonlocal tried
+            again, tried = tried, True
+            try:
+                self.store.end_run(
+                    run,
+                    state=state,
+                    makespan=makespan,
+                    message=message,
+                    at=self.clock(),
+                    lease=lease,
+                )
+            except StaleEpoch:
+                now = self.store.lease(lease.name)
+                if not (again and now is not None and now.free and now.epoch == lease.epoch):
+                    raise
+
+        self._outlast(end)
+
+    def _following(self, plan: Answer) -> Replan | None:
+        """Who changes the plan while the run goes on."""
+        if self.adapting is None:
+            return None
+        following = self.adapting.following(plan.problem, plan.schedule)
+        planners = self.adapting.planners or (self.planner,)
+        return self.governor.preferring(following, planners[-1]) if self.governor else following
 
     def _journal(self, run: int, lease: Lease, begun: Answer) -> Journal:
         return Journal(
@@ -245,6 +280,7 @@ class Agent:
             begun,
             self.clock,
             self.seconds,
+            self._outlast,
             real=self.executor.real,
             records=self.executor.records,
             sizing=self.sizing,
@@ -271,15 +307,15 @@ class Agent:
     def _ended(self, run: int, lease: Lease) -> Iterator[None]:
         """Notes the end of a run whose block breaks off, whatever breaks it.
 
-        Not where somebody else has the run now: it goes on there.
+        Not where somebody else has the run now: it goes on there. Where the store was away for too
+        long the run has not ended: it is for whoever takes it over.
         """
         try:
             yield
         except StaleEpoch:
             raise
         except BaseException as error:
-            stopped = isinstance(error, KeyboardInterrupt)
-            state, why = ("interrupted", "stopped by hand") if stopped else ("failed", str(error))
+            state, why = _end_by(error)
             message = why.encode("utf-8", "backslashreplace").decode().replace("\0", "\\x00")
             with suppress(StaleEpoch, StoreError):  # then whoever takes the run over finds out
                 self.store.end_run(
@@ -318,19 +354,36 @@ class Agent:
             beating.join()
 
     def _begin(self, problem: Problem, schedule: Schedule, label: str, token: str) -> int:
-        return self.store.begin_run(
-            workflow=workflow_document(problem.workflow),
-            cluster=cluster_document(problem.cluster),
-            objective=asdict(problem.objective),
-            forecast=problem.forecast,
-            schedule=schedule,
-            executor=type(self.executor).__name__,
-            label=label,
-            at=self.clock(),
-            token=token,
-            how=self.how,
-            holder=this_holder(),
-        )
+        """Keeps a new run; one whose answer was lost is known by its token."""
+        tried = False
+
+        def begin() -> int:
+            nonlocal tried
+            again, tried = tried, True
+            if again and (run := self.store.run_of(token)) is not None:
+                return run
+            return self.store.begin_run(
+                workflow=workflow_document(problem.workflow),
+                cluster=cluster_document(problem.cluster),
+                objective=asdict(problem.objective),
+                forecast=problem.forecast,
+                schedule=schedule,
+                executor=type(self.executor).__name__,
+                label=label,
+                at=self.clock(),
+                token=token,
+                how=self.how,
+                holder=this_holder(),
+            )
+
+        return self._outlast(begin)
+
+
+def _end_by(error: BaseException) -> tuple[str, str]:
+    """The state in which a run is left by what breaks it off, and why."""
+    if isinstance(error, KeyboardInterrupt):
+        return "interrupted", "stopped by hand"
+    return ("running" if isinstance(error, StoreAway) else "failed"), str(error)
 
 
 def _kept(journal: Journal, steps: Generator[Step, None, None]) -> Iterator[Event]:
@@ -338,7 +391,7 @@ def _kept(journal: Journal, steps: Generator[Step, None, None]) -> Iterator[Even
     for step in steps:
         try:
             events = journal.keep(step)
-        except StaleEpoch as error:
+        except (StaleEpoch, StoreAway) as error:
             steps.throw(error)
         yield from events
     yield from journal.flush()

@@ -7,9 +7,11 @@ from datetime import datetime
 from scheduler.execution.dispatch import Dispatch
 from scheduler.execution.events import Decision, Event, Start, TaskDecided
 from scheduler.execution.executors.base import People
+from scheduler.outlasting import Outlast
 from scheduler.rooms import AGAIN, Rooms
 from scheduler.store import Store
 from scheduler.store.questions import OPEN
+from scheduler.store.runs import lease_of
 
 LOOK = 0.5  # seconds of real time between two looks
 
@@ -18,7 +20,8 @@ class Desk(People):
     """The people around one run: what they decided of unknown attempts, and whether it is to stop.
 
     `stop` tells since when the run is to stop, by the clock of `seconds`; it then waits for what
-    runs, `grace` seconds at most. `others` are asked too.
+    runs, `grace` seconds at most. `others` are asked too. Where `outlast` is given, nobody is
+    asked before the store is there: what people have forbidden is not begun while it is away.
     Where nothing goes on before people speak, the run is left to them after `waits` seconds.
     `rooms` are what other runs leave of the workers.
     """
@@ -34,9 +37,11 @@ class Desk(People):
         waits: float = math.inf,
         rooms: Rooms | None = None,
         others: Sequence[People] = (),
+        outlast: Outlast | None = None,
     ) -> None:
         self._store, self._run, self._others = store, run, others
         self._seconds, self._stop, self._grace = seconds, stop, grace
+        self._outlast = outlast
         self._rooms = rooms
         self._waits, self._idle = waits, math.inf  # since when nothing goes on
         self._looked = -LOOK
@@ -47,6 +52,8 @@ class Desk(People):
         self._dispatch = dispatch
         if not dispatch.stuck:
             self._idle = math.inf
+        if self._outlast is not None and (self._others or dispatch.unknown):
+            self._outlast(lambda: self._store.lease(lease_of(self._run)))
         for each in self._others:
             yield from each.said(dispatch, now, time)
         if dispatch.unknown and self._seconds() - self._looked >= LOOK:
@@ -60,7 +67,12 @@ class Desk(People):
 
     def crowded_out(self, starts: Sequence[Start], dispatch: Dispatch) -> Collection[str]:
         """The tasks among these for which other runs leave no room now."""
-        return () if self._rooms is None else self._rooms.crowded_out(starts, dispatch)
+        if self._rooms is None:
+            return ()
+        rooms = self._rooms
+        if self._outlast is None:
+            return rooms.crowded_out(starts, dispatch)
+        return self._outlast(lambda: rooms.crowded_out(starts, dispatch))
 
     def wake_at(self, now: float) -> float | None:
         """Soon, while other runs keep tasks waiting."""

@@ -9,6 +9,7 @@
     ├── Infeasible            the problem has no schedule, with the reasons
     ├── NotFound              a name that the store or the command line does not know
     ├── StoreError            the database cannot be used as it is
+    │   └── StoreAway         it cannot be used just now: what was asked may be tried again
     ├── StaleEpoch            somebody else has taken over what this was to be written for
     └── CorruptVersion        a saved network is not what was saved
 
@@ -75,6 +76,13 @@ class NotFound(AllotError, LookupError):
 
 class StoreError(AllotError):
     """The database cannot be used as it is; the message says what to do."""
+
+
+class StoreAway(StoreError):
+    """The database cannot be used just now: locked, full, or its connection lost.
+
+    What was being written may have been written all the same: only another look at it tells.
+    """
 
 
 class StaleEpoch(AllotError):

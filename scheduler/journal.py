@@ -13,6 +13,7 @@ from scheduler.execution.events import (
     Event,
 )
 from scheduler.logs.base import Refused
+from scheduler.outlasting import Outlast
 from scheduler.records import Outcome, TaskRecord
 from scheduler.sizing import MemorySizing, told
 from scheduler.store import Store
@@ -31,7 +32,8 @@ class Journal:
     """Keeps the steps of one run, in the epoch of its lease, and what was observed as records.
 
     Where nothing `real` begins, steps of `group` seconds are kept together. `now` is the plan that
-    is followed. With `sizing` each record is learned from as soon as it is kept.
+    is followed. With `sizing` each record is learned from as soon as it is kept. `number` is that
+    of the last step that was kept: one that is tried again, through `outlast`, is kept once.
     """
 
     store: Store
@@ -40,6 +42,8 @@ class Journal:
     now: Answer
     clock: Callable[[], datetime]
     seconds: Callable[[], float]
+    outlast: Outlast
+    number: int = 0
     real: bool = True
     records: bool = True
     sizing: MemorySizing | None = None
@@ -82,14 +86,19 @@ class Journal:
         """Keeps what is gathered; returns it."""
         events, seen = self._events, self._seen
         if events:
-            kept = Kept(tuple(events), tuple(self._plans), tuple(seen), tuple(self._refused))
-            self.store.keep(self.run, kept, lease=self.lease, at=self.clock())
+            self._write(tuple(events), tuple(seen))
         self._events, self._plans, self._seen, self._refused = [], [], [], []
         self._kept_at = self.seconds()
         if self.sizing is not None and seen:
             said = told(self.now.problem.forecast)
             self.sizing.learn(seen, {(each.run, each.task): said[each.task] for each in seen})
         return events
+
+    def _write(self, events: Sequence[Event], seen: Sequence[TaskRecord]) -> None:
+        number = self.number + 1
+        kept = Kept(events, tuple(self._plans), seen, tuple(self._refused), number)
+        self.outlast(lambda: self.store.keep(self.run, kept, lease=self.lease, at=self.clock()))
+        self.number = number
 
     def _note(self, event: Event) -> None:
         if isinstance(event, AttemptStarted):

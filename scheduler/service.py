@@ -13,7 +13,7 @@ from typing import Any, Protocol
 
 from scheduler.agent import Agent
 from scheduler.documents import cluster_from, objective_from, workflow_from
-from scheduler.errors import StaleEpoch
+from scheduler.errors import StaleEpoch, StoreAway
 from scheduler.governor import MONEY
 from scheduler.leases import Watch, take
 from scheduler.store import Store
@@ -82,14 +82,24 @@ class Service:
 
     def _work(self, lease: Lease, *, until_idle: bool) -> None:
         while not self.stop.is_set():
-            self.store.beat_lease(lease, at=self.clock())
-            self._busy = {name: each for name, each in self._busy.items() if each.is_alive()}
-            for name, work in self._wanted():
-                if name not in self._busy and len(self._busy) < self.runs:
-                    self._busy[name] = self._begin(name, work)
-            if until_idle and not self._busy:
+            try:
+                idle = self._look(lease)
+            except StoreAway as error:  # it may come back; whoever has taken our place tells then
+                log.warning("%s Looking again in a while.", error)
+                self.watch.forget()  # nobody could give a sign of life either
+                idle = False
+            if until_idle and idle:
                 return
             self.stop.wait(PAUSE)
+
+    def _look(self, lease: Lease) -> bool:
+        """One look at what is to be done, all of it begun; whether there is nothing."""
+        self.store.beat_lease(lease, at=self.clock())
+        self._busy = {name: each for name, each in self._busy.items() if each.is_alive()}
+        for name, work in self._wanted():
+            if name not in self._busy and len(self._busy) < self.runs:
+                self._busy[name] = self._begin(name, work)
+        return not self._busy
 
     def _wanted(self) -> Iterator[tuple[str, Callable[[], object]]]:
         """What could be done now, by name: first what others have left, then what was asked for."""
@@ -124,7 +134,7 @@ class Service:
         def carefully() -> None:
             try:
                 work()
-            except StaleEpoch as error:
+            except (StaleEpoch, StoreAway) as error:  # whoever looks next goes on with it
                 log.warning("%s: %s", name, error)
             except Exception:  # one run that breaks takes no other with it; the store has its end
                 log.exception("%s has broken off", name)
@@ -154,6 +164,8 @@ class Service:
                 token=token,
                 began=lambda run: self._answer(request, "done", f"run {run}"),
             )
+        except StoreAway:  # it may have begun: the next look tells
+            raise
         except Exception as error:
             if self.store.run_of(token) is None:  # it has not begun, and would not the next time
                 self._answer(request, "refused", str(error))

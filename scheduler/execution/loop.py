@@ -5,7 +5,7 @@ from contextlib import contextmanager
 from itertools import chain
 from typing import TYPE_CHECKING
 
-from scheduler.errors import AllotError, StaleEpoch
+from scheduler.errors import AllotError, StaleEpoch, StoreAway
 from scheduler.execution.charge import Answer, Charge, Step
 from scheduler.execution.dispatch import Dispatch
 from scheduler.execution.events import (
@@ -53,12 +53,12 @@ class Loop:
 
         Ends when every task is over, when all that is left waits for people, or when they stop it.
         """
-        with _let_go_when_stale(self._session):
+        with _let_go_when_lost(self._session):
             yield from self._step(tuple(self._recalled()), stops=self._stops)
             while not self._dispatch.done and not self._stopped():
-                if self._dispatch.stuck and not self._session.missing():
-                    if self._dispatch.unknown or self._left_to_people():
-                        return
+                idle = self._dispatch.stuck and not self._session.missing()
+                if idle and (self._dispatch.unknown or self._left_to_people()):
+                    return
                 news = self._session.wait(self._wake())
                 yield from self._step(news, replan=self._replan)
 
@@ -196,10 +196,10 @@ def _as_start(event: AttemptStarted) -> Start:
 
 
 @contextmanager
-def _let_go_when_stale(session: "Session") -> Iterator[None]:
-    """What runs belongs to whoever took the run over: it is not ended with this session."""
+def _let_go_when_lost(session: "Session") -> Iterator[None]:
+    """What runs belongs to whoever takes the run over: it is not ended with this session."""
     try:
         yield
-    except StaleEpoch:
+    except (StaleEpoch, StoreAway):
         session.let_go()
         raise

@@ -8,11 +8,32 @@ from typing import Any
 
 import sqlalchemy as sa
 from sqlalchemy.engine import URL, Connection, Engine, make_url
-from sqlalchemy.exc import ArgumentError, DBAPIError, NoSuchModuleError
+from sqlalchemy.exc import ArgumentError, DBAPIError, InterfaceError, NoSuchModuleError
+from sqlalchemy.exc import OperationalError as Trouble
+from sqlalchemy.exc import TimeoutError as NoneFree
 
-from scheduler.errors import StoreError
+from scheduler.errors import StoreAway, StoreError
 
 _WRITES = "allot_writes"
+_PASSES = frozenset(
+    (
+        sqlite3.SQLITE_BUSY,
+        sqlite3.SQLITE_LOCKED,
+        sqlite3.SQLITE_FULL,
+        sqlite3.SQLITE_IOERR,
+        sqlite3.SQLITE_CANTOPEN,
+        sqlite3.SQLITE_READONLY,
+        sqlite3.SQLITE_PROTOCOL,
+    )
+)
+# A network that swallows what is sent is found out within these seconds, not within hours.
+_LINE = {
+    "connect_timeout": 10,
+    "keepalives_idle": 5,
+    "keepalives_interval": 5,
+    "keepalives_count": 3,
+    "tcp_user_timeout": 20_000,
+}
 
 
 def connect(url: str) -> Engine:
@@ -30,13 +51,17 @@ def connect(url: str) -> Engine:
     if (file := sqlite_file(url)) is not None:  # other processes may stand in other folders
         parsed = parsed.set(database=str(file.absolute()))
     try:
-        engine = sa.create_engine(parsed)
+        engine = sa.create_engine(parsed, connect_args=_line(parsed))
     except (ModuleNotFoundError, NoSuchModuleError) as error:
         raise StoreError(
             f"PostgreSQL needs a driver ({error}); install it with: pip install 'allot[postgres]'"
         ) from error
     if engine.dialect.name == "sqlite":
         _tune_sqlite(engine)
+        if file is not None:
+            _make_once(engine, file.absolute())
+    else:
+        _keep_the_clock_running(engine)
     return engine
 
 
@@ -86,10 +111,41 @@ def _parsed(url: str) -> URL:
 def _told(engine: Engine) -> Iterator[None]:
     try:
         yield
-    except (DBAPIError, sqlite3.Error) as error:  # SQLite's own where a connection is being made
+    except (DBAPIError, NoneFree, sqlite3.Error) as error:  # SQLite's own while it connects
         where = _masked(engine.url)
         why = error.orig if isinstance(error, DBAPIError) else error
-        raise StoreError(f"The store at {where} cannot be used: {why}") from error
+        sort = StoreAway if _passes(error, why) else StoreError
+        raise sort(f"The store at {where} cannot be used: {why}") from error
+
+
+def _passes(error: Exception, why: object) -> bool:
+    """Whether it may be over in a while: a lock, a full disk, a lost or refused connection."""
+    if isinstance(why, sqlite3.Error):
+        return getattr(why, "sqlite_errorcode", 0) & 0xFF in _PASSES
+    lost = isinstance(error, DBAPIError) and error.connection_invalidated
+    return lost or isinstance(error, Trouble | InterfaceError | NoneFree)
+
+
+def _line(url: URL) -> dict[str, int]:
+    """How long a connection may be silent, where the URL does not say so itself."""
+    if not url.drivername.startswith("postgresql"):
+        return {}
+    return {name: value for name, value in _LINE.items() if name not in url.query}
+
+
+def _keep_the_clock_running(engine: Engine) -> None:
+    """Lets the server's bound on silent transactions hold after many rows were written too.
+
+    Their pipeline ends with a message that stops the server's clock of idle transactions; the
+    next statement starts it again.
+    """
+
+    @sa.event.listens_for(engine, "after_cursor_execute")
+    def after(
+        _connection: Any, cursor: Any, _statement: Any, _rows: Any, _context: Any, many: bool
+    ) -> None:
+        if many:
+            cursor.connection.execute("SELECT 1")
 
 
 def _tune_sqlite(engine: Engine) -> None:
@@ -108,3 +164,22 @@ def _tune_sqlite(engine: Engine) -> None:
     def on_begin(connection: Connection) -> None:
         writes = connection.get_execution_options().get(_WRITES, False)
         connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")
+
+
+def _make_once(engine: Engine, file: Path) -> None:
+    """Lets the first connection make the file, and no later one.
+
+    Where the file is moved away while it is in use, an empty one must not take its place.
+    """
+    made = False
+
+    @sa.event.listens_for(engine, "do_connect")
+    def before(_dialect: Any, _record: Any, where: list[Any], how: dict[str, Any]) -> None:
+        if made:
+            where[:] = [f"{file.as_uri()}?mode=rw"]
+            how["uri"] = True
+
+    @sa.event.listens_for(engine, "connect")
+    def after(_connection: Any, _record: Any) -> None:
+        nonlocal made
+        made = True

@@ -11,6 +11,7 @@ from sqlalchemy.engine import Connection
 from sqlmodel import SQLModel
 
 from scheduler.cluster import Allocation
+from scheduler.errors import StoreError
 from scheduler.execution.events import (
     AttemptEnded,
     AttemptStarted,
@@ -55,13 +56,15 @@ class Intent:
 class Kept:
     """What is kept of a run at one time: events in order, and what belongs to them.
 
-    `plans` are those of the events that changed the plan, one each, in order.
+    `plans` are those of the events that changed the plan, one each, in order. Of the steps that
+    have a `number` each is kept once, however often it is tried: they count from 1 on.
     """
 
     events: Sequence[Event]
     plans: Sequence[NewPlan] = ()
     records: Sequence[TaskRecord] = ()
     refused: Sequence[Refused] = ()
+    number: int | None = None
 
 
 class IntentRows(Part):
@@ -70,11 +73,13 @@ class IntentRows(Part):
     def keep(self, run: int, kept: Kept, *, lease: Lease, at: datetime) -> None:
         """Keeps what happened and what is about to begin, in one transaction.
 
-        Raises StaleEpoch, and keeps nothing, where somebody else has taken the run over.
+        Raises StaleEpoch, and keeps nothing, where somebody else has taken the run over. After
+        StoreAway nobody knows whether it was kept: to be tried again with the same number.
         """
         with self._writing() as connection:
             demand(connection, lease, at)
-            connection.execute(RUN.update().where(RUN.c.id == run).values(heartbeat=at))
+            if not _is_next(connection, run, kept.number, at):
+                return
             add_events(connection, run, kept.events, at=at)
             _note_intents(connection, run, kept.events)
             for plan in kept.plans:
@@ -104,6 +109,25 @@ class IntentRows(Part):
                 )
                 for row in connection.execute(query).mappings()
             )
+
+
+def _is_next(connection: Connection, run: int, number: int | None, at: datetime) -> bool:
+    """Counts a step; False where just this one is kept already.
+
+    Whoever demands the lease waits for all that was begun in its epoch: what is not kept now never
+    will be.
+    """
+    same, values = RUN.c.id == run, {"heartbeat": at}
+    if number is None:
+        connection.execute(RUN.update().where(same).values(values))
+        return True
+    counted = RUN.update().where(same, RUN.c.steps == number - 1).values(values | {"steps": number})
+    if connection.execute(counted).rowcount:
+        return True
+    found = connection.execute(sa.select(RUN.c.steps).where(same)).scalar_one()
+    if found != number:
+        raise StoreError(f"Step {number} of run {run} cannot follow step {found}; resume the run.")
+    return False
 
 
 def _note_intents(connection: Connection, run: int, events: Iterable[Event]) -> None:

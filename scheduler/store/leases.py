@@ -10,10 +10,11 @@ from sqlalchemy.engine import Connection
 from sqlmodel import SQLModel
 
 import scheduler.store.tables  # noqa: F401  fills the metadata
-from scheduler.errors import StaleEpoch
+from scheduler.errors import StaleEpoch, StoreAway
 from scheduler.store.base import Part
 
 LEASE = SQLModel.metadata.tables["lease"]
+LONGEST = 10.0  # seconds that a client may be silent while it has a lease locked
 
 
 @dataclass(frozen=True)
@@ -58,18 +59,18 @@ class LeaseRows(Part):
         """Takes a lease that still stands as it was `seen`; None where it does no more.
 
         So of all who saw a holder dead, or a lease free, one gets it, and none does once the
-        holder has given another sign of life. `seen` is None where there was no such lease.
+        holder has given another sign of life. `seen` is None where there was no such lease. Raises
+        StoreAway where somebody has it locked: after a look one may try again.
         """
         taken = Lease(name, holder, 1 if seen is None else seen.epoch + 1, 0, at)
-        with self._writing() as connection:
-            if seen is None:
-                dialect = postgresql if connection.dialect.name == "postgresql" else sqlite
-                new = dialect.insert(LEASE).on_conflict_do_nothing().returning(LEASE.c.epoch)
-                made = connection.execute(new.values(vars(taken))).scalar()
-                return None if made is None else taken
-            same = (LEASE.c.epoch == seen.epoch) & (LEASE.c.beats == seen.beats)
-            query = LEASE.update().where((LEASE.c.name == name) & same).values(vars(taken))
-            return taken if connection.execute(query).rowcount else None
+        try:
+            with self._writing() as connection:
+                bound(connection)
+                return taken if _take(connection, taken, seen) else None
+        except StoreAway as error:
+            raise StoreAway(
+                f"The lease {name!r} could not be taken; try again in a while. {error}"
+            ) from error
 
     def beat_lease(self, lease: Lease, *, at: datetime) -> None:
         """A sign of life of the holder; raises StaleEpoch once somebody else has the lease."""
@@ -82,6 +83,16 @@ class LeaseRows(Part):
             demand(connection, lease, at, holder="")
 
 
+def _take(connection: Connection, taken: Lease, seen: Lease | None) -> bool:
+    if seen is None:
+        dialect = postgresql if connection.dialect.name == "postgresql" else sqlite
+        new = dialect.insert(LEASE).on_conflict_do_nothing().returning(LEASE.c.epoch)
+        return connection.execute(new.values(vars(taken))).scalar() is not None
+    same = (LEASE.c.epoch == seen.epoch) & (LEASE.c.beats == seen.beats)
+    query = LEASE.update().where((LEASE.c.name == taken.name) & same).values(vars(taken))
+    return bool(connection.execute(query).rowcount)
+
+
 def demand(
     connection: Connection, lease: Lease, at: datetime, *, holder: str | None = None
 ) -> None:
@@ -90,6 +101,7 @@ def demand(
     Until the transaction is over nobody can take the lease; so what it writes was written in its
     epoch. It is a sign of life too. With `holder` the lease is given on.
     """
+    bound(connection)
     changed: dict[str, Any] = {"beats": LEASE.c.beats + 1, "at": at}
     if holder is not None:
         changed["holder"] = holder
@@ -99,4 +111,21 @@ def demand(
         raise StaleEpoch(
             f"The lease {lease.name!r} is no longer held in epoch {lease.epoch}: somebody else has "
             "taken it over. Nothing was written."
+        )
+
+
+def bound(connection: Connection) -> None:
+    """Bounds how long a transaction waits for locks, and how long it holds some in silence.
+
+    Whoever writes for a lease has its row locked. PostgreSQL cannot tell a client that was frozen
+    or cut off from one that takes its time, and would keep the lock for hours: after `LONGEST`
+    seconds of silence it ends that client's session, whose transaction has then not been.
+    """
+    if connection.dialect.name == "postgresql":
+        most = f"{LONGEST:g}s"
+        connection.execute(
+            sa.select(
+                sa.func.set_config("lock_timeout", most, True),
+                sa.func.set_config("idle_in_transaction_session_timeout", most, True),
+            )
         )

@@ -33,7 +33,7 @@ from scheduler.planning.schedule import Placement, Schedule
 from scheduler.records import Outcome
 from scheduler.store.audits import settle
 from scheduler.store.base import Part, state_now
-from scheduler.store.leases import LEASE, Lease, demand
+from scheduler.store.leases import LEASE, Lease, bound, demand
 from scheduler.store.outputs import add_outputs
 from scheduler.store.values import Attempt, RunSummary
 
@@ -106,8 +106,10 @@ class RunRows(Part):
             "forecast": packed(forecast),
             "token": token,
             "how": dict(how or {}),
+            "steps": 0,
         }
         with self._writing() as connection:
+            bound(connection)
             run = int(connection.execute(RUN.insert().returning(RUN.c.id), row).scalar_one())
             connection.execute(
                 PLACEMENT.insert(), [_placement_row(run, each) for each in schedule.placements]
@@ -123,12 +125,16 @@ class RunRows(Part):
             add_events(connection, run, events, at=at)
             connection.execute(RUN.update().where(RUN.c.id == run).values(heartbeat=at))
 
-    def begin_again(self, run: int, *, lease: Lease, at: datetime) -> None:
-        """Notes that a run goes on, in the charge of this lease's holder."""
+    def begin_again(self, run: int, *, lease: Lease, at: datetime) -> int:
+        """Notes that a run goes on, in the charge of this lease's holder.
+
+        Returns how many steps of it are kept.
+        """
         goes_on = {"state": "running", "ended": None, "makespan": None, "heartbeat": at}
         with self._writing() as connection:
             demand(connection, lease, at)
-            connection.execute(RUN.update().where(RUN.c.id == run).values(goes_on))
+            begun = RUN.update().where(RUN.c.id == run).values(goes_on).returning(RUN.c.steps)
+            return int(connection.execute(begun).scalar_one())
 
     def beat_run(self, lease: Lease, *, at: datetime) -> None:
         """A sign of life of a run; raises StaleEpoch once somebody else has its lease."""

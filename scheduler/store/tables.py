@@ -110,6 +110,15 @@ class RunRow(SQLModel, table=True):
     """One execution of a workflow: what was planned, with which beliefs, and how it stands."""
 
     __tablename__ = "run"
+    __table_args__ = (
+        sa.Index(
+            "ix_run_token",
+            "token",
+            unique=True,
+            sqlite_where=sa.text("token <> ''"),
+            postgresql_where=sa.text("token <> ''"),
+        ),
+    )
     id: int | None = Field(default=None, primary_key=True)
     workflow: str = Field(index=True)
     label: str
@@ -131,6 +140,7 @@ class RunRow(SQLModel, table=True):
     forecast: bytes
     token: str = ""
     how: dict[str, Any] = _json()
+    steps: int = 0
 
 
 class PlacementRow(SQLModel, table=True):

@@ -11,7 +11,7 @@ from worlds import chain
 
 from scheduler.cluster import Allocation
 from scheduler.documents import cluster_document, workflow_document
-from scheduler.errors import StaleEpoch
+from scheduler.errors import StaleEpoch, StoreError
 from scheduler.execution.events import (
     AttemptEnded,
     AttemptStarted,
@@ -175,6 +175,22 @@ def test_a_step_is_kept_in_one_transaction(store: Store) -> None:
     finally:
         sa.event.remove(Engine, "begin", note)
     assert len(began) == 1
+
+
+def test_a_step_that_is_tried_again_is_kept_once(store: Store) -> None:
+    run, lease = begun(store)
+    for _ in range(2):
+        store.keep(run, Kept([started("t1")], number=1), lease=lease, at=NOW)
+    store.keep(run, Kept([started("t2")], number=2), lease=lease, at=NOW)
+    assert list(store.run_events(run)) == [started("t1"), started("t2")]
+    assert store.begin_again(run, lease=lease, at=NOW) == 2
+
+
+def test_no_step_is_left_out(store: Store) -> None:
+    run, lease = begun(store)
+    with pytest.raises(StoreError, match="Step 2 of run 1 cannot follow step 0"):
+        store.keep(run, Kept([started("t1")], number=2), lease=lease, at=NOW)
+    assert not store.run_events(run)
 
 
 def test_intents_tell_what_became_of_what_was_decided(store: Store) -> None:

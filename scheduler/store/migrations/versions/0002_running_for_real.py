@@ -12,6 +12,15 @@ depends_on = None
 def upgrade() -> None:
     op.add_column("run", sa.Column("token", sa.String(), nullable=False, server_default=""))
     op.add_column("run", sa.Column("how", sa.JSON(), nullable=False, server_default="{}"))
+    op.add_column("run", sa.Column("steps", sa.Integer(), nullable=False, server_default="0"))
+    op.create_index(
+        "ix_run_token",
+        "run",
+        ["token"],
+        unique=True,
+        sqlite_where=sa.text("token <> ''"),
+        postgresql_where=sa.text("token <> ''"),
+    )
     op.create_table(
         "plan",
         sa.Column("run_id", sa.Integer(), nullable=False),
@@ -164,5 +173,7 @@ def downgrade() -> None:
     op.drop_table("intent")
     op.drop_table("lease")
     op.drop_table("plan")
+    op.drop_index("ix_run_token", table_name="run")
+    op.drop_column("run", "steps")
     op.drop_column("run", "how")
     op.drop_column("run", "token")
