@@ -5,9 +5,9 @@ from datetime import datetime
 
 import streamlit as st
 
-from dashboard import asking, filters, session, tables
+from dashboard import asking, filters, kept, session, tables
 from dashboard.acts import Acting, Deed
-from dashboard.operating import PERIODS, RunLine, deadline_of, frame, run_lines
+from dashboard.operating import PERIODS, RunLine, frame
 from dashboard.words import count, listed, seconds
 from scheduler.store import Store
 from scheduler.store.summaries import RunsWanted
@@ -75,7 +75,7 @@ def _withdrawn(request: int) -> Callable[[Acting, str, object], Deed]:
 def _wanted(store: Store) -> RunsWanted:
     first, second, third, fourth, fifth = st.columns((3, 3, 3, 2, 2), vertical_alignment="bottom")
     with first:
-        text = _text("Find", "find", "Part of a workflow's name or label")
+        text = _text("Find", "find", "Name or label")
     with second:
         states = filters.several("States", STATES, "states")
     with third:
@@ -114,7 +114,7 @@ def _page(store: Store, wanted: RunsWanted) -> None:
         runs = store.runs_of(held[1], now=moment)
     else:
         runs = store.find_runs(wanted, now=moment, limit=PAGE, offset=(number - 1) * PAGE)
-    lines = run_lines(store, runs, {each.id: _deadline(store, each.id) for each in runs})
+    lines = kept.lines(store, runs)
     chosen = _table(lines, moment, where)
     _said(total, number, lines)
     _acts(chosen)
@@ -220,15 +220,6 @@ def _again(runs: Sequence[int]) -> Callable[[Acting, str, object], tuple[Deed, .
         )
 
     return do
-
-
-def _url(opened: Store) -> str:
-    return opened.url
-
-
-@st.cache_data(show_spinner=False, max_entries=2000, hash_funcs={Store: _url})
-def _deadline(opened: Store, run: int) -> float | None:
-    return deadline_of(opened.run_documents(run)[0])
 
 
 draw()

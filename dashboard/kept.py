@@ -1,0 +1,81 @@
+"""What is read once for all viewers because it cannot change any more, and what is not."""
+
+from datetime import datetime
+from typing import Any
+
+import streamlit as st
+
+from dashboard import operating
+from dashboard.operating import Held, RunLine, deadline_of, run_lines
+from scheduler.cluster import Worker
+from scheduler.documents import cluster_from
+from scheduler.planning.schedule import Placement
+from scheduler.store import Store
+from scheduler.store.summaries import Use
+from scheduler.store.values import KindSummary, RunSummary
+
+A_WHILE = 60.0  # seconds for which sums over all records are kept
+
+
+def held(store: Store, run: RunSummary, moment: datetime) -> Held:
+    """What the attempts of a run held; of one that is over it is read once."""
+    uses = store.uses_of(run.id) if run.ended is None else _uses(store, run.id, run.ended)
+    return operating.held(uses, run.started, now=moment, goes_on=run.state == "running")
+
+
+def workers(store: Store, run: RunSummary) -> tuple[Worker, ...]:
+    """The workers of a run, as its newest plan knows them."""
+    return _workers(store, run.id, run.started, _changes(store, run))
+
+
+def plan(store: Store, run: RunSummary) -> tuple[Placement, ...]:
+    """Where and when the tasks of a run are to run by its newest plan."""
+    return _plan(store, run.id, run.started, _changes(store, run))
+
+
+def lines(store: Store, runs: tuple[RunSummary, ...]) -> tuple[RunLine, ...]:
+    """These runs with how far they are."""
+    return run_lines(store, runs, {each.id: _deadline(store, each.id, each.started)
+                                   for each in runs})  # fmt: skip
+
+
+def kinds(store: Store) -> tuple[KindSummary, ...]:
+    """What is known of each kind on each worker, a minute old at most."""
+    return _kinds(store)
+
+
+def _changes(store: Store, run: RunSummary) -> int:
+    return store.count_events(run.id, "plan_changed")
+
+
+def _url(opened: Store) -> str:
+    return opened.url
+
+
+# Times are part of the keys: a store that was deleted and made anew has other runs.
+@st.cache_resource(show_spinner=False, max_entries=500, hash_funcs={Store: _url})
+def _uses(opened: Store, run: int, ended: datetime) -> tuple[Use, ...]:  # noqa: ARG001
+    return opened.uses_of(run)
+
+
+@st.cache_resource(show_spinner=False, max_entries=500, hash_funcs={Store: _url})
+def _workers(opened: Store, run: int, started: datetime, changes: int) -> tuple[Worker, ...]:  # noqa: ARG001
+    document = opened.run_cluster(run)
+    for each in opened.run_plans(run) if changes else ():
+        document = each.cluster or document
+    return cluster_from(document).workers
+
+
+@st.cache_resource(show_spinner=False, max_entries=64, hash_funcs={Store: _url})
+def _plan(opened: Store, run: int, started: datetime, changes: int) -> tuple[Placement, ...]:  # noqa: ARG001
+    return operating.current_plan(opened, run)
+
+
+@st.cache_data(show_spinner=False, max_entries=2000, hash_funcs={Store: _url})
+def _deadline(opened: Store, run: int, started: datetime) -> Any:  # noqa: ARG001
+    return deadline_of(opened.run_documents(run)[0])
+
+
+@st.cache_resource(show_spinner=False, max_entries=8, ttl=A_WHILE, hash_funcs={Store: _url})
+def _kinds(opened: Store) -> tuple[KindSummary, ...]:
+    return opened.kinds()
