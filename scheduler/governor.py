@@ -7,9 +7,11 @@ from typing import Any
 
 from scheduler.asked import OVERRIDE, Newcomers, Requests
 from scheduler.cluster import Cluster
+from scheduler.execution.adapting import Following
 from scheduler.execution.dispatch import Dispatch
 from scheduler.execution.events import Action, Controlled, Event
-from scheduler.execution.executors.base import People
+from scheduler.execution.executors.base import People, Replan
+from scheduler.planning.bars import Bar
 from scheduler.planning.objective import Objective
 from scheduler.planning.planners.base import Planner
 from scheduler.planning.problem import Problem
@@ -17,6 +19,7 @@ from scheduler.planning.schedule import Schedule
 from scheduler.policy import PLAN, TASKS, Policy
 from scheduler.predictors.base import Predictor
 from scheduler.preferences import NEWEST, Vote, preferences, preferred
+from scheduler.preferring import Preferring
 from scheduler.store import Store
 from scheduler.store.questions import OPEN, Question
 
@@ -51,9 +54,16 @@ class Governor:
 
     def preferred(self, problem: Problem, schedule: Schedule, planner: Planner) -> Schedule:
         """The plan that people would make of it, where that costs little."""
+        return preferred(problem, schedule, self._wanted(), planner)
+
+    def preferring(self, following: Following, planner: Planner) -> Replan:
+        """The replanning of one run, as people would have it where that costs little."""
+        wanted = self._wanted()
+        return Preferring(following, wanted, planner) if wanted else following
+
+    def _wanted(self) -> tuple[Bar, ...]:
         told = self.store.audits(action=OVERRIDE, limit=NEWEST)
-        wanted = preferences(Vote.of(each.details) for each in told)
-        return preferred(problem, schedule, wanted, planner)
+        return preferences(Vote.of(each.details) for each in told)
 
     def people(self, run: int) -> Sequence[People]:
         """Who is asked about a run: those who ask something of it, and those who must approve."""

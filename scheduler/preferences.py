@@ -64,16 +64,16 @@ def preferred(
 ) -> Schedule:
     """A plan as people want it, where that costs little; else the one given.
 
-    It may be worse under the objective by a share of `PRICE`: what people want is no limit, and a
-    run that leaves this plan is planned again without it.
+    It may be worse under the objective by a share of `PRICE`: what people want is no limit.
     """
-    workers = {each.worker for each in schedule.placements}
-    bars = tuple(
-        bar
-        for bar in wanted
-        if workers.intersection(bar.workers) and any(map(bar.speaks_of, problem.workflow.tasks))
-    )
-    if not bars:
+    task = problem.workflow.task
+    open_ = [each for each in schedule.placements if each.task not in problem.fixed]
+    bars = tuple(bar for bar in wanted if any(map(bar.speaks_of, problem.workflow.tasks)))
+    if not any(
+        each.worker in bar.workers and bar.speaks_of(task(each.task))
+        for bar in bars
+        for each in open_
+    ):
         return schedule
     objective = replace(problem.objective, bars=(*problem.objective.bars, *bars))
     try:

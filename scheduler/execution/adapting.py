@@ -121,6 +121,19 @@ class Following(Replan):
         """The problem that is solved now, with all that was added since the run began."""
         return self._problem
 
+    @property
+    def schedule(self) -> Schedule:
+        """The plan that is followed."""
+        return self._schedule
+
+    def adopt(self, schedule: Schedule, happened: Mapping[str, Placement]) -> bool:
+        """Follows another plan of the problem from here on; not one that moves too many tasks."""
+        if not self._calm(schedule, happened):
+            return False
+        self._replanner.plan = Planned.of(schedule, self._problem)
+        self._schedule, self._ends = schedule, schedule.makespan
+        return True
+
     def wake_at(self, dispatch: Dispatch, now: float) -> float | None:
         """When the next attempt that runs will be late."""
         self._note(dispatch.running(now))

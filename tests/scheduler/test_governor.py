@@ -34,13 +34,13 @@ CLUSTER = Cluster("c", WORKERS)
 
 
 class Ten(Predictor):
-    """Every task takes ten seconds everywhere, on `slow` half a second more."""
+    """Every task takes ten seconds everywhere, on `slow` a little more."""
 
-    def __init__(self, slow: str = "") -> None:
-        self.slow = slow
+    def __init__(self, slow: str = "", by: float = 0.4) -> None:
+        self.slow, self.by = slow, by
 
     def predict(self, workflow: Workflow, cluster: Cluster) -> Forecast:
-        row = [10.4 if each.name == self.slow else 10.0 for each in cluster.workers]
+        row = [10.0 + self.by if each.name == self.slow else 10.0 for each in cluster.workers]
         return certain(workflow, cluster, [row] * len(workflow))
 
 
@@ -84,6 +84,7 @@ def carried(
     days: Days,
     watch: Callable[[Event], None] | None = None,
     predictor: Predictor | None = None,
+    planners: tuple[Heft, ...] = (),
 ) -> RunReport:
     beliefs, newcomers = predictor or Ten(), Newcomers()
     governor = Governor(
@@ -92,7 +93,8 @@ def carried(
     )  # fmt: skip
     agent = Agent(
         beliefs, Heft(), Simulator(AsForecast()), store, days.clock, governor=governor,
-        adapting=Adapting(few=0, meanwhile=newcomers), group=0.0,
+        adapting=Adapting(few=300 * len(planners), planners=planners, meanwhile=newcomers),
+        group=0.0,
     )  # fmt: skip
     return agent.run(workflow, CLUSTER, watch=watch)
 
@@ -285,6 +287,23 @@ def test_after_enough_overrides_the_next_plan_is_what_people_chose(store: Store)
         planned = report.schedule.by_task["t1"].worker
         ran = next(each.worker for each in report.attempts if each.task == "t1")
         assert (planned, ran) == ("w1" if run <= 4 else "w2", "w2")
+
+
+def test_nor_does_a_change_of_plan_take_a_task_from_where_people_want_it(store: Store) -> None:
+    task = Workflow("w", [Task(id="t1", kind="k", memory=GB), Task(id="t2", kind="z", memory=GB)],
+                    [Dependency("t2", "t1")])  # fmt: skip
+    asked = [carried(store, task, Policy(), Days(), None, Ten(slow="w2"), (Heft(),))]
+    vote = {"kind": "k", "chosen": "w2", "rejected": "w1"}
+    for _ in range(4):
+        store.audit("override", "run 1", by="ann", at=NOON, details=vote)
+    asked.append(carried(store, task, Policy(), Days(), None, Ten(slow="w2"), (Heft(),)))
+    asked.append(carried(store, task, Policy(), Days(), None, Ten(slow="w2", by=20.0), (Heft(),)))
+    assert [_worker_of(each, "t1") for each in asked] == ["w1", "w2", "w1"], "dear wishes are none"
+    assert not asked[1].changes
+
+
+def _worker_of(report: RunReport, task: str) -> str:
+    return next(each.worker for each in report.attempts if each.task == task)
 
 
 def test_an_attempt_that_really_runs_is_stopped_within_seconds(

@@ -207,8 +207,8 @@ def most_at_once(store: Store) -> tuple[float, int]:
             elif isinstance(each, AttemptEnded):
                 held = begun[each.task].allocation
                 changes.append((each.time, -held.cores, -held.memory))
-    held = np.cumsum([change[1:] for change in sorted(changes)], axis=0)
-    return float(held[:, 0].max()), int(held[:, 1].max())
+    total = np.cumsum([change[1:] for change in sorted(changes)], axis=0)
+    return float(total[:, 0].max()), int(total[:, 1].max())
 
 
 @pytest.fixture
