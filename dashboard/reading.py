@@ -21,6 +21,7 @@ from scheduler.store import Store
 from scheduler.store.values import Attempt, RunSummary
 from scheduler.workflow import Workflow
 
+Kept = TypeVar("Kept")
 Found = TypeVar("Found")
 
 
@@ -104,15 +105,15 @@ class RunView:
         return {task: tuple(sorted(all_, key=_number)) for task, all_ in tries.items()}
 
 
-def kept(compute: "Callable[[RunView], Found]") -> "Callable[[RunView], Found]":
-    """Computes it once for a view, and keeps it as long as the view lives; none may change it."""
-    found: WeakKeyDictionary[RunView, Found] = WeakKeyDictionary()
+def kept(compute: Callable[[Kept], Found]) -> Callable[[Kept], Found]:
+    """Computes it once for a view or plan, kept as long as that lives; none may change it."""
+    found: WeakKeyDictionary[Kept, Found] = WeakKeyDictionary()
 
     @wraps(compute)
-    def known(view: RunView) -> Found:
-        if view not in found:
-            found[view] = compute(view)
-        return found[view]
+    def known(whose: Kept) -> Found:
+        if whose not in found:
+            found[whose] = compute(whose)
+        return found[whose]
 
     return known
 

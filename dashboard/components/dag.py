@@ -5,16 +5,14 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from itertools import pairwise
-from pathlib import Path
 from typing import Any
 
 import networkx as nx
 import streamlit as st
 
-from dashboard import theme
-from dashboard.components.layout import layered
-
-HERE = Path(__file__).parent
+from dashboard.components.bundle import CANVAS, bundled, styled
+from dashboard.components.gantt import palettes
+from dashboard.components.layout import Layout, layered
 
 
 @dataclass(frozen=True)
@@ -29,10 +27,17 @@ class Box:
 
 
 def packed(
-    graph: "nx.DiGraph[str]", boxes: Sequence[Box], path: Sequence[str] = ()
+    graph: "nx.DiGraph[str]",
+    boxes: Sequence[Box],
+    path: Sequence[str] = (),
+    *,
+    place: Layout | None = None,
 ) -> dict[str, Any]:
-    """The graph as the browser takes it; boxes stand at columns and rows, edges name boxes."""
-    place, index = layered(graph), {each.name: i for i, each in enumerate(boxes)}
+    """The graph as the browser takes it; boxes stand at columns and rows, edges name boxes.
+
+    `place` is where they stand where that is known already.
+    """
+    place, index = place or layered(graph), {each.name: i for i, each in enumerate(boxes)}
     critical = set(pairwise(path))
     return {
         "boxes": [
@@ -66,12 +71,7 @@ def dag(
         if name := st.session_state[key].get("clicked"):
             on_click(name)
 
-    colours = {"light": theme.LIGHT, "dark": theme.DARK}
-    palettes = {
-        name: {"states": dict(each.states), "line": each.line, "muted": each.muted}
-        for name, each in colours.items()
-    }
-    data = dict(drawn) | {"key": key, "selected": selected, "palettes": palettes}
+    data = dict(drawn) | {"key": key, "file": key, "selected": selected, "palettes": palettes()}
     _component()(data=data, key=key, on_clicked_change=clicked)
 
 
@@ -79,7 +79,7 @@ def dag(
 def _component() -> Any:
     return st.components.v2.component(
         "allot_dag",
-        html='<div class="dag"></div>',
-        css=(HERE / "dag.css").read_text(encoding="utf-8"),
-        js=(HERE / "dag.js").read_text(encoding="utf-8"),
+        html='<div class="dag chart"></div>',
+        css=styled("chart.css", "graph/graph.css"),
+        js=bundled(CANVAS / "graph" / "main.js"),
     )

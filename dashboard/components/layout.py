@@ -54,17 +54,17 @@ def layered(graph: "nx.DiGraph[str]") -> Layout:
     )
 
 
-def stages(workflow: Workflow) -> tuple[NDArray[np.int64], list[str]]:
+def stages(workflow: Workflow, *, most: int = MOST_LANES) -> tuple[NDArray[np.int64], list[str]]:
     """The stage of each task, how many tasks at most come before it, and the name of each stage.
 
-    Where there are more than MOST_LANES, neighbours are taken together.
+    Where there are more than so many, neighbours are taken together.
     """
     depth = np.zeros(len(workflow), np.int64)
     order = np.argsort(_places(workflow)[workflow.source], kind="stable")
     for a, b in zip(workflow.source[order], workflow.target[order], strict=True):
         depth[b] = max(depth[b], depth[a] + 1)
     last = int(depth.max(initial=0))
-    wide = ceil((last + 1) / MOST_LANES)
+    wide = ceil((last + 1) / most)
     return depth // wide, [_stage(first, wide, last) for first in range(0, last + 1, wide)]
 
 
@@ -105,16 +105,20 @@ def summary(workflow: Workflow, groups: Mapping[str, Sequence[str]]) -> "nx.DiGr
     return reduced
 
 
-def neighbourhood(workflow: Workflow, task: str, *, reach: int = 2) -> "nx.DiGraph[str]":
+def neighbourhood(
+    workflow: Workflow, task: str, *, reach: int = 2
+) -> "tuple[nx.DiGraph[str], int]":
     """The tasks at most `reach` dependencies before or after one task, with what joins them.
 
-    At most MOST_DRAWN tasks: the nearest.
+    At most MOST_DRAWN tasks, the nearest; and how many were left out.
     """
-    near = {task}
+    near, left_out = {task}, 0
     for graph in (workflow.graph, workflow.graph.reverse(copy=False)):
         found = nx.single_source_shortest_path_length(graph, task, cutoff=reach)
-        near.update(sorted(found, key=lambda each: found[each])[: MOST_DRAWN // 2])
-    return nx.DiGraph(workflow.graph.subgraph(near))
+        nearest = sorted(found, key=lambda each: found[each])
+        near.update(nearest[: MOST_DRAWN // 2])
+        left_out += len(nearest[MOST_DRAWN // 2 :])
+    return nx.DiGraph(workflow.graph.subgraph(near)), left_out
 
 
 def _stage(first: int, wide: int, last: int) -> str:

@@ -173,15 +173,25 @@ def _groups(view: RunView, lanes: str) -> _Groups:
 def _rows(
     shown: Sequence[Spans], places: Sequence[Ints], named: Sequence[tuple[str, str]]
 ) -> tuple[tuple[Ints, Ints], tuple[Lane, ...]]:
-    found = [
-        rows(lane, spans.start, spans.end, lanes=len(named))
-        for spans, lane in zip(shown, places, strict=True)
-    ]
-    tall = np.maximum(*(each[1] for each in found))
+    """Attempts first; a planned bar stands below the attempt of its task wherever it can."""
+    (plan, tried), lanes = shown, len(named)
+    row, tall = rows(places[1], tried.start, tried.end, lanes=lanes)
+    wish = _rows_of_attempts(shown, places, row)
+    below, more = rows(places[0], plan.start, plan.end, lanes=lanes, rather=wish)
+    tall = np.maximum(tall, more)
     first = np.cumsum(tall) - tall
-    above = [first[lane] + row for lane, (row, _) in zip(places, found, strict=True)]
     bands = tuple(Lane(name, int(n), detail) for (name, detail), n in zip(named, tall, strict=True))
-    return (above[0], above[1]), bands
+    return (first[places[0]] + below, first[places[1]] + row), bands
+
+
+def _rows_of_attempts(shown: Sequence[Spans], places: Sequence[Ints], row: Ints) -> Ints:
+    """Of each planned bar the row of its task's last attempt in the same lane; -1 without one."""
+    plan, tried = shown
+    tasks = 1 + max(int(each.task.max(initial=0)) for each in shown)
+    of_task, lane = np.full((2, tasks), -1)
+    of_task[tried.task], lane[tried.task] = row, places[1]
+    found: Ints = np.where(lane[plan.task] == places[0], of_task[plan.task], -1)
+    return found
 
 
 def _detail(view: RunView, name: str) -> str:

@@ -8,34 +8,53 @@ from numpy.typing import NDArray
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
+CLOCK = 1e-9  # seconds by which bars of one row may overlap
 
 
-def rows(lane: Ints, start: Floats, end: Floats, *, lanes: int) -> tuple[Ints, Ints]:
-    """The lowest row that is free, bar by bar in order of start; and the rows of each lane.
+def rows(
+    lane: Ints, start: Floats, end: Floats, *, lanes: int, rather: Ints | None = None
+) -> tuple[Ints, Ints]:
+    """The row of each bar within its lane, and the rows of each lane, at least one.
 
-    No two bars of a row are at one time; a lane without bars has one row.
+    Bar by bar in order of start, the lowest row that is free; where the row that a bar would
+    `rather` have (-1 for none) is free, that one. No two bars of a row are at one time.
     """
     row = np.zeros(len(lane), np.int64)
     count = np.ones(lanes, np.int64)
     order = np.lexsort((end, start, lane))
     bounds = np.searchsorted(lane[order], np.arange(lanes + 1))
+    wish = np.full(len(lane), -1) if rather is None else rather
     for each in range(lanes):
         here = order[bounds[each] : bounds[each + 1]]
-        found, most = _lane(start[here].tolist(), end[here].tolist())
+        found = _lane(start[here].tolist(), end[here].tolist(), wish[here].tolist())
         row[here] = found
-        count[each] = max(most, 1)
+        count[each] = max(found, default=0) + 1
     return row, count
 
 
-def _lane(start: Sequence[float], end: Sequence[float]) -> tuple[list[int], int]:
-    busy: list[tuple[float, int]] = []
-    idle: list[int] = []
-    found, most = [], 0
-    for begins, ends in zip(start, end, strict=True):
-        while busy and busy[0][0] <= begins + 1e-9:
-            heapq.heappush(idle, heapq.heappop(busy)[1])
-        row = heapq.heappop(idle) if idle else len(busy)
-        heapq.heappush(busy, (ends, row))
-        most = max(most, row + 1)
+def _lane(start: Sequence[float], end: Sequence[float], wish: Sequence[int]) -> list[int]:
+    held: list[float] = []  # of each row, until when
+    ends: list[tuple[float, int]] = []
+    idle: list[int] = []  # rows that may be free; some were taken since
+    found = []
+    for begins, until, wanted in zip(start, end, wish, strict=True):
+        now = begins + CLOCK
+        while ends and ends[0][0] <= now:
+            heapq.heappush(idle, heapq.heappop(ends)[1])
+        while len(held) <= wanted:
+            heapq.heappush(idle, len(held))
+            held.append(-np.inf)
+        row = wanted if wanted >= 0 and held[wanted] <= now else _lowest(idle, held, now)
+        held[row] = until
+        heapq.heappush(ends, (until, row))
         found.append(row)
-    return found, most
+    return found
+
+
+def _lowest(idle: list[int], held: list[float], now: float) -> int:
+    while idle:
+        row = heapq.heappop(idle)
+        if held[row] <= now:
+            return row
+    held.append(-np.inf)
+    return len(held) - 1

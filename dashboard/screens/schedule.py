@@ -27,11 +27,9 @@ LATE = (
 
 def draw() -> None:
     """The run that is selected; it redraws itself while the run goes on."""
-    store = session.store()
-    view = session.pick_run(store)
+    view = session.pick_run(session.store())
     if view is not None:
-        every = 2.0 if view.running else None
-        session.live(lambda: _run(session.view(store, session.again(store, view))), every=every)
+        session.live_run(lambda _, found: _run(found), view)
 
 
 def _run(view: RunView) -> None:
@@ -135,24 +133,29 @@ def _take_window(window: Window | None) -> None:
 
 
 def _tasks(view: RunView, asked: Wanted) -> None:
-    tasks, attempts = st.tabs(["Tasks", "Attempts"])
+    tasks, attempts = st.tabs(["Tasks", "Attempts"], key="tables", on_change="rerun")
+    with tasks:
+        if tasks.open:
+            _every_task(view, asked)
+    with attempts:
+        if attempts.open and view.attempts:
+            tables.show(frames.attempts(view), key="attempts", height=420, alt="Every attempt")
+        elif attempts.open:
+            st.write("No task has been started yet.")
+
+
+def _every_task(view: RunView, asked: Wanted) -> None:
     until = _until(view)
     chosen = wanted.tasks(view, asked, now=until) & wanted.within(view, asked.window, now=until)
     frame = frames.tasks(view)[chosen]
-    with tasks:
-        st.caption(f"{_left(frame.shape[0], asked)} Select a row to select the task everywhere.")
-        tables.show(
-            frame, key="tasks", alt="Every task, planned beside actual", height=420,
-            on_row=lambda row: session.choose("task", str(frame["task"].iloc[row])),
-            columns=("task", "kind", "state", "planned worker", "worker", "planned start", "start",
-                     "planned end", "end", "late", "planned duration", "duration", "share",
-                     "attempts", "peak memory", "reserved memory", "critical"),
-        )  # fmt: skip
-    with attempts:
-        if view.attempts:
-            tables.show(frames.attempts(view), key="attempts", height=420, alt="Every attempt")
-        else:
-            st.write("No task has been started yet.")
+    st.caption(f"{_left(frame.shape[0], asked)} Select a row to select the task everywhere.")
+    tables.show(
+        frame, key="tasks", alt="Every task, planned beside actual", height=420,
+        on_row=lambda row: session.choose("task", str(frame["task"].iloc[row])),
+        columns=("task", "kind", "state", "planned worker", "worker", "planned start", "start",
+                 "planned end", "end", "late", "planned duration", "duration", "share",
+                 "attempts", "peak memory", "reserved memory", "critical"),
+    )  # fmt: skip
 
 
 def _left(found: int, asked: Wanted) -> str:

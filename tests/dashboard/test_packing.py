@@ -44,6 +44,34 @@ def test_no_row_is_wasted(spans: list[tuple[float, float]]) -> None:
     assert placed(spans)[1] == max(most, 1)
 
 
+@given(spans=SPANS, data=st.data())
+def test_wishes_are_granted_where_the_row_is_free_and_never_make_bars_overlap(
+    spans: list[tuple[float, float]], data: st.DataObject
+) -> None:
+    most = placed(spans)[1]
+    wishes = data.draw(
+        st.lists(st.integers(-1, most - 1), min_size=len(spans), max_size=len(spans))
+    )
+    start, end = np.array(spans).T
+    row, count = rows(
+        np.zeros(len(spans), np.int64), start, end, lanes=1, rather=np.array(wishes, np.int64)
+    )
+    for each in set(row):
+        here = sorted(span for span, r in zip(spans, row, strict=True) if r == each)
+        assert all(one[1] <= other[0] + 1e-6 for one, other in pairwise(here))
+    assert count[0] <= most
+    first = min(range(len(spans)), key=lambda i: spans[i])
+    assert row[first] == max(wishes[first], 0)
+
+
+def test_a_planned_bar_stands_in_the_row_of_its_attempt_where_that_is_free(view: RunView) -> None:
+    data = packed(chart(view, now=0))
+    planned, actual = columns(data["planned"], 7), columns(data["actual"], 7)
+    row = dict(zip(actual[3], actual[2], strict=True))
+    same = [row.get(task) == place for task, place in zip(planned[3], planned[2], strict=True)]
+    assert np.mean(same) > 0.9
+
+
 def test_lanes_do_not_share_rows_and_an_empty_one_has_a_row() -> None:
     row, count = rows(np.array([2, 0, 2]), np.zeros(3), np.ones(3), lanes=3)
     assert (row.tolist(), count.tolist()) == ([0, 0, 1], [1, 1, 2])

@@ -53,7 +53,7 @@ export function pairOf(parent, name, value) {
 
 // The chart that lives in a root already, or a new one: scripts run again whenever data changes.
 const living = new WeakMap()
-export function living_in(root, begin) {
+export function livingIn(root, begin) {
   if (!living.has(root)) living.set(root, begin(root))
   return living.get(root)
 }

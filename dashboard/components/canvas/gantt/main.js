@@ -1,6 +1,6 @@
 // The Gantt: begun once for each place on the page, then shown again whenever its data changes.
 import { appearance } from '../colours.js'
-import { element, living_in, oncePerFrame } from '../dom.js'
+import { element, livingIn, oncePerFrame } from '../dom.js'
 import { span } from '../words.js'
 import { barsOf, standsFor } from './data.js'
 import { measured } from './frame.js'
@@ -129,7 +129,7 @@ function draw(chart) {
 }
 
 export default function ({ parentElement, data, setTriggerValue }) {
-  const chart = living_in(parentElement.querySelector('.gantt'), begun)
+  const chart = livingIn(parentElement.querySelector('.gantt'), begun)
   shown(chart, data, setTriggerValue)
   return () => { hover(chart, -1); hair(chart, null); chart.stop() }
 }
