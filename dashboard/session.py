@@ -22,7 +22,11 @@ from scheduler import settings
 from scheduler.errors import AllotError, StoreError
 from scheduler.store import Store
 from scheduler.store.engine import shown
+from scheduler.store.summaries import Mark
 from scheduler.store.values import RunSummary
+
+SOON, SLOWLY = 0.5, 5.0  # seconds until a run is looked at, and is drawn although nothing is new
+MARK = "mark of the run that is shown"
 
 
 def now() -> datetime:
@@ -158,16 +162,33 @@ def pick_run(opened: Store) -> RunView | None:
     return view(opened, runs[found])
 
 
-def again(opened: Store, shown: RunView) -> RunSummary:
-    """The newest state of a run that is shown."""
-    return shown.summary if not shown.running else opened.run(shown.summary.id, now=now())
+def live_run(draw: Callable[[Store, RunView], None], shown: RunView) -> None:
+    """Draws a run, and anew as soon as anything of it is kept; slowly, where nothing is."""
+    opened, run, over = store(), shown.summary.id, shown.summary.ended is not None
+    st.session_state[MARK] = opened.mark_of(run)  # before it is drawn, so that nothing is missed
+
+    def part() -> None:
+        draw(opened, view(opened, shown.summary if over else opened.run(run, now=now())))
+
+    live(part, every=None if over else SLOWLY)
+    if not over:
+        st.fragment(_look, run_every=SOON)(opened, run)
+
+
+def _look(opened: Store, run: int) -> None:
+    """Draws the screen anew where the run has gone on since it was looked at."""
+    with told():
+        found = opened.mark_of(run)
+        if found != st.session_state.get(MARK):
+            st.session_state[MARK] = found
+            st.rerun()
 
 
 def view(opened: Store, run: RunSummary) -> RunView:
-    """Everything of a run; what cannot change any more is read once and kept."""
+    """Everything of a run, read once for as long as nothing of it has changed."""
     if run.ended is not None:
         return _kept_view(opened, run)
-    return read_run(opened, run, _kept_plan(opened, run.id, run.started))
+    return _living_view(opened, run, opened.mark_of(run.id))
 
 
 def run_line(run: RunSummary, moment: datetime) -> str:
@@ -210,4 +231,11 @@ def _kept_plan(opened: Store, run: int, started: datetime) -> Plan:  # noqa: ARG
 
 @st.cache_resource(show_spinner=False, max_entries=16, hash_funcs={Store: _url, RunSummary: repr})
 def _kept_view(opened: Store, run: RunSummary) -> RunView:
+    return read_run(opened, run, _kept_plan(opened, run.id, run.started))
+
+
+@st.cache_resource(
+    show_spinner=False, max_entries=8, hash_funcs={Store: _url, RunSummary: repr, Mark: repr}
+)
+def _living_view(opened: Store, run: RunSummary, mark: Mark) -> RunView:  # noqa: ARG001  the key
     return read_run(opened, run, _kept_plan(opened, run.id, run.started))

@@ -44,9 +44,7 @@ def draw() -> None:
     with right:
         task = session.pick("Task", list(kind), "task", shown=lambda each: f"{each} · {kind[each]}")
     _acts(view, task)
-    every = 3.0 if view.running else None
-    session.live(lambda: _task(store, session.view(store, session.again(store, view)), task),
-                 every=every)  # fmt: skip
+    session.live_run(lambda opened, found: _task(opened, found, task), view)
     _output(store, view, task)
 
 

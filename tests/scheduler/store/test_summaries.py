@@ -5,6 +5,7 @@ from datetime import timedelta
 import numpy as np
 import pytest
 
+from scheduler.errors import NotFound
 from scheduler.execution.events import Action, AttemptStarted, Controlled, Event
 from scheduler.planning.planners.heft import Heft
 from scheduler.store import Store
@@ -112,3 +113,15 @@ def test_runs_that_were_heard_of_since_are_told_apart_from_those_that_are_over(
 ) -> None:
     assert filled.runs_since(NOW - timedelta(minutes=1)) == ((3, False),)
     assert dict(filled.runs_since(START)) == {1: True, 2: True, 3: False, 4: False}
+
+
+def test_the_mark_of_a_run_changes_with_whatever_is_kept_of_it(filled: Store) -> None:
+    marks = [filled.mark_of(3)]
+    assert filled.mark_of(3) == marks[0]
+    filled.append_events(3, [Controlled(Action.PAUSE, 7.0, NOW, "ann", "lunch")], at=NOW)
+    marks.append(filled.mark_of(3))
+    filled.end_run(3, state="failed", makespan=9.0, message="", at=NOW)
+    marks.append(filled.mark_of(3))
+    assert len(set(marks)) == 3
+    with pytest.raises(NotFound):
+        filled.mark_of(99)
