@@ -1,0 +1,53 @@
+"""A store that is cut while runs use it: each step is kept once, and the runs go on."""
+
+import pytest
+from fault_programs import campaign
+
+SQLITE, POSTGRES = ("--store", "sqlite"), ("--store", "postgresql", "--hasty")
+HARM = ("lost", "double_starts", "kept_twice", "wrong_ends")
+
+
+@pytest.mark.parametrize(
+    ("store", "cuts", "ways"),
+    [
+        pytest.param(SQLITE, 10, {"locked", "full", "moved away"}, id="sqlite"),
+        pytest.param(
+            POSTGRES,
+            12,
+            {
+                "cut before the commit",
+                "cut after the commit",
+                "cut on the way",
+                "session ended",
+                "server killed",
+                "half open before the commit",
+                "half open after the commit",
+            },
+            id="postgresql",
+            marks=pytest.mark.postgres,
+        ),
+    ],
+)
+def test_each_step_is_kept_once_however_the_store_is_cut(
+    store: tuple[str, ...], cuts: int, ways: set[str]
+) -> None:
+    found = campaign("store_cuts.py", *store, "--cuts", str(cuts), "--seed", "5")
+    assert found["landed"] == cuts
+    assert set(found["ways"]) == ways
+    assert {each: found[each] for each in HARM} == {each: [] for each in HARM}
+    assert found["let_go"] < cuts  # most are waited for, in place
+
+
+def test_what_is_not_waited_for_is_left_and_gone_on_with() -> None:
+    found = campaign("store_cuts.py", *SQLITE, "--impatient", "--cuts", "3", "--seed", "6")
+    assert found["let_go"] >= 3
+    assert {each: found[each] for each in HARM} == {each: [] for each in HARM}
+
+
+@pytest.mark.postgres
+def test_without_numbers_a_commit_whose_answer_was_lost_is_kept_twice() -> None:
+    way = "cut after the commit"
+    found = campaign(
+        "store_cuts.py", *POSTGRES, "--unnumbered", "--way", way, "--cuts", "5", "--seed", "3"
+    )
+    assert found["kept_twice"]
