@@ -37,7 +37,10 @@ test: $(VENV)/.test-ready ## Style, types, the rule between rooms, and every tes
 	$(BIN)/lint-imports
 	$(BIN)/python -m pytest -q
 
+soak: $(VENV)/.test-ready ## Hundreds of faults that land: an hour or two; what was interrupted goes on
+	$(BIN)/python -m benchmarks soak --keep
+
 clean: ## Remove what was installed and cached
 	rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache .hypothesis *.egg-info build
 
-.PHONY: help demo test clean
+.PHONY: help demo test soak clean
