@@ -12,6 +12,7 @@ from numpy.random import Generator
 
 from scheduler.errors import InvalidInput
 from scheduler.planning.flat import Floats, Ints
+from scheduler.planning.gang_waits import as_waits
 from scheduler.planning.kernels.replay import Plan, replay
 from scheduler.planning.problem import GROWTH, Problem
 from scheduler.planning.schedule import Placement, Schedule
@@ -100,8 +101,12 @@ def promise(
     tasks of one kind, and tasks on one worker, have in common: together at most 1. What has
     happened (`problem.fixed`) stays, and what runs now is drawn to run longer than it has. Equal
     generators give equal promises. Raises InvalidInput where the shares or levels make no sense.
+
+    A gang starts when all that its tasks wait for is over, and all that is planned before it on its
+    workers; that the others start again where one of it fails is left out.
     """
     _check(samples, levels, by_kind, by_worker)
+    problem = as_waits(problem, schedule)
     plan = _plan(problem, schedule)
     shares, later = (float(by_kind), float(by_worker)), rng.spawn(1)[0]
     start, end = replay(plan, problem.flat, *shares, rng, later, samples)

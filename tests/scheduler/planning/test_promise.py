@@ -5,12 +5,13 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given, reject, settings
 from hypothesis import strategies as st
-from strategies import quick, rich_problems
+from strategies import ganged, problems, quick, rich_problems
 from worlds import GB, changed, placed, problem_of, schedule_of
 
-from scheduler.errors import InvalidInput
+from scheduler.cluster import Cluster
+from scheduler.errors import Infeasible, InvalidInput
 from scheduler.execution.events import AttemptEnded
 from scheduler.execution.executors.simulator import AsForecast, Simulator
 from scheduler.planning.objective import Objective
@@ -328,3 +329,29 @@ def test_options_that_make_no_sense_are_refused(wrong: dict) -> None:
 def _realised(problem: Problem, schedule: Schedule, seed: int) -> float:
     events: Sequence[object] = list(Simulator(AsForecast(), seed=seed).run(problem, schedule))
     return max(each.at for each in events if isinstance(each, AttemptEnded))
+
+
+def test_a_gang_is_promised_to_start_when_the_last_of_its_workers_is_free() -> None:
+    both = {"gang": "g"}
+    problem = changed(problem_of([[10.0, 10.0]] * 3), tasks={"t1": {}, "t2": both, "t3": both})
+    rows = (("t1", "w1", 0.0), ("t2", "w1", 10.0), ("t3", "w2", 10.0))
+    found = promised(uncertain(problem, 0.4), *rows)
+    assert np.array_equal(found.start[1], found.end[0])
+    assert np.array_equal(found.start[2], found.end[0])
+
+
+@quick
+@given(ganged(problems()))
+def test_gangs_of_a_plan_that_comes_true_start_together_and_no_later(problem: Problem) -> None:
+    old = problem.cluster  # what waits for another worker counts a latency, so there is none
+    at_once = Cluster(old.name, old.workers, bandwidth=old.bandwidth, links=old.links)
+    problem = replace(problem, cluster=at_once)
+    try:
+        plan = Heft().plan(problem)
+    except Infeasible:
+        reject()
+    found = promise(problem, plan, rng=np.random.default_rng(1), samples=1)
+    start = dict(zip(found.tasks, found.start[:, 0].tolist(), strict=True))
+    for gang in problem.workflow.gangs.values():
+        assert np.ptp([start[each] for each in gang]) <= 1e-9 * max(plan.makespan, 1.0)
+    assert found.makespans[0] <= plan.makespan * (1 + 1e-9)

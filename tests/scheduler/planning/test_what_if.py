@@ -1,10 +1,18 @@
 """Questions whose answers can be thought through, and both sides of every answer."""
 
 import pytest
-from worlds import GB, certain, problem_of, schedule_of
+from worlds import GB, certain, changed, problem_of, schedule_of
 
 from scheduler.cluster import Cluster, Worker
-from scheduler.planning.edits import Allocated, Due, TaskRemoved, WorkerAdded, WorkerLost
+from scheduler.errors import Infeasible
+from scheduler.planning.edits import (
+    Allocated,
+    Believed,
+    Due,
+    TaskRemoved,
+    WorkerAdded,
+    WorkerLost,
+)
 from scheduler.planning.feasibility import violations
 from scheduler.planning.problem import Problem
 from scheduler.planning.schedule import Schedule
@@ -68,3 +76,15 @@ def test_every_change_says_why(worker: str) -> None:
     assert {each.task for each in answer.changes} >= {
         task for task, each in four_on_two()[1].by_task.items() if each.worker == worker
     }
+
+
+def test_the_answer_keeps_tasks_of_a_gang_together() -> None:
+    gang = {"gang": "g"}
+    problem, schedule = four_on_two()
+    problem = changed(problem, tasks={"t3": gang, "t4": gang})
+    answer = WhatIf(problem, schedule).asked(Believed(task="t1", factor=3.0))
+    starts = {task: answer.schedule.by_task[task].start for task in ("t3", "t4")}
+    assert starts == {"t3": 9.0, "t4": 9.0}
+    assert violations(answer.schedule, answer.plan.world.problem) == ()
+    with pytest.raises(Infeasible, match="gang 'g'"):
+        WhatIf(problem, schedule).asked(WorkerLost(worker="w2"))
