@@ -1,18 +1,29 @@
-"""Decisions: why a task runs where it runs."""
+"""Decisions: why a task runs where it runs, and what people decide about it."""
+
+from collections.abc import Callable
+from datetime import datetime
 
 import pandas as pd
 import plotly.graph_objects as go
 import streamlit as st
 
-from dashboard import charts, frames, session, tables
+from dashboard import asking, charts, frames, kept, session, tables
+from dashboard.acts import Acting, Deed
+from dashboard.asking import NEEDED
+from dashboard.bounds import bounds, nearest, records
 from dashboard.reading import RunView
 from dashboard.theme import Palette
-from dashboard.words import NOTHING, plain, seconds, share
+from dashboard.words import NOTHING, clipped, count, listed, plain, seconds, share
+from scheduler.asked import GOES_ON
 from scheduler.errors import AllotError
 from scheduler.forecast import QUANTITIES
-from scheduler.planning.explain import Explanation, reasons
+from scheduler.governor import policy_in_force
+from scheduler.planning.explain import Cause, Explanation, reasons
 from scheduler.planning.schedule import Placement
+from scheduler.policy import policy_from
 from scheduler.records import Outcome
+from scheduler.store import Store
+from scheduler.store.questions import Question
 
 TITLE, ICON, SECTION, PLACE = "Decisions", ":material/alt_route:", "Operate", 4
 
@@ -20,11 +31,18 @@ MEASURED = {"duration": "duration", "memory": "peak_memory", "cpu": "cpu"}
 NAMES = {"duration": "Duration", "memory": "Peak memory", "cpu": "Cores in use"}
 
 
+LARGE = 2000  # tasks above which alternatives are not planned in full
+ASKED, ALIKE = 20, 12  # questions and past attempts that are shown at most
+OVER = "The run is over: nothing can be asked of it."
+
+
 def draw() -> None:
-    """The decision about one task of one run."""
+    """What people have to decide, then the decision about one task of one run."""
+    store = session.store()
+    _questions(store)
     left, right = st.columns(2)
     with left:
-        view = session.pick_run(session.store())
+        view = session.pick_run(store)
     if view is None:
         return
     kind = {each.id: each.kind for each in view.plan.workflow.tasks}
@@ -32,9 +50,62 @@ def draw() -> None:
         task = session.pick("Task", list(kind), "task", shown=lambda each: f"{each} · {kind[each]}")
     placed = view.plan.schedule.by_task.get(task)
     _headline(view, task, placed)
-    _why(view, task)
+    _override(view, task)
+    _why(store, view, task)
+    _bounds(store, view, task)
     _beliefs(view, task, placed)
     _gates(view, task, placed)
+
+
+def _questions(store: Store) -> None:
+    """Everything that is open, each answered here."""
+    found = store.questions(state="open", limit=ASKED + 1)
+    if not found:
+        return
+    st.subheader("People decide", anchor=False)
+    if len(found) > ASKED:
+        st.caption(f"The newest {ASKED}; the command allot questions shows all.")
+    for each in found[:ASKED]:
+        with st.container(border=True, gap="xxsmall"):
+            _question(each)
+
+
+def _question(question: Question) -> None:
+    run = "" if question.run is None else f" · run {question.run}"
+    st.text(f"Question {question.id} · {question.kind}{run} · {clipped(question.subject, 200)}")
+    for reason in question.reasons[:5]:
+        st.text(clipped(reason, 400))
+    if tasks := question.details.get("tasks"):
+        st.text(f"It holds back {count(len(tasks), 'task')}: {listed(tasks, 5)}")
+    with st.container(horizontal=True, vertical_alignment="center"):
+        for answer in question.answers:
+            asking.act(
+                answer.capitalize(), _answered(question.id, answer), confirm=answer.capitalize(),
+                key=f"question-{question.id}-{answer}",
+            )  # fmt: skip
+        if question.run is not None:
+            st.page_link(
+                "screens/schedule.py", label="The run", icon=":material/view_timeline:",
+                query_params={"run": str(question.run)},
+            )  # fmt: skip
+
+
+def _answered(question: int, answer: str) -> Callable[[Acting, str, object], Deed]:
+    return lambda who, reason, _: who.decide(question, answer, reason=reason)
+
+
+def _override(view: RunView, task: str) -> None:
+    run, workers = view.summary.id, list(view.plan.cluster.index)
+    asking.act(
+        "Override", lambda who, reason, worker: who.steer(
+            run, "reassign", reason=reason, tasks=(task,), worker=worker
+        ),
+        key="decision-override", icon=":material/move_down:", reason=NEEDED,
+        disabled="" if view.summary.state in GOES_ON else OVER,
+        fields=lambda form: st.selectbox("To the worker", workers, key=f"{form}-worker"),
+        explain="The plan is wrong: the task is to run there and nowhere else. Later plans learn "
+        "from it.",
+    )  # fmt: skip
 
 
 def _headline(view: RunView, task: str, placed: Placement | None) -> None:
@@ -56,20 +127,71 @@ def _headline(view: RunView, task: str, placed: Placement | None) -> None:
     tiles[4].metric("Failure risk there", risk, border=True)
 
 
-def _why(view: RunView, task: str) -> None:
+def _why(store: Store, view: RunView, task: str) -> None:
     st.subheader("Why there, and why then", anchor=False)
+    _changed(store, view, task)
     try:
-        explained = reasons(view.plan.problem, view.plan.schedule, task)
+        explained = _explained(view, view.summary.id, view.summary.started, task)
     except AllotError as error:
         st.info("The plan of this run cannot be explained.", icon=":material/info:")
         st.text(str(error))
         return
+    said = explained.sentences()
+    why = len(said) - len(explained.earlier)
     left, right = st.columns((3, 2), gap="medium")
     with left, st.container(border=True, gap="xxsmall"):
-        for sentence in explained.sentences():
+        for sentence in said[:why]:
             st.text(sentence)
     with right:
         tables.show(_alternatives(explained), key="alternatives", alt="What each worker would mean")
+    st.markdown("**What would make it start earlier**")
+    with st.container(border=True, gap="xxsmall"):
+        for sentence in said[why:] or (_nothing(explained),):
+            st.text(sentence)
+        if len(explained.chain) > 1:
+            st.text(f"The chain: {_chain(explained)}")
+
+
+def _nothing(explained: Explanation) -> str:
+    if explained.wait.cause is Cause.NOTHING:
+        return "Nothing: it starts with the run."
+    return "No one thing alone; the chain says what waits for what."
+
+
+def _changed(store: Store, view: RunView, task: str) -> None:
+    """Says where the newest plan has moved the task: the explanation is of the first one."""
+    now = {each.task: each for each in kept.plan(store, view.summary)}.get(task)
+    first = view.plan.schedule.by_task.get(task)
+    if now is not None and now != first:
+        st.text(
+            f"The plan has changed since: the task is now placed on {now.worker} from "
+            f"{seconds(now.start)} to {seconds(now.end)}. What follows is of the first plan."
+        )
+
+
+def _chain(explained: Explanation) -> str:
+    links = [f"{each.task} ({each.cause})" for each in explained.chain[:8]]
+    more = len(explained.chain) - 8
+    return " ← ".join(links) + (f" and {count(more, 'link')} more" if more > 0 else "")
+
+
+def _bounds(store: Store, view: RunView, task: str) -> None:
+    known, plan = view.plan.workflow.task(task), view.plan
+    policy = policy_from(policy_in_force(store))
+    found = list(bounds(known, plan.cluster, plan.objective, policy))
+    left, right = st.columns((2, 3), gap="medium")
+    with left:
+        st.subheader("Limits that it had to keep", anchor=False)
+        with st.container(border=True, gap="xxsmall"):
+            for sentence in found or ("No limit but the sizes of its workers concerns it.",):
+                st.text(sentence)
+    with right:
+        st.subheader("Similar past attempts", anchor=False)
+        alike = nearest(known.sizes, store.similar_records(known.kind))[:ALIKE]
+        if not alike:
+            st.write("The store knows no attempt of this kind.")
+            return
+        tables.show(records(alike), key="alike", alt="Past attempts of this kind", height=300)
 
 
 def _alternatives(explained: Explanation) -> pd.DataFrame:
@@ -174,6 +296,16 @@ def _observed(view: RunView, task: str, quantity: str) -> dict[str, float]:
             value = getattr(seen, MEASURED[quantity])
             found |= {each.worker: value} if value is not None else {}
     return found
+
+
+def _number(view: RunView) -> int:
+    return view.summary.id
+
+
+@st.cache_resource(show_spinner="Explaining", max_entries=64, hash_funcs={RunView: _number})
+def _explained(view: RunView, run: int, started: datetime, task: str) -> Explanation:  # noqa: ARG001
+    large = len(view.plan.workflow) > LARGE
+    return reasons(view.plan.problem, view.plan.schedule, task, replanned=0 if large else 3)
 
 
 draw()
