@@ -326,6 +326,11 @@ class Agent:
                     at=self.clock(),
                     lease=lease,
                 )
+            if isinstance(error, StoreAway):
+                raise StoreAway(
+                    f"{error} Run {run} is left as it is, with what runs of it, to be gone on with "
+                    f"once the store is back: by the agent, or by: allot run --resume {run}"
+                ) from error
             raise
 
     @contextmanager

@@ -259,6 +259,7 @@ def _told(campaign: Campaign, cutter: Cutter, seed: int) -> dict[str, Any]:
         "seed": seed,
         "landed": cutter.landed.total(),
         "ways": dict(cutter.landed),
+        "asked_ways": list(campaign.bench.ways),
         "where": dict(cutter.where),
         "unfelt": cutter.unfelt,
         "runs": campaign.runs,

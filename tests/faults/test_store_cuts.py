@@ -20,8 +20,6 @@ HARM = ("lost", "double_starts", "kept_twice", "wrong_ends")
                 "cut on the way",
                 "session ended",
                 "server killed",
-                "half open before the commit",
-                "half open after the commit",
             },
             id="postgresql",
             marks=pytest.mark.postgres,
@@ -33,7 +31,7 @@ def test_each_step_is_kept_once_however_the_store_is_cut(
 ) -> None:
     found = campaign("store_cuts.py", *store, "--cuts", str(cuts), "--seed", "5")
     assert found["landed"] == cuts
-    assert set(found["ways"]) == ways
+    assert set(found["ways"]) == set(found["asked_ways"]) >= ways  # half open: by root alone
     assert {each: found[each] for each in HARM} == {each: [] for each in HARM}
     assert found["let_go"] < cuts  # most are waited for, in place
 

@@ -68,7 +68,7 @@ def test_a_run_whose_store_is_away_for_too_long_is_left_to_whoever_takes_it_over
     store: Store, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(store, "keep", answer_lost(store.keep))
-    with pytest.raises(StoreAway):
+    with pytest.raises(StoreAway, match=r"Run 1 is left as it is.*allot run --resume 1"):
         agent(store, away=0.0).carry_out(PROBLEM, Heft().plan(PROBLEM))
     assert store.unfinished_runs() == ((1, "running"),)
     assert agent(store).resume(1, patience=Watch(patience=0.0)).state == "succeeded"
