@@ -110,7 +110,7 @@ def curves(
 ) -> go.Figure:
     """One small chart for each target; in each, a line by epoch for each of the named metrics."""
     shown = frame[frame["name"].isin(names)]
-    targets = sorted(shown["target"].unique(), key=_target_order)
+    targets = sorted(shown["target"].unique(), key=target_order)
     across = min(3, len(targets)) or 1
     down = ceil(len(targets) / across) or 1
     figure = make_subplots(
@@ -141,7 +141,7 @@ def curves(
 def stacked(frame: pd.DataFrame, prefix: str, colours: Palette) -> go.Figure:
     """How the numbers `prefix.0`, `prefix.1`, ... of each target share one, epoch by epoch."""
     shown = frame[frame["name"].str.startswith(f"{prefix}.")]
-    targets = sorted(shown["target"].unique(), key=_target_order)
+    targets = sorted(shown["target"].unique(), key=target_order)
     across = min(3, len(targets)) or 1
     down = ceil(len(targets) / across) or 1
     figure = make_subplots(
@@ -173,7 +173,7 @@ def agreement(frame: pd.DataFrame, prefix: str, colours: Palette) -> go.Figure:
     last = shown[shown["epoch"] == shown["epoch"].max()]
     others = last["name"].str.removeprefix(f"{prefix}.")
     found = {(a, b): v for a, b, v in zip(last["target"], others, last["value"], strict=True)}
-    names = sorted({*last["target"], *others}, key=_target_order)
+    names = sorted({*last["target"], *others}, key=target_order)
     both = found | {(b, a): v for (a, b), v in found.items()}
     matrix = [[1.0 if a == b else both.get((a, b)) for b in names] for a in names]
     figure = go.Figure(
@@ -249,7 +249,8 @@ def spelt(found: Sequence[str] | pd.Index | pd.Series) -> list[str]:
     return [str(each).replace("&", "&amp;").replace("<", "&lt;") for each in found]
 
 
-def _target_order(target: str) -> tuple[int, str]:
+def target_order(target: str) -> tuple[int, str]:
+    """A key that brings targets into the order in which people think of them."""
     known = ("duration", "memory", "cpu", "failure", "assignment", "all")
     return known.index(target) if target in known else len(known), target
 

@@ -212,6 +212,25 @@ def comparison(found: Mapping[str, ModelVersion]) -> pd.DataFrame:
     return frame
 
 
+def scores(found: Mapping[str, ModelVersion]) -> pd.DataFrame:
+    """The error of each target by version (by alias), and of the first one's naive baseline."""
+    rows: list[dict[str, Any]] = []
+    for alias, version in found.items():
+        by_target = _targets(version)
+        rows += [
+            {"target": target, "version": alias, "value": each["error"]}
+            for target, each in by_target.items()
+            if isinstance(each.get("error"), (int, float))
+        ]
+    if found:
+        rows += [
+            {"target": target, "version": "naive baseline", "value": each["baseline_error"]}
+            for target, each in _targets(next(iter(found.values()))).items()
+            if isinstance(each.get("baseline_error"), (int, float))
+        ]
+    return pd.DataFrame(rows, columns=["target", "version", "value"])
+
+
 def promotions(found: Sequence[Promotion]) -> pd.DataFrame:
     """One row for each change of an alias."""
     return _frame(
@@ -336,6 +355,11 @@ def _numbers(given: Mapping[str, Any], prefix: str = "") -> Iterable[tuple[str, 
             yield from _numbers(value, f"{prefix}{name}.")
         elif isinstance(value, (int, float)) and not isinstance(value, bool):
             yield f"{prefix}{name}", float(value)
+
+
+def _targets(version: ModelVersion) -> dict[str, Mapping[str, Any]]:
+    told = version.metrics.get("targets", version.metrics)
+    return {name: each for name, each in told.items() if isinstance(each, Mapping)}
 
 
 def _experts(weights: Mapping[str, Any]) -> int:

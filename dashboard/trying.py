@@ -9,15 +9,17 @@ import numpy as np
 
 from dashboard.reading import Plan
 from scheduler.cluster import Cluster, Worker
-from scheduler.commands.parts import planner as planner_named
+from scheduler.discover import implementations, named
 from scheduler.documents import cluster_document, objective_document, workflow_document
 from scheduler.errors import InvalidInput
 from scheduler.forecast import Forecast
 from scheduler.numbers import not_negative
+from scheduler.planning import planners
 from scheduler.planning.feasibility import Violation, violations
 from scheduler.planning.measures import Measures, measured
 from scheduler.planning.objective import AIMS, Objective
 from scheduler.planning.pareto import Point, pareto
+from scheduler.planning.planners.base import Planner
 from scheduler.planning.problem import Problem
 from scheduler.planning.promise import Promise, promise
 from scheduler.planning.schedule import Schedule
@@ -173,14 +175,13 @@ def tried(problem: Problem, planner: str) -> Tried:
     """
     if planner not in (*QUICK, *SLOW):
         raise InvalidInput(f"Planners here are {', '.join((*QUICK, *SLOW))}; found {planner!r}.")
-    seconds = SECONDS if planner == "search" else None
-    return Tried(problem, planner_named(planner, seconds=seconds).plan(problem))
+    return Tried(problem, _planner(planner).plan(problem))
 
 
 def front(problem: Problem) -> tuple[Point, ...]:
     """Plans of which none is both shorter and cheaper than another, by rising makespan."""
     few = len(problem.workflow) <= FEW_TASKS
-    return pareto(problem, planner_named("thrifty"), points=6 if few else 3)
+    return pareto(problem, _planner("thrifty"), points=6 if few else 3)
 
 
 def objective_change(change: Change, objective: Objective) -> Change:
@@ -202,6 +203,12 @@ def moved(before: Schedule, after: Schedule) -> int:
     """How many tasks run on another worker."""
     where = {each.task: each.worker for each in before.placements}
     return sum(where.get(each.task) != each.worker for each in after.placements)
+
+
+def _planner(name: str) -> Planner:
+    sort = named(name, implementations(planners, Planner), "planner")  # type: ignore[type-abstract]
+    given: dict[str, Any] = {"seconds": SECONDS, "evaluations": None} if name == "search" else {}
+    return sort(**given)
 
 
 def _cluster(cluster: Cluster, change: Change) -> tuple[Cluster, list[int]]:

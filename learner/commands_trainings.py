@@ -32,6 +32,8 @@ def trainings(
     json: Json = False,
 ) -> None:
     """List trainings, newest first, or compare some: settings that differ, losses, errors."""
+    from scheduler.store.trainings import differing
+
     door = Door.open(json=json, store=store)
     with door.store() as opened:
         if numbers:
@@ -78,24 +80,6 @@ def delete_training(
     door.answer({"deleted": training}, f"Training {training} is deleted.")
 
 
-def differing(chosen: Sequence["Training"]) -> dict[str, list[Any]]:
-    """The settings in which trainings differ, by name, the shape's own ones too: a value each."""
-    flat = [_flat(each.settings) for each in chosen]
-    names = sorted({name for each in flat for name in each} - {"through"})
-    found = {name: [each.get(name) for each in flat] for name in names}
-    return {name: values for name, values in found.items() if any(v != values[0] for v in values)}
-
-
-def _flat(settings: Any, within: str = "") -> dict[str, Any]:
-    found: dict[str, Any] = {}
-    for name, value in settings.items():
-        if isinstance(value, dict) and value:
-            found |= _flat(value, f"{within}{name}.")
-        else:
-            found[within + name] = value
-    return found
-
-
 def _told(store: "Store", training: "Training") -> dict[str, Any]:
     """A training in plain values: how it ended, its best epoch, and what its version scored."""
     metrics = store.training_metrics(training.id)
@@ -129,6 +113,8 @@ def _listed(told: Sequence[dict[str, Any]]) -> Table:
 
 
 def _compared(chosen: Sequence["Training"], told: Sequence[dict[str, Any]]) -> Table:
+    from scheduler.store.trainings import differing
+
     table = Table("", *(f"training {each.id}" for each in chosen))
     for name in told[0]:
         if name not in ("training", "errors"):

@@ -7,7 +7,6 @@ the one that was judged, which had not.
 import hashlib
 import json
 import os
-import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -25,12 +24,12 @@ from learner.lineup import ARMS
 from learner.neighbours import Neighbours
 from learner.offsets import Offsets
 from learner.text import embedding_named
-from scheduler.errors import CorruptVersion, InvalidInput
+from scheduler.errors import CorruptVersion
+from scheduler.store.networks import MANIFEST, WEIGHTS, checked_id, file_of, files_of, hash_of
 from scheduler.store.values import ModelVersion
 
 FORMAT = 2
 USED, JUDGED = "used", "judged"
-WEIGHTS, MANIFEST = "weights.safetensors", "manifest.json"
 Arrays = Mapping[str, NDArray[Any]]
 
 
@@ -70,8 +69,8 @@ class Registry:
             "facts": dict(facts),
         }
         text = json.dumps(manifest, sort_keys=True, allow_nan=False).encode()
-        sha256 = _hash(weights, text)
-        version = _checked(f"{name}-{sha256[:8]}")
+        sha256 = hash_of(weights, text)
+        version = checked_id(f"{name}-{sha256[:8]}")
         place = self.folder / version
         place.mkdir(parents=True, exist_ok=True)
         _write(place / WEIGHTS, weights)
@@ -85,13 +84,7 @@ class Registry:
         or is written in another format, NotFound when the transformer that reads its names is not
         installed.
         """
-        place = self.folder / _checked(version.id)
-        weights, text = _read(place / WEIGHTS, version), _read(place / MANIFEST, version)
-        if _hash(weights, text) != version.sha256:
-            raise CorruptVersion(
-                f"Version {version.id!r}: its files are not those that were registered (sha256 "
-                f"differs); restore {place.name} from a backup, or go back with: allot rollback"
-            )
+        weights, text = files_of(self.folder, version)
         manifest = json.loads(text)
         if manifest["format"] != FORMAT:
             raise CorruptVersion(
@@ -104,7 +97,7 @@ class Registry:
 
     def facts(self, version: ModelVersion) -> Mapping[str, Any]:
         """What was told of a version when it was saved; raises CorruptVersion without its files."""
-        text = _read(self.folder / _checked(version.id) / MANIFEST, version)
+        text = file_of(self.folder, version, MANIFEST)
         facts: Mapping[str, Any] = json.loads(text)["facts"]
         return facts
 
@@ -130,34 +123,6 @@ def _neighbours(fit: Mapping[str, Any], arrays: Arrays, columns: Columns) -> Nei
         return None
     own, embedding = parts_of(arrays, "neighbours"), embedding_named(text["embedding"])
     return Neighbours.from_arrays(own, columns.kinds, embedding, text["described"])
-
-
-def _hash(weights: bytes, manifest: bytes) -> str:
-    """One hash over both files, each with its length, so that no byte can change sides."""
-    digest = hashlib.sha256()
-    for part in (manifest, weights):
-        digest.update(len(part).to_bytes(8))
-        digest.update(part)
-    return digest.hexdigest()
-
-
-def _checked(version: str) -> str:
-    """An id is a plain name: nothing in it may lead out of the folder."""
-    if not re.fullmatch(r"[a-z0-9][a-z0-9_-]{0,99}", version):
-        raise InvalidInput(
-            f"A version's id has small letters, digits, - and _ only, found {version!r}."
-        )
-    return version
-
-
-def _read(file: Path, version: ModelVersion) -> bytes:
-    try:
-        return file.read_bytes()
-    except OSError as error:
-        raise CorruptVersion(
-            f"Version {version.id!r}: {file.name} cannot be read ({error.strerror}); restore "
-            f"{version.id} from a backup, or go back with: allot rollback"
-        ) from error
 
 
 def _write(file: Path, content: bytes) -> None:

@@ -104,3 +104,23 @@ def load(**flags: object) -> Settings:
             f"Setting {name!r}: {first['msg']}, found {first.get('input')!r}; it comes from a "
             f"flag, the environment (ALLOT_{str(first['loc'][0]).upper()}) or allot.toml."
         ) from None
+
+
+def sources(settings: Settings) -> dict[str, str]:
+    """Where each setting comes from, by name: the environment, the file, or the default.
+
+    What came by a flag counts as the default where it is the same, and else as a flag.
+    """
+    file = Path(os.environ.get("ALLOT_CONFIG", "allot.toml"))
+    written = TomlConfigSettingsSource(Settings, file)() if file.is_file() else {}
+    found = {}
+    for name, field in Settings.model_fields.items():
+        variable = f"ALLOT_{name.upper()}"
+        if variable in os.environ:
+            found[name] = f"the environment ({variable})"
+        elif name in written:
+            found[name] = f"the file {file.name}"
+        else:
+            usual = field.get_default(call_default_factory=True)
+            found[name] = "the default" if getattr(settings, name) == usual else "a flag"
+    return found

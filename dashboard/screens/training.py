@@ -1,21 +1,24 @@
-"""Training: what the networks learn, how well, and which of them is in use."""
+"""Training: what the networks learn, how well, and what the newest logs changed."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Mapping, Sequence
 
 import pandas as pd
 import plotly.graph_objects as go
 import streamlit as st
 
-from dashboard import charts, frames, session, tables
-from dashboard.words import NOTHING, ago, plain, seconds, when
-from scheduler.errors import AllotError
+from dashboard import acts_of_learning as acts
+from dashboard import asking, charts, charts_learning, filters, frames, learning, session, tables
+from dashboard.acts import agent_care
+from dashboard.people import ADMIN
+from dashboard.words import NOTHING, ago, count, plain, seconds, when
 from scheduler.store import Store
-from scheduler.store.trainings import ask_to_stop, delete_training, stop_asked
+from scheduler.store.trainings import stop_asked
 from scheduler.store.values import ModelVersion, Training
+from scheduler.store.watching import NEWEST, Arrived
 
 TITLE, ICON, SECTION, PLACE = "Training", ":material/model_training:", "Learn", 1
 
-LOAD, COSINE, RETRAIN = "expert_load", "cosine", "retrain"
+LOAD, COSINE = "expert_load", "cosine"
 CHARTS = {  # by group: the metrics that share a chart
     "loss": (("loss", "validation_loss"),),
     "error": (("error", "baseline_error"),),
@@ -36,80 +39,30 @@ TITLES = {
 }  # fmt: skip
 
 
+SECONDS = {"duration before": "duration"}
+PARTS = {"one": "One training", "compare": "Compare", "new": "What the newest logs changed"}
+
+
 def draw() -> None:
-    """Networks in use, then one training in detail."""
+    """What can be asked, then one training, several side by side, or what new records say."""
     store = session.store()
     trainings = store.trainings(now=session.now())
-    if not trainings and not store.versions():
+    if not trainings:
         session.nothing_yet(
             "Nothing has been trained yet.",
             "A training learns from the records in the store and reports here while it runs.",
-            ("allot train",),
+            ("allot train", "allot agent"),
         )
         _ask(store)
         return
-    _versions(store)
-    if trainings:
-        st.subheader("Trainings", anchor=False)
-        _training(store, trainings)
     _ask(store)
-
-
-def _versions(store: Store) -> None:
-    aliases, versions = store.aliases(), {each.id: each for each in store.versions()}
-    tiles = st.columns(4)
-    for tile, alias in zip(tiles, ("champion", "challenger", "previous"), strict=False):
-        found = versions.get(aliases.get(alias, ""))
-        value = found.id if found else "none"
-        with tile, st.container(border=True, height="stretch", gap="xsmall"):
-            st.metric(alias.capitalize(), plain(value))
-            detail = (
-                f"{found.sharing} · saved {ago(found.created, session.now())}" if found else NOTHING
-            )
-            st.caption(plain(detail))
-    with tiles[3], st.container(border=True, height="stretch", gap="xsmall"):
-        st.metric("Saved networks", len(versions))
-        st.caption("also: allot models")
-    named: dict[str, ModelVersion] = {
-        alias: versions[aliases[alias]]
-        for alias in ("champion", "challenger", "previous")
-        if alias in aliases
-    }
-    compare, saved, changes = st.tabs(["Champion and challenger", "Saved networks", "Promotions"])
-    with compare:
-        _compare(frames.comparison(named) if named else pd.DataFrame())
-    with saved:
-        if versions:
-            tables.show(frames.versions(tuple(versions.values()), aliases), key="versions")
-        else:
-            st.write("No network has been saved yet.")
-    with changes:
-        promotions = store.promotions()
-        if promotions:
-            tables.show(frames.promotions(promotions), key="promotions")
-        else:
-            st.write(
-                "No network has been promoted yet. "
-                "`allot promote VERSION --reason WHY` promotes one."
-            )
-
-
-def _compare(frame: pd.DataFrame) -> None:
-    if frame.empty:
-        st.write("There is no champion yet, so there is nothing to compare.")
-        return
-    config = {
-        column: st.column_config.NumberColumn(column.capitalize(), format="%.4g")
-        for column in frame.columns
-        if column != "number"
-    }
-    config["number"] = st.column_config.TextColumn("Number")
-    st.dataframe(
-        frame, key="comparison", hide_index=True, column_config=config, alt="Versions compared"
-    )
-    st.caption(
-        "Errors and losses: less is better. A difference is the challenger's minus the champion's."
-    )
+    wanted = session.choose_one("Part", list(PARTS), "learning", shown=PARTS.__getitem__)
+    if wanted == "one":
+        _training(store, trainings)
+    elif wanted == "compare":
+        _compare(store, trainings)
+    else:
+        _newest(store, trainings)
 
 
 def _training(store: Store, trainings: Sequence[Training]) -> None:
@@ -123,42 +76,42 @@ def _training(store: Store, trainings: Sequence[Training]) -> None:
         default=good[0] if good else None,
         shown=lambda each: _line(known[each], ago(known[each].started, moment)),
     )
-    running = known[found].state == "running"
+    training = known[found]
 
     def details() -> None:
-        newest = {str(each.id): each for each in store.trainings(now=session.now())}
-        _details(store, newest[found])
+        newest = store.training(int(found), now=session.now())
+        if newest.state != training.state:
+            st.rerun()
+        _details(store, newest)
 
-    session.live(details, every=2.0 if running else None)
-    _acts(store, known[found])
+    session.live(details, every=1.0 if training.state == "running" else None)
+    _acts(store, training)
+    _scores(store, training)
     with st.expander("All trainings"):
         tables.show(frames.trainings(trainings), key="trainings", alt="All trainings")
 
 
 def _acts(store: Store, training: Training) -> None:
     """What may be done with a training: stopped while it runs, else continued or deleted."""
+    number = training.id
     if training.state == "running":
-        if stop_asked(store, training.id) is not None:
+        if stop_asked(store, number) is not None:
             st.info("It was asked to stop, and ends after its epoch.", icon=":material/schedule:")
-        elif st.button("Stop after this epoch", key=f"stop-{training.id}", icon=":material/stop:"):
-            _do(lambda: ask_to_stop(store, training.id, by="dashboard", at=session.now()))
+            return
+        asking.button(
+            "Stop after this epoch", lambda who: acts.stop(who, number, ""), key=f"stop-{number}",
+            icon=":material/stop:",
+        )  # fmt: skip
         return
     if training.state != "succeeded":
         st.caption("Go on from its last checkpoint")
-        st.code(f"allot train --resume {training.id}", language="bash")
-    with st.popover("Delete this training", icon=":material/delete:"):
-        st.write("Its numbers and checkpoints go; a network that it saved stays.")
-        if st.button(f"Delete training {training.id}", key=f"delete-{training.id}"):
-            _do(lambda: delete_training(store, training.id, now=session.now()))
-
-
-def _do(act: Callable[[], object]) -> None:
-    try:
-        act()
-    except AllotError as error:  # it may have ended, or gone, since the page was drawn
-        st.warning(str(error))
-    else:
-        st.rerun()
+        st.code(f"allot train --resume {number}", language="bash")
+    asking.act(
+        "Delete this training", lambda who, reason, _: acts.delete(who, number, reason),
+        key=f"delete-{number}", role=ADMIN, icon=":material/delete:",
+        confirm=f"Delete training {number}",
+        explain="Its numbers and checkpoints go; a network that it saved stays.",
+    )  # fmt: skip
 
 
 def _line(each: Training, age: str) -> str:
@@ -174,7 +127,12 @@ def _details(store: Store, training: Training) -> None:
     tiles[2].metric("Workers", training.workers, border=True)
     tiles[3].metric("Took", seconds((ended - training.started).total_seconds()), border=True)
     epochs = metrics["epoch"].nunique()
-    tiles[4].metric("Epochs", epochs, border=True)
+    planned = int(training.settings.get("epochs", 0) or 0)
+    of = f" of {planned}" if planned and training.state == "running" else ""
+    tiles[4].metric("Epochs", f"{epochs}{of}", border=True)
+    if training.state == "running" and planned:
+        share, more = learning.progress(training, metrics, session.now())
+        st.progress(share, text="starting" if more is None else f"about {seconds(more)} to go")
     st.caption(f"Started {when(training.started)} · saved as {plain(training.version or NOTHING)}")
     if training.message:
         st.text(training.message)
@@ -226,23 +184,127 @@ def _chart(figure: go.Figure, key: str) -> None:
     )  # fmt: skip
 
 
-def _ask(store: Store) -> None:
-    st.subheader("Ask for a retraining", anchor=False)
-    waiting = [each for each in store.requests(state="open") if each.kind == RETRAIN]
-    with st.form("retrain", border=True):
-        reason = st.text_input("Why", placeholder="New machines since Monday", max_chars=200)
-        asked = st.form_submit_button("Ask for a retraining", disabled=bool(waiting))
-    if asked:
-        store.ask(RETRAIN, {"reason": reason.strip()}, by="dashboard", at=session.now())
-        st.rerun()
-    if waiting:
-        st.info(
-            f"A retraining was asked for {ago(waiting[0].at, session.now())}; "
-            "the next `allot train` answers it.",
-            icon=":material/schedule:",
+def _scores(store: Store, training: Training) -> None:
+    """What its network scored on attempts that were held out: by target, by kind and worker."""
+    versions: Mapping[str, ModelVersion] = {each.id: each for each in store.versions()}
+    version = versions.get(training.version or "")
+    if version is None:
+        return
+    st.subheader("How good its network is", anchor=False)
+    st.page_link(
+        "screens/models.py", label=f"{version.id} on the screen Models",
+        icon=":material/neurology:", query_params={"models": "saved", "version": version.id},
+    )  # fmt: skip
+    table = learning.scores(version)
+    if len(table):
+        tables.show(table, key="scores", alt="Scores by target", units={"coverage": "share"})
+        st.caption("Coverage: of P10 to P90, 80 % of attempts should lie within.")
+    cells = learning.cells(version)
+    if cells.empty:
+        st.write("Errors by kind and worker are kept of networks trained from this release on.")
+        return
+    targets = sorted(cells["target"].unique(), key=charts.target_order)
+    target = session.choose_one("Target", targets, "target")
+    mine = cells[cells["target"] == target]
+    left, right = st.columns((3, 2), gap="medium")
+    with left:
+        _chart(charts_learning.cells(mine, session.colours()), "error-cells")
+    with right:
+        tables.show(
+            mine.sort_values("value", ascending=False).rename(columns={"value": "error"}),
+            key="error-table", alt="Error by kind and worker", height=360,
+            columns=("kind", "worker", "error", "attempts"),
+        )  # fmt: skip
+
+
+def _compare(store: Store, trainings: Sequence[Training]) -> None:
+    known = {str(each.id): each for each in trainings}
+    moment = session.now()
+    wanted = filters.several(
+        "Trainings", list(known), "trainings", none="The newest three",
+        shown=lambda each: _line(known[each], ago(known[each].started, moment)),
+    )  # fmt: skip
+    chosen = [known[each] for each in known if each in wanted] or list(trainings[:3])
+    if len(chosen) > learning.MOST_COMPARED:
+        st.caption(f"The newest {learning.MOST_COMPARED} of them.")
+        chosen = chosen[: learning.MOST_COMPARED]
+    numbers = {each.id: frames.metrics(store.training_metrics(each.id)) for each in chosen}
+    curves = learning.curves(numbers)
+    if len(curves):
+        _chart(charts_learning.losses(curves, session.colours()), "compared")
+    versions = {each.id: each for each in store.versions()}
+    table = learning.compared(chosen, numbers, versions)
+    tables.show(table, key="compared-table", alt="Trainings side by side")
+
+
+def _newest(store: Store, trainings: Sequence[Training]) -> None:
+    """What came in since the last training, and what that one learned beside the one before."""
+    learned = [each for each in trainings if each.state == "succeeded"]
+    through = learning.through(learned[0]) if learned else 0
+    newest = store.newest_record()
+    first = max(through, newest - NEWEST)
+    fresh = _arrived(store, first, newest)
+    st.subheader("Not learned from yet", anchor=False)
+    if fresh:
+        st.caption(
+            f"{count(sum(each.new for each in fresh), 'record')} came after the last training "
+            f"began{'' if first == through else f' (of the newest {NEWEST:,})'}. Durations are "
+            "means, beside those of the records before."
         )
-    if requests := store.requests():
-        tables.show(frames.requests(requests), key="requests", alt="What was asked for")
+        tables.show(
+            learning.arrived(fresh), key="fresh", alt="New records", height=300, units=SECONDS
+        )
+    else:
+        st.write("Every record is learned from.")
+    st.subheader("What the last training changed", anchor=False)
+    if len(learned) < 2:
+        st.write("There is one training to look at; the next one is set beside it.")
+        return
+    last, before = learned[0], learned[1]
+    versions = {each.id: each for each in store.versions()}
+    st.caption(f"Training {last.id} beside training {before.id}.")
+    mine, theirs = versions.get(last.version or ""), versions.get(before.version or "")
+    if mine and theirs:
+        tables.show(learning.changed(mine, theirs), key="changed", alt="Errors before and after")
+    span = learning.through(before), learning.through(last)
+    if 0 < span[0] < span[1]:
+        came = _arrived(store, *span)
+        st.caption(f"{count(sum(each.new for each in came), 'record')} were new to it.")
+        tables.show(
+            learning.arrived(came), key="came", alt="Records new to it", height=300, units=SECONDS
+        )
+
+
+def _url(store: Store) -> str:
+    return store.url
+
+
+@st.cache_data(show_spinner="Summing up", max_entries=8, hash_funcs={Store: _url})
+def _arrived(store: Store, after: int, through: int) -> tuple[Arrived, ...]:
+    return store.arrived(after=after, through=through)
+
+
+def _ask(store: Store) -> None:
+    waiting = [each for each in store.requests(state="open") if each.kind == acts.RETRAIN]
+    with st.container(horizontal=True, vertical_alignment="center"):
+        asking.act(
+            "Ask for a training", lambda who, reason, _: acts.retrain(who, reason), key="retrain",
+            icon=":material/model_training:", confirm="Ask for it",
+            disabled="A training was asked for already." if waiting else "",
+            explain="The learner, beside the agent, trains on all trusted records and lets the "
+            "gate judge the new network.",
+        )  # fmt: skip
+        if waiting:
+            st.caption(
+                f"Asked for {ago(waiting[0].at, session.now())} by {plain(waiting[0].by)}; the "
+                "next round of the learner answers it."
+            )
+    if waiting and not (care := agent_care(store, session.now())).there:
+        st.caption(f"{plain(care.words)} Nobody takes it up before one is started:")
+        st.code(care.command, language="bash")
+    if requests := [each for each in store.requests() if each.kind == acts.RETRAIN]:
+        with st.expander("What was asked for"):
+            tables.show(frames.requests(requests), key="requests", alt="What was asked for")
 
 
 draw()

@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from dataclasses import replace
 
 from learner.arms.boosted import MISSING, installed
+from learner.cells import by_kind_and_worker
 from learner.examples import Examples
 from learner.judging import Settle, settle, verdict
 from learner.making import Former, Made, make
@@ -274,6 +275,7 @@ def _register(
     scores = evaluate(made.judged, examples)
     metrics = {"targets": scores, "attempts": len(examples), "arms": made.choice.as_plain()}
     facts = {"settings": settings.as_plain(), **metrics}
+    metrics["cells"] = by_kind_and_worker(made.judged, examples)
     judged = None if made.judged is made.used else made.judged
     title = f"{settings.sharing}-{training}"
     name, sha256 = registry.save(title, made.used, facts, judged=judged)

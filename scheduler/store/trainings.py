@@ -1,11 +1,13 @@
 """What people do with trainings: ask a running one to stop, delete one that is over."""
 
 import shutil
+from collections.abc import Sequence
 from datetime import datetime
+from typing import Any
 
 from scheduler.errors import InvalidInput
 from scheduler.store.store import Store
-from scheduler.store.values import Request
+from scheduler.store.values import Request, Training
 
 STOP = "stop training"
 
@@ -54,3 +56,21 @@ def delete_training(store: Store, training: int, *, now: datetime) -> None:
     store.forget_training(training)
     for folder in (store.folder / "trainings").glob(f"{training}-*"):
         shutil.rmtree(folder)
+
+
+def differing(chosen: Sequence[Training]) -> dict[str, list[Any]]:
+    """The settings in which trainings differ, by name, the shape's own ones too: a value each."""
+    flat = [_flat(each.settings) for each in chosen]
+    names = sorted({name for each in flat for name in each} - {"through"})
+    found = {name: [each.get(name) for each in flat] for name in names}
+    return {name: values for name, values in found.items() if any(v != values[0] for v in values)}
+
+
+def _flat(settings: Any, within: str = "") -> dict[str, Any]:
+    found: dict[str, Any] = {}
+    for name, value in settings.items():
+        if isinstance(value, dict) and value:
+            found |= _flat(value, f"{within}{name}.")
+        else:
+            found[within + name] = value
+    return found

@@ -57,7 +57,9 @@ def test_no_screen_shows_the_password_of_the_database(
 @pytest.mark.parametrize(
     ("screen", "command"),
     [("overview", "allot demo"), ("schedule", "allot run"), ("graph", "allot run"),
-     ("decisions", "allot run"), ("training", "allot train"), ("logs", "allot ingest")],
+     ("decisions", "allot run"), ("training", "allot train"), ("logs", "allot ingest"),
+     ("what_if", "allot run"), ("models", "allot train"), ("drift", "allot agent"),
+     ("settings", "allot audit")],
 )  # fmt: skip
 def test_an_empty_screen_names_the_command_that_fills_it(
     screen: str, command: str, empty_url: str, monkeypatch: pytest.MonkeyPatch
@@ -132,12 +134,13 @@ def test_asking_for_a_retraining_leaves_a_request_for_the_loop(
 ) -> None:
     url = f"sqlite:///{tmp_path / 'allot.db'}"
     app = opened(monkeypatch, url, "training")
-    app.text_input[0].set_value("new machines")
-    app.button[0].click().run()
+    app.text_input(key="retrain-0-why").set_value("new machines")
+    app.button(key="retrain-0-do").click().run()
     assert not app.exception
     assert app.dataframe[0].value[["kind", "asked"]].to_numpy().tolist() == [
         ["retrain", "reason: new machines"]
     ]
+    assert "allot agent" in [each.value for each in app.code]
 
 
 def test_an_uploaded_log_is_looked_at_before_it_is_taken(
@@ -150,7 +153,7 @@ def test_an_uploaded_log_is_looked_at_before_it_is_taken(
     assert report[["read", "accepted", "quarantined"]].to_numpy().tolist() == [[2, 1, 1]]
     app.button(key="logs-take").click().run()
     assert not app.exception
-    assert app.success[0].value == "1 new record, 0 duplicates, 1 line in quarantine."
+    assert "1 new record, 0 duplicates, 1 line in quarantine" in said(app)
 
 
 TWO_LINES = (

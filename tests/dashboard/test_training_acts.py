@@ -48,14 +48,16 @@ def test_a_running_training_can_be_asked_to_stop_once(url: str, monkeypatch) -> 
     assert "Stop after this epoch" not in buttons(app)
     with Store.open(url) as store:
         asked = [(each.kind, each.payload) for each in store.requests()]
+        audited = [(each.action, each.subject) for each in store.audits()]
     assert asked == [(STOP, {"training": 1})]
+    assert audited == [("stop training", "training 1")]
 
 
 def test_a_stopped_training_shows_how_to_go_on_and_can_be_deleted(url: str, monkeypatch) -> None:
     begun(url, "interrupted")
     app = opened(monkeypatch, url)
     assert "allot train --resume 1" in commands(app)
-    app.button(key="delete-1").click().run()
+    app.button(key="delete-1-0-do").click().run()
     assert not app.exception
     with Store.open(url) as store:
         assert store.trainings(now=datetime.now(UTC)) == ()

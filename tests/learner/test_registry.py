@@ -12,8 +12,9 @@ from learner.arms.boosted import BoostedArm
 from learner.arms.offset import OffsetArm
 from learner.calibration import Calibration
 from learner.examples import Examples
-from learner.registry import MANIFEST, WEIGHTS, Registry, _hash
+from learner.registry import Registry
 from scheduler.errors import CorruptVersion, InvalidInput
+from scheduler.store.networks import MANIFEST, WEIGHTS, hash_of
 from scheduler.store.values import ModelVersion
 
 NOW = datetime(2026, 1, 6, tzinfo=UTC)
@@ -63,7 +64,7 @@ def test_a_version_of_an_older_release_is_refused_with_what_to_do(tmp_path: Path
     manifest = tmp_path / version.id / MANIFEST
     manifest.write_text(manifest.read_text().replace('"format": 2', '"format": 1'))
     weights = (tmp_path / version.id / WEIGHTS).read_bytes()
-    old = replace(version, sha256=_hash(weights, manifest.read_bytes()))
+    old = replace(version, sha256=hash_of(weights, manifest.read_bytes()))
     with pytest.raises(CorruptVersion, match=r"format 1, and this release .* allot train"):
         registry.load(old)
 

@@ -100,6 +100,16 @@ def test_scores_are_those_of_the_fit_that_had_not_seen_the_rows(store: Store) ->
 
 
 @quiet
+def test_errors_by_kind_and_worker_add_up_to_those_of_the_targets(store: Store) -> None:
+    version = train(store, SMALL, workers=0)
+    cells, rows = version.metrics["cells"], Examples.of(list(store.records())).split.test
+    assert sum(each["attempts"] for each in cells) == len(rows)
+    assert {name for each in cells for name in each["errors"]} <= set(version.metrics["targets"])
+    failure = sum(each["errors"]["failure"] * each["attempts"] for each in cells) / len(rows)
+    assert failure == pytest.approx(version.metrics["targets"]["failure"]["error"], rel=1e-4)
+
+
+@quiet
 def test_without_a_refit_the_fit_that_was_judged_serves(store: Store) -> None:
     version, registry = train(store, replace(SMALL, refit=False), workers=0), Registry(store.folder)
     records = list(store.records())
