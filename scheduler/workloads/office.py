@@ -2,9 +2,11 @@
 
 `arrays` works with numpy, `columns` with Arrow, `plain` with nothing but Python. Each is the best
 at some kinds, `columns` lacks the skill `numeric`, and holds so little memory that the largest
-inputs do not fit there.
+inputs do not fit there. An agent may have become slower (its pace is below one): nothing but the
+time that its attempts take tells a forecast of that.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from itertools import pairwise
 from math import exp, log
@@ -19,7 +21,11 @@ MEGABYTE = 10**6
 
 @dataclass(frozen=True)
 class Kind:
-    """A kind of work: its one size by name, the least and the most of it, and bytes per unit."""
+    """A kind of work: its one size by name, the least and the most of it, and bytes per unit.
+
+    `asked` are the megabytes that careful people ask for: what the largest task of the kind takes
+    on the agent that takes most, rounded up to the next 25.
+    """
 
     name: str
     size: str
@@ -27,36 +33,39 @@ class Kind:
     most: float
     bytes: float
     stage: int
+    asked: int
     skills: frozenset[str] = frozenset()
 
 
 NUMERIC = frozenset({"numeric"})
 KINDS = (
-    Kind("load", "rows", 2e4, 2e5, 48, 0),
-    Kind("parse", "rows", 1.5e4, 1.6e5, 60, 0),
-    Kind("sort", "rows", 2e5, 2.4e6, 8, 1),
-    Kind("aggregate", "rows", 6e4, 7e5, 16, 1),
-    Kind("count_words", "size", 1e6, 8e6, 1, 1),
-    Kind("score", "rows", 2e3, 2.4e4, 96, 1, NUMERIC),
-    Kind("multiply", "side", 80, 220, 2e3, 1, NUMERIC),
-    Kind("blur", "side", 250, 800, 8e3, 1, NUMERIC),
-    Kind("route", "nodes", 5e3, 4e4, 40, 1, NUMERIC),
-    Kind("sign", "messages", 60, 600, 64, 2, NUMERIC),
-    Kind("compress", "size", 4e5, 6e6, 1, 2),
-    Kind("digest", "size", 4e6, 4e7, 1, 2),
+    Kind("load", "rows", 2e4, 2e5, 48, 0, 175),
+    Kind("parse", "rows", 1.5e4, 1.6e5, 60, 0, 175),
+    Kind("sort", "rows", 2e5, 2.4e6, 8, 1, 225),
+    Kind("aggregate", "rows", 6e4, 7e5, 16, 1, 150),
+    Kind("count_words", "size", 1e6, 8e6, 1, 1, 200),
+    Kind("score", "rows", 2e3, 2.4e4, 96, 1, 75, NUMERIC),
+    Kind("multiply", "side", 80, 220, 2e3, 1, 50, NUMERIC),
+    Kind("blur", "side", 250, 800, 8e3, 1, 150, NUMERIC),
+    Kind("route", "nodes", 5e3, 4e4, 40, 1, 75, NUMERIC),
+    Kind("sign", "messages", 60, 600, 64, 2, 50, NUMERIC),
+    Kind("compress", "size", 4e5, 6e6, 1, 2, 75),
+    Kind("digest", "size", 4e6, 4e7, 1, 2, 150),
 )
 
 
-def agents() -> Cluster:
-    """The three agents, one core each."""
+def agents(*, pace: Mapping[str, float] | None = None) -> Cluster:
+    """The three agents, one core each; `pace` tells which are slower than they were, 0 to 1."""
+    slower = pace or {}
 
     def agent(name: str, library: str, memory: float, skills: frozenset[str]) -> Worker:
+        slowed = {"pace": str(slower[name])} if name in slower else {}
         return Worker(
             name=name,
             cores=1,
             memory=int(memory * MEGABYTE),
             skills=skills,
-            labels={"library": library},
+            labels={"library": library} | slowed,
         )
 
     return Cluster(
@@ -68,6 +77,11 @@ def agents() -> Cluster:
         ],
         bandwidth=1e9,
     )
+
+
+def asked(task: Task) -> int:
+    """The bytes that careful people would ask for, for a task of the office."""
+    return _kind(task).asked * MEGABYTE
 
 
 def night(name: str, tasks: int, rng: np.random.Generator, *, reach: float = 1.0) -> Workflow:
@@ -120,5 +134,9 @@ def _between(before: list[Task], after: list[Task], rng: np.random.Generator) ->
 
 
 def _output(task: Task) -> float:
-    kind = next(each for each in KINDS if each.name == task.kind)
+    kind = _kind(task)
     return kind.bytes * task.sizes[kind.size]
+
+
+def _kind(task: Task) -> Kind:
+    return next(each for each in KINDS if each.name == task.kind)

@@ -2,7 +2,8 @@
 
 Every action makes its input from a seed and works on it with the library that its place's label
 `library` names: `numpy` (arrays), `arrow` (columns) or `stdlib` (plain Python). Making the input
-is cheap beside the work, so that what is measured is how good the agent is at the kind.
+is cheap beside the work, so that what is measured is how good the agent is at the kind. Where the
+label `pace` is below one, all of it takes as many seconds more on its core as on a slower one.
 """
 
 import bz2
@@ -15,6 +16,7 @@ import math
 import random
 import re
 import sqlite3
+import time
 import zlib
 from collections import Counter
 from collections.abc import Callable, Mapping
@@ -208,7 +210,19 @@ def _done_by(place: Place, ways: Ways) -> object:
     library = place.labels.get("library", "stdlib")
     if library not in ways:
         raise LookupError(f"this work has no way for {library!r}; it has {', '.join(ways)}")
-    return ways[library]()
+    done = ways[library]()
+    _keep_pace(float(place.labels.get("pace", 1)))
+    return done
+
+
+def _keep_pace(pace: float) -> None:
+    """Keeps the core busy for as long as this attempt would have needed on a slower one.
+
+    An attempt is a process of its own, whose seconds count from its start.
+    """
+    until = time.process_time() / pace
+    while pace < 1 and time.process_time() < until:
+        hashlib.sha256(b"busy" * 4096).digest()
 
 
 def _word(draw: random.Random) -> str:

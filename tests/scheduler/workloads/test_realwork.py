@@ -113,6 +113,28 @@ def test_an_agent_without_a_way_says_which_there_are() -> None:
         done("multiply", "arrow", side=3)
 
 
+def test_an_agent_that_became_slower_finds_the_same_after_as_much_more_time_on_its_core(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    seconds = iter([2.0, 3.0, 5.0, 6.1, 7.0])
+    monkeypatch.setattr(realwork.time, "process_time", lambda: next(seconds))
+    place = Place("w", 1.0, 10**9, {"library": "stdlib", "pace": str(1 / 3)})
+    assert realwork.multiply(place, side=3, seed=3) == done("multiply", "stdlib", side=3)
+    assert next(seconds, None) is None
+
+
+def test_who_became_slower_is_like_before_but_for_that() -> None:
+    before, later = office.agents(), office.agents(pace={"columns": 0.5})
+    assert later.worker("columns").labels == {"library": "arrow", "pace": "0.5"}
+    assert [each for each in later.workers if each not in before.workers] == [later.workers[1]]
+
+
+def test_people_ask_for_the_memory_of_the_largest_task_of_a_kind() -> None:
+    night = office.night("n", 24, np.random.default_rng(1), reach=1.25)
+    asked = {each.kind: office.asked(each) for each in night.tasks}
+    assert asked == {each.name: each.asked * 10**6 for each in office.KINDS}
+
+
 def test_every_kind_of_the_office_has_an_action() -> None:
     actions = {each.name: getattr(realwork, each.name) for each in office.KINDS}
     assert named("sort", actions, "kind") is realwork.sort
