@@ -1,7 +1,9 @@
 """Stores to look at: empty, full, large, and two that cannot be used."""
 
+import os
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -10,6 +12,7 @@ import sqlalchemy as sa
 from dashboard.reading import RunView, read_plan, read_run
 from scheduler.planning.planners.heft import Heft
 from scheduler.store import Store
+from tests.dashboard.browsing import CHROMIUM, FLAGS
 from tests.dashboard.filler import START, a_problem, begin, carry_out, fill
 
 HOSTILE = (
@@ -84,6 +87,21 @@ def view(full_url: str) -> Iterator[RunView]:
     """The second run of the full store: planned by heft, one failed attempt, one task given up."""
     with Store.open(full_url) as store:
         yield read_run(store, store.run(2, now=START), read_plan(store, 2))
+
+
+@pytest.fixture(scope="module")
+def chromium() -> Iterator[Any]:
+    """A browser for the tests of one file."""
+    if not CHROMIUM.exists():
+        if os.environ.get("CI"):
+            pytest.fail(f"{CHROMIUM} is missing")
+        pytest.skip(f"{CHROMIUM} is missing")
+    from playwright.sync_api import sync_playwright
+
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=str(CHROMIUM), args=list(FLAGS))
+        yield browser
+        browser.close()
 
 
 def _made(file: Path) -> str:

@@ -1,42 +1,21 @@
 """Journeys in a real Chromium: what is drawn, what a click does, and what a name cannot do."""
 
-import os
 import re
+import xml.etree.ElementTree as ET
 from collections.abc import Iterator
-from contextlib import contextmanager
-from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
 import pytest
 
 from dashboard.navigation import screens
+from tests.dashboard.browsing import go, page_of, turn_to
 from tests.dashboard.conftest import HOSTILE
 from tests.dashboard.serving import served
 
-CHROMIUM = Path("/usr/bin/chromium")
-FLAGS = (
-    "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-sync",
-    "--disable-background-networking", "--disable-component-update", "--disable-dev-shm-usage",
-)  # fmt: skip
 SCREENS = [each.path.stem for each in screens()]
-PROBES = re.compile(r"/_stcore/(health|host-config)$")  # Streamlit asks below the address first
 
 pytestmark = [pytest.mark.browser, pytest.mark.timeout(90)]
-
-
-@pytest.fixture(scope="module")
-def chromium() -> Iterator[Any]:
-    if not CHROMIUM.exists():
-        if os.environ.get("CI"):
-            pytest.fail(f"{CHROMIUM} is missing")
-        pytest.skip(f"{CHROMIUM} is missing")
-    from playwright.sync_api import sync_playwright
-
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=str(CHROMIUM), args=list(FLAGS))
-        yield browser
-        browser.close()
 
 
 @pytest.fixture(scope="module")
@@ -49,28 +28,6 @@ def full(full_url: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[st
 def hostile(hostile_url: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     with served(hostile_url, tmp_path_factory.mktemp("anywhere")) as url:
         yield url
-
-
-@contextmanager
-def page_of(browser: Any) -> Iterator[tuple[Any, list[str]]]:
-    """A page, and the errors of its console and of its requests."""
-    context = browser.new_context(color_scheme="light", viewport={"width": 1440, "height": 1600})
-    context.set_default_timeout(15_000)
-    page, errors = context.new_page(), []
-
-    def answered(response: Any) -> None:
-        if response.status >= 400 and not PROBES.search(response.url):
-            errors.append(f"{response.status} {response.url}")
-
-    def spoke(message: Any) -> None:
-        if message.type == "error" and "404" not in message.text:
-            errors.append(message.text)
-
-    page.on("response", answered)
-    page.on("console", spoke)
-    page.on("pageerror", lambda error: errors.append(str(error)))
-    yield page, errors
-    context.close()
 
 
 @pytest.fixture(scope="module")
@@ -87,26 +44,6 @@ def hostile_page(chromium: Any, hostile: str) -> Iterator[tuple[Any, list[str]]]
     with page_of(chromium) as (page, errors):
         go(page, f"{hostile}/schedule?run=2&task={quote('align-0' + HOSTILE)}")
         yield page, errors
-
-
-def go(page: Any, address: str) -> None:
-    page.goto(address, wait_until="domcontentloaded")
-    settled(page)
-
-
-def turn_to(page: Any, screen: str) -> None:
-    """By the sidebar, as people go."""
-    title = {each.path.stem: each.title for each in screens()}[screen]
-    page.locator('[data-testid="stSidebarNavLink"]', has_text=title).click()
-    page.wait_for_selector(f"h1:has-text('{title}')")
-    settled(page)
-
-
-def settled(page: Any) -> None:
-    """Waits until the script is done, and the canvas of a screen that has one."""
-    page.wait_for_selector('[data-testid="stApp"][data-test-script-state="notRunning"]')
-    if page.locator("h1:has-text('Schedule'), h1:has-text('Graph')").count():
-        page.wait_for_selector('[data-ready="1"]')
 
 
 def first_bar(page: Any) -> tuple[float, float]:
@@ -213,6 +150,18 @@ def test_a_hostile_name_is_shown_as_it_is(hostile_page: tuple[Any, list[str]]) -
     page, _ = hostile_page
     turn_to(page, "decisions")
     page.wait_for_selector("text=/^align-0<img src=x .*runs on /")
+
+
+def test_a_hostile_name_is_text_in_a_picture_too(hostile_page: tuple[Any, list[str]]) -> None:
+    page, _ = hostile_page
+    turn_to(page, "graph")
+    with page.expect_download() as saved:
+        page.get_by_role("button", name="Save as a drawing (SVG)").click()
+    picture = ET.parse(saved.value.path()).getroot()
+    assert {each.tag.split("}")[1] for each in picture.iter()} <= {
+        "svg", "g", "clipPath", "path", "rect", "text",
+    }  # fmt: skip
+    assert any((each.text or "").startswith("align-0<img") for each in picture.iter())
 
 
 def test_the_same_name_as_markup_would_have_been_noticed(
