@@ -11,11 +11,12 @@ import streamlit as st
 from dashboard import session
 from dashboard.acts import DONE, OPEN, REFUSED, Acting, Deed, agent_care, come_of, run_care
 from dashboard.people import OPERATOR
-from dashboard.words import clipped
+from dashboard.words import clipped, plain
 from scheduler.errors import AllotError
 from scheduler.store import Store
 
 SAID, MOST = "acts.said", 20
+WIDE, LONG = 380, 500  # pixels of a form, letters of a reason
 LOOK = 1.0  # seconds between two looks at the answers
 ASKED, NEEDED, NONE = "asked", "needed", "none"  # whether a form asks for a reason
 
@@ -52,14 +53,14 @@ def act(
     why = why_not(role) or disabled
     form = f"{key}-{st.session_state.get(f'acts.{key}', 0)}"  # another key closes it after the act
     shown = st.popover(
-        label, icon=icon, disabled=bool(why), help=why or None, key=form,
+        label, icon=icon, disabled=bool(why), help=plain(why) or None, key=form,
         width="stretch" if stretch else "content",
     )  # fmt: skip
     if why:
         return
-    with shown, st.form(f"{form}-form", border=False):
+    with shown, st.container(width=WIDE), st.form(f"{form}-form", border=False):
         if explain:
-            st.write(explain)
+            st.text(explain)
         value = fields(form)
         text = "" if reason == NONE else _reason(form, needed=reason == NEEDED)
         done = st.form_submit_button(confirm or label, type="primary", key=f"{form}-do")
@@ -84,7 +85,7 @@ def button(
     """A button that does something at once, without a form."""
     why = why_not(role) or disabled
     kind: Any = "primary" if primary else "secondary"
-    if st.button(label, key=key, icon=icon, disabled=bool(why), help=why or None, type=kind):
+    if st.button(label, key=key, icon=icon, disabled=bool(why), help=plain(why) or None, type=kind):
         perform(do)
         st.rerun()
 
@@ -158,7 +159,7 @@ def _line(store: Store, deed: Deed) -> None:
 
 def _reason(form: str, *, needed: bool) -> str:
     said = st.text_input(
-        "Why" if needed else "Why (kept in the audit)", key=f"{form}-why", max_chars=500,
+        "Why" if needed else "Why (kept in the audit)", key=f"{form}-why",
         placeholder="needed" if needed else "",
     )  # fmt: skip
-    return str(said).strip()
+    return str(said).strip()[:LONG]

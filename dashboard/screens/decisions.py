@@ -80,7 +80,7 @@ def _question(question: Question) -> None:
     with st.container(horizontal=True, vertical_alignment="center"):
         for answer in question.answers:
             asking.act(
-                answer.capitalize(), _answered(question.id, answer), confirm=answer.capitalize(),
+                plain(answer.capitalize()), _answered(question.id, answer),
                 key=f"question-{question.id}-{answer}",
             )  # fmt: skip
         if question.run is not None:

@@ -169,7 +169,7 @@ def _question(question: Question) -> None:
         )
         for answer in question.answers:
             asking.act(
-                answer.capitalize(), _answered(question.id, answer), confirm=answer.capitalize(),
+                plain(answer.capitalize()), _answered(question.id, answer),
                 key=f"overview-{question.id}-{answer}",
             )  # fmt: skip
 

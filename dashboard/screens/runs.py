@@ -26,6 +26,11 @@ COLUMNS = (
 )  # fmt: skip
 LENGTHS = ("late", "took", "planned", "after deadline")
 OVER = "What is chosen is over: nothing can be asked of it."
+MORE = {
+    "retry": " What was given up is tried again, and what waits for it.",
+    "cancel": " What runs of it is stopped.",
+    "pause": " Nothing more begins; what runs goes on to its end.",
+}
 HELD = "runs.held"  # the runs of the page as long as some are chosen: rows must not move then
 
 
@@ -175,12 +180,13 @@ def _acts(chosen: Sequence[RunLine]) -> None:
         _open(chosen)
         for label, action, icon in (
             ("Pause", "pause", ":material/pause:"), ("Resume", "resume", ":material/play_arrow:"),
-            ("Retry what was given up", "retry", ":material/replay:"),
+            ("Retry", "retry", ":material/replay:"),
             ("Cancel", "cancel", ":material/cancel:"),
         ):  # fmt: skip
             asking.act(
                 label, _steered(action, going), key=f"runs-{action}", icon=icon, disabled=over,
-                explain=f"{label} {named}.", confirm=f"{label} {count(len(going), 'run')}",
+                explain=f"{label} {named}.{MORE.get(action, '')}",
+                confirm=f"{label} {count(len(going), 'run')}",
             )  # fmt: skip
         asking.act(
             "Run again", _again([each.run.id for each in chosen]), key="runs-again",
