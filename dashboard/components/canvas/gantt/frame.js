@@ -10,7 +10,7 @@ export function measured(chart) {
   chart.plots = data.usage.map((_, k) => HEAD + chart.lanesHeight + SPACE + k * (PLOT + SPACE))
   chart.plotHeight = PLOT
   chart.height = HEAD + chart.lanesHeight + (data.usage.length ? data.usage.length * (PLOT + SPACE) + 4 : 4)
-  const longest = Math.max(70, ...data.lanes.map(lane => Math.max(lane.name.length * 7, lane.detail.length * 5.9)))
+  const longest = Math.max(92, ...data.lanes.map(lane => Math.max(lane.name.length * 7, lane.detail.length * 5.9)))
   chart.gutter = Math.min(170, 24 + longest)
 }
 

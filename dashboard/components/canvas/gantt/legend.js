@@ -6,13 +6,15 @@ const MOST = 14
 
 export function legend(chart) {
   const { data, bars, view, look } = chart, both = bars.first > 0 && bars.first < bars.n
-  const said = JSON.stringify([data.kinds, data.marks, view.lit, both, look.dark, bars.failed.length > 0, chart.due.length > 0,
+  const present = new Set(bars.ofTask.kind)
+  const said = JSON.stringify([[...present].sort(), data.kinds, data.marks, view.lit, both, look.dark, bars.failed.length > 0, chart.due.length > 0,
     data.usage.length, data.critical.length > 0, data.now === null])
   if (chart.legend.dataset.said === said) return
   chart.legend.dataset.said = said
   chart.legend.replaceChildren()
-  data.kinds.slice(0, MOST).forEach((kind, k) => kindSign(chart, kind, k))
-  if (data.kinds.length > MOST) sign(chart, '', `and ${data.kinds.length - MOST} more kinds`)
+  const there = [...data.kinds.keys()].filter(k => present.has(k))
+  for (const k of there.slice(0, MOST)) kindSign(chart, data.kinds[k], k)
+  if (there.length > MOST) sign(chart, '', `and ${there.length - MOST} more kinds`)
   if (both) sign(chart, 'swatch ghost', 'planned')
   if (bars.first) sign(chart, 'whisker', 'P10 to P90 of the end')
   if (bars.failed.length) {

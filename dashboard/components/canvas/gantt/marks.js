@@ -17,7 +17,7 @@ export function paintWhiskers(pen, chart) {
     if (!((bars.high[i] - bars.low[i]) * k >= LEAST) || bars.high[i] < view.lo || bars.low[i] > view.hi) continue
     const y = rowTop(chart, bars.row[i])
     if (y > bottom(chart) || y + chart.rowHeight < HEAD) continue
-    const [, top, , tall] = boxOf(chart, i), middle = Math.round(top + tall / 2) - .5
+    const [, top, , tall] = boxOf(chart, i), middle = Math.round(tall > 12 ? top + tall - 4 : top + tall / 2) - .5 // below a name
     const left = toX(chart, bars.low[i]), right = toX(chart, bars.high[i])
     pen.fillRect(left, middle, right - left, 1)
     pen.fillRect(left, middle - cap, 1, 2 * cap + 1)

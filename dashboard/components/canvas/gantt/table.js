@@ -11,10 +11,11 @@ export function table(chart) {
   if (!rows.parentElement.open) return
   const found = walk(bars).filter(i => bars.end[i] >= view.lo && bars.start[i] <= view.hi)
   rows.replaceChildren()
+  const from = Math.max(0, view.lo), to = Math.max(from, Math.min(view.hi, chart.end))
   const said = element(rows, 'caption')
   said.textContent = found.length > MOST
-    ? `The first ${MOST} of ${found.length} bars between ${span(view.lo)} and ${span(view.hi)}; zoom in or filter to see others.`
-    : `${found.length} bars between ${span(view.lo)} and ${span(view.hi)}.`
+    ? `The first ${MOST} of ${found.length} bars between ${span(from)} and ${span(to)}; zoom in or filter to see others.`
+    : `${found.length} bars between ${span(from)} and ${span(to)}.`
   const head = element(element(rows, 'thead'), 'tr'), body = element(rows, 'tbody')
   for (const each of HEADS) element(head, 'th', '', each).scope = 'col'
   for (const i of found.slice(0, MOST)) line(chart, body, i)
