@@ -28,8 +28,7 @@ def trade(
         unselected={"marker": {"opacity": 0.85}}, selected={"marker": {"size": 17}},
     )  # fmt: skip
     figure.add_scatter(
-        x=others["makespan"] / one, y=others["cost"], mode="markers+text", name="other plans",
-        text=spelt(others["name"]), textposition="top center",
+        x=others["makespan"] / one, y=others["cost"], mode="markers", name="this and kept plans",
         customdata=_told(others), hovertemplate="%{customdata}<extra></extra>",
         marker={"size": 11, "symbol": "diamond", "color": colours.states["retrying"]},
     )  # fmt: skip

@@ -32,8 +32,13 @@ def sentence(drift: Drift) -> str:
     return (
         f"Since {drift.since:%Y-%m-%d %H:%M} UTC {what} "
         f"{drift.effect:.2f} times what {drift.version or 'history'} expects, by "
-        f"{drift.records:,} records; by luck it looks so once in 10^{drift.evidence:.1f} records."
+        f"{drift.records:,} records; by luck it looks so once in {_odds(drift)} records."
     )
+
+
+def _odds(drift: Drift) -> str:
+    few = drift.evidence < 9
+    return f"{round(10**drift.evidence, -3):,.0f}" if few else f"10^{drift.evidence:.0f}"
 
 
 def drifts(found: Sequence[Drift]) -> pd.DataFrame:

@@ -8,7 +8,7 @@ import pandas as pd
 import streamlit as st
 
 from dashboard import acts_of_learning as acts
-from dashboard import asking, charts_learning, session, tables, watching
+from dashboard import asking, charts_learning, pictures, session, tables, watching
 from dashboard.acts import Acting, Deed
 from dashboard.people import ADMIN
 from dashboard.reading import RunView
@@ -69,22 +69,24 @@ def _drifts(store: Store, every: Sequence[Drift]) -> None:
     if not found:
         st.write("None of these.")
         return
-    left, right = st.columns((3, 2), gap="medium")
-    with left:
-        st.caption("Select a row to see it over time.")
-        tables.show(
-            watching.drifts(found), key=f"drifts-{state}", alt="Drifts", height=330,
-            on_row=lambda row: session.choose("drift", str(found[row].id)),
-        )  # fmt: skip
-    with right:
-        _chart(
-            charts_learning.cells(watching.cells(found), session.colours()), "drift-cells",
-            "How far kinds on workers have drifted; the table says the same.",
-        )  # fmt: skip
-        st.caption("Times what was expected, or its inverse where it is less.")
+    st.caption("Select a row to see it over time.")
+    tables.show(
+        watching.drifts(found), key=f"drifts-{state}", alt="Drifts", height=330,
+        units={"since": "time", "found": "time"},
+        on_row=lambda row: session.choose("drift", str(found[row].id)),
+    )  # fmt: skip
     ids = {str(each.id): each for each in found}
     chosen = ids.get(session.chosen("drift") or "", found[0])
-    _one(store, chosen)
+    left, right = st.columns((5, 3), gap="medium")
+    with left:
+        _one(store, chosen)
+    with right:
+        st.markdown("**Where**")
+        st.caption("How many times what was expected, or the inverse where it is less.")
+        pictures.show(
+            charts_learning.cells(watching.cells(found), session.colours()), key="drift-cells",
+            alt="How far kinds on workers have drifted; the table says the same.",
+        )  # fmt: skip
     waiting = [each for each in found if each.state == "open"]
     asking.act(
         "Acknowledge", partial(_acknowledge, chosen), key="acknowledge",
@@ -125,9 +127,9 @@ def _one(store: Store, drift: Drift) -> None:
         )  # fmt: skip
         if not len(told):
             st.caption("No run that the store keeps had forecasts of these attempts.")
-    _chart(figure, "drift-over-time", "What was observed over time; the table says the same.")
+    pictures.show(figure, key="drift-over-time", alt="Attempts over time; the table tells them.")
     with st.expander("The same as a table"):
-        units = {"value": drift.target, "share": "share"}
+        units = {"value": drift.target, "share": "share", "at": "time"}
         tables.show(frame.iloc[::-1], key=f"seen-{drift.id}", units=units, height=320)
 
 
@@ -193,10 +195,6 @@ def _which(others: Sequence[str], states: Mapping[str, str], form: str) -> Any:
 
 def _judge(state: str, who: Acting, reason: str, which: Any) -> Deed:
     return acts.judge(who, str(which), state, reason)
-
-
-def _chart(figure: Any, key: str, alt: str) -> None:
-    st.plotly_chart(figure, key=key, theme=None, config={"displayModeBar": False}, alt=alt)
 
 
 draw()

@@ -128,6 +128,7 @@ def _quarantine(store: Store) -> None:
     with right:
         st.caption("Which rules the waiting lines break")
         rules = pd.DataFrame(store.refused_by_rule(), columns=["field", "rule", "lines"])
+        rules = rules[["lines", "field", "rule"]]
         tables.show(rules, key="rules", alt="Waiting lines by the rule that they break", height=360)
     numbers = {str(each.id): each for each in refused}
     chosen = numbers.get(session.chosen("line") or "", refused[0])

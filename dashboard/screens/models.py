@@ -9,7 +9,7 @@ import pandas as pd
 import streamlit as st
 
 from dashboard import acts_of_learning as acts
-from dashboard import asking, charts_learning, frames, session, tables
+from dashboard import asking, charts_learning, frames, pictures, session, tables
 from dashboard.acts import Acting, Deed
 from dashboard.people import ADMIN
 from dashboard.words import NOTHING, ago, count, plain, when
@@ -140,8 +140,8 @@ def _acts(
         )  # fmt: skip
     if missing := [each.id for each in named.values() if not (store.folder / each.id).is_dir()]:
         st.warning(
-            f"The files of {count(len(missing), 'network')} in use are not beside the store: it "
-            "cannot forecast, and history does. Restore them from a backup.",
+            f"The files of {count(len(missing), 'network')} are not beside the store. Where the "
+            "champion cannot forecast, history does. Restore them from a backup.",
             icon=":material/folder_off:",
         )
         st.text(", ".join(missing))
@@ -174,10 +174,7 @@ def _compare(named: Mapping[str, ModelVersion]) -> None:
         return
     rows = frames.scores(named)
     if len(rows):
-        st.plotly_chart(
-            charts_learning.errors(rows, session.colours()), key="errors", theme=None,
-            config={"displayModeBar": False}, alt="The table below says the same.",
-        )  # fmt: skip
+        pictures.show(charts_learning.errors(rows, session.colours()), key="errors")
         st.caption(
             "Errors on attempts that were held out: each version by its own, beside the naive "
             "baseline of the first. Less is better."
@@ -190,8 +187,9 @@ def _compare(named: Mapping[str, ModelVersion]) -> None:
     }
     config["number"] = st.column_config.TextColumn("Number")
     st.dataframe(
-        frame, key="comparison", hide_index=True, column_config=config, alt="Versions compared"
-    )
+        frame, key="comparison", hide_index=True, column_config=config, placeholder=NOTHING,
+        alt="Versions compared",
+    )  # fmt: skip
     st.caption("A difference is the challenger's number minus the champion's.")
 
 

@@ -7,7 +7,17 @@ import plotly.graph_objects as go
 import streamlit as st
 
 from dashboard import acts_of_learning as acts
-from dashboard import asking, charts, charts_learning, filters, frames, learning, session, tables
+from dashboard import (
+    asking,
+    charts,
+    charts_learning,
+    filters,
+    frames,
+    learning,
+    pictures,
+    session,
+    tables,
+)
 from dashboard.acts import agent_care
 from dashboard.people import ADMIN
 from dashboard.words import NOTHING, ago, count, plain, seconds, when
@@ -54,6 +64,7 @@ def draw() -> None:
             ("allot train", "allot agent"),
         )
         _ask(store)
+        _asked(store)
         return
     _ask(store)
     wanted = session.choose_one("Part", list(PARTS), "learning", shown=PARTS.__getitem__)
@@ -63,6 +74,7 @@ def draw() -> None:
         _compare(store, trainings)
     else:
         _newest(store, trainings)
+    _asked(store)
 
 
 def _training(store: Store, trainings: Sequence[Training]) -> None:
@@ -178,10 +190,7 @@ def _groups(names: set[str]) -> dict[str, list[tuple[str, ...]]]:
 
 
 def _chart(figure: go.Figure, key: str) -> None:
-    st.plotly_chart(
-        figure, key=f"curve-{key}", theme=None, config={"displayModeBar": False},
-        alt="Every number stands in the table below.",
-    )  # fmt: skip
+    pictures.show(figure, key=f"curve-{key}", alt="Every number stands in the table below.")
 
 
 def _scores(store: Store, training: Training) -> None:
@@ -197,7 +206,12 @@ def _scores(store: Store, training: Training) -> None:
     )  # fmt: skip
     table = learning.scores(version)
     if len(table):
-        tables.show(table, key="scores", alt="Scores by target", units={"coverage": "share"})
+        tables.show(
+            table,
+            key="scores",
+            alt="Scores by target",
+            units={"coverage": "share", "less than baseline": "share"},
+        )
         st.caption("Coverage: of P10 to P90, 80 % of attempts should lie within.")
     cells = learning.cells(version)
     if cells.empty:
@@ -302,6 +316,9 @@ def _ask(store: Store) -> None:
     if waiting and not (care := agent_care(store, session.now())).there:
         st.caption(f"{plain(care.words)} Nobody takes it up before one is started:")
         st.code(care.command, language="bash")
+
+
+def _asked(store: Store) -> None:
     if requests := [each for each in store.requests() if each.kind == acts.RETRAIN]:
         with st.expander("What was asked for"):
             tables.show(frames.requests(requests), key="requests", alt="What was asked for")

@@ -12,7 +12,7 @@ from zlib import crc32
 import pandas as pd
 import streamlit as st
 
-from dashboard import asking, session, tables, trying
+from dashboard import asking, pictures, session, tables, trying
 from dashboard.acts import Acting, Deed
 from dashboard.charts_trying import trade
 from dashboard.components.gantt import gantt
@@ -38,6 +38,7 @@ FIGURES = {
     "workers": ("Workers in use", lambda found: f"{found:,}"),
     "rules broken": ("Limits broken", lambda found: f"{found:,}"),
 }  # fmt: skip
+UNITS = {"makespan": "duration", "promise P90": "duration"}
 ON_THE_WAY = ("running", "waiting")
 
 
@@ -417,14 +418,19 @@ def _front(store: Store, view: RunView, change: Change, after: Tried) -> None:
 
     left, right = st.columns((3, 2), gap="medium")
     with left:
-        st.plotly_chart(
-            trade(frame, beside, session.colours()), key=f"front-{digest}", theme=None,
-            on_select=clicked, selection_mode="points", config={"displayModeBar": False},
+        pictures.show(
+            trade(frame, beside, session.colours()), key=f"front-{digest}", on_select=clicked,
             alt="Cost against makespan; the table beside it says the same.",
         )  # fmt: skip
         st.caption("Click on a trade, or select its row, to have it planned above.")
     with right:
-        tables.show(frame, key=f"front-table-{digest}", alt="Cost against makespan", on_row=take)
+        tables.show(
+            frame,
+            key=f"front-table-{digest}",
+            alt="Cost against makespan",
+            units=UNITS,
+            on_row=take,
+        )
 
 
 @st.cache_resource(show_spinner=False, max_entries=8, hash_funcs={RunView: _of, Change: repr})
@@ -447,6 +453,7 @@ def _kept(store: Store, view: RunView, after: Tried | None) -> None:
     st.caption("Select a row to have that plan made again above.")
     tables.show(
         pd.DataFrame(now + rows), key=f"drafts-{view.summary.id}", alt="Plans that were kept",
+        units=UNITS,
         on_row=lambda row: _load(drafts, row - len(now)),
     )  # fmt: skip
     names = {str(each.id): f"{each.name} ({each.by})" for each in drafts}
