@@ -191,7 +191,7 @@ class RaySession(Session):
             self._housing.look(at_once=True)
             return self._lost(start, masker.masked(f"{type(error).__name__}: {error}"))
         if observed.outcome is Outcome.LOST:
-            return self._lost(start, observed.message)
+            return self._lost(start, observed.message or "it was lost")
         return [self._ended_by(start, Ended(observed))]
 
     def _unplaced(self, start: Start) -> Sequence[News]:
@@ -242,6 +242,7 @@ class RaySession(Session):
             late = time.monotonic() - call.asked > SECONDS_TO_TELL
             if late or not self._housing.lives(call.node):
                 del self._calls[reference]
+                self._left.setdefault(call.node, []).extend(call.starts)
                 for start in call.starts:
                     yield self._ended_by(start, _with(call.why, Unknown(_gone(start))))
 

@@ -69,7 +69,8 @@ class Watch:
     def _rounds(self) -> None:
         while not self._over.wait(PAUSE):
             asked = self._addresses
-            self._hearing.took(frozenset(asked), answering(asked, SECONDS))
+            with suppress(OSError):  # no socket is left for us: a round that says nothing
+                self._hearing.took(frozenset(asked), answering(asked, SECONDS))
             self._gone = self._hearing.gone
 
     def __enter__(self) -> Self:
