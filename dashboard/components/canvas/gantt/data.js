@@ -32,6 +32,8 @@ export function barsOf(data) {
   bars.failed = []
   bars.running = []
   bars.groups = grouped(bars)
+  bars.standsFor = standing(bars)
+  bars.present = new Set(kind) // the kinds that have a bar
   for (let i = first; i < n; i++) {
     if (state[i - first] === FAILED) bars.failed.push(i)
     if (state[i - first] === RUNNING) bars.running.push(i)
@@ -61,8 +63,15 @@ export function barsByTask(bars) {
   return bars.byTask
 }
 
-// The bar that stands for a task: its last attempt, else its place in the plan.
-export const standsFor = (bars, task) => barsByTask(bars).get(task)?.at(-1)
+// The bar that stands for a task: its last attempt, else its place in the plan; -1 without a bar.
+function standing(bars) {
+  const found = new Int32Array(bars.ofTask.kind.length).fill(-1)
+  for (let i = 0; i < bars.n; i++) {
+    const task = bars.task[i], other = found[task]
+    if (other < bars.first || bars.start[i] >= bars.start[other]) found[task] = i
+  }
+  return found
+}
 
 // The bars that the keyboard visits, in order of time: attempts, and plans of what has not begun.
 export function walk(bars) {

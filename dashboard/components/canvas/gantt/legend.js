@@ -6,13 +6,12 @@ const MOST = 14
 
 export function legend(chart) {
   const { data, bars, view, look } = chart, both = bars.first > 0 && bars.first < bars.n
-  const present = new Set(bars.ofTask.kind)
-  const said = JSON.stringify([[...present].sort(), data.kinds, data.marks, view.lit, both, look.dark, bars.failed.length > 0, chart.due.length > 0,
+  const said = JSON.stringify([[...bars.present], data.kinds, data.marks, view.lit, both, look.dark, bars.failed.length > 0, chart.due.length > 0,
     data.usage.length, data.critical.length > 0, data.now === null])
   if (chart.legend.dataset.said === said) return
   chart.legend.dataset.said = said
   chart.legend.replaceChildren()
-  const there = [...data.kinds.keys()].filter(k => present.has(k))
+  const there = [...data.kinds.keys()].filter(k => bars.present.has(k))
   for (const k of there.slice(0, MOST)) kindSign(chart, data.kinds[k], k)
   if (there.length > MOST) sign(chart, '', `and ${there.length - MOST} more kinds`)
   if (both) sign(chart, 'swatch ghost', 'planned')

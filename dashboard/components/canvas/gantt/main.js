@@ -2,7 +2,7 @@
 import { appearance } from '../colours.js'
 import { element, livingIn, oncePerFrame } from '../dom.js'
 import { span } from '../words.js'
-import { barsOf, standsFor } from './data.js'
+import { barsOf } from './data.js'
 import { measured } from './frame.js'
 import { keys, reveal } from './keys.js'
 import { legend } from './legend.js'
@@ -102,8 +102,7 @@ function followSelection(chart) {
   view.y = Math.min(view.y, Math.max(0, chart.content - chart.lanesHeight))
   if (name === view.selectedName) return
   view.selectedName = name
-  const bar = name === null ? undefined : standsFor(chart.bars, data.selected)
-  if (bar !== undefined) reveal(chart, bar)
+  if (name !== null) reveal(chart, chart.bars.standsFor[data.selected])
 }
 
 function sized(chart) {

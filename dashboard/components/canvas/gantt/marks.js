@@ -1,5 +1,5 @@
 // What is said about bars: how sure their ends are, deadlines, the critical path, and what waits for what.
-import { PLANNED, barsByTask, standsFor } from './data.js'
+import { PLANNED, barsByTask } from './data.js'
 import { HEAD, bottom, rowTop } from './frame.js'
 import { boxOf, inSight, seen } from './bars.js'
 import { perSecond, toX } from './scale.js'
@@ -31,8 +31,8 @@ export function paintWhiskers(pen, chart) {
 export function paintDeadlines(pen, chart) {
   const { bars } = chart, deadline = bars.ofTask.deadline
   for (const task of chart.due) {
-    const i = standsFor(bars, task), at = deadline[task]
-    if (i === undefined || at < chart.view.lo || at > chart.view.hi) continue
+    const i = bars.standsFor[task], at = deadline[task]
+    if (at < chart.view.lo || at > chart.view.hi) continue
     const y = rowTop(chart, bars.row[i]), late = bars.end[i] > at
     if (y > bottom(chart) || y + chart.rowHeight < HEAD) continue
     const x = toX(chart, at), tall = chart.rowHeight
@@ -51,7 +51,7 @@ export function paintDeadlines(pen, chart) {
 
 export function paintCritical(pen, chart) {
   if (!chart.view.path) return
-  const path = chart.data.critical.map(task => standsFor(chart.bars, task)).filter(i => i !== undefined)
+  const path = chart.data.critical.map(task => chart.bars.standsFor[task])
   pen.strokeStyle = chart.look.text
   pen.lineWidth = 2
   for (const i of inSight(chart, path)) pen.strokeRect(...boxOf(chart, i))
@@ -80,9 +80,7 @@ export function paintArrows(pen, chart) {
   pen.lineWidth = 1.8
   pen.beginPath()
   for (const [a, b] of chart.data.arrows) {
-    const from = standsFor(chart.bars, a), to = standsFor(chart.bars, b)
-    if (from === undefined || to === undefined) continue
-    const tip = link(pen, chart, from, to)
+    const tip = link(pen, chart, chart.bars.standsFor[a], chart.bars.standsFor[b])
     if (tip) tips.push(tip)
   }
   pen.stroke()
