@@ -6,10 +6,12 @@ which nobody holds for it meanwhile. First comes whose owner holds the fewest co
 then who has wanted for longest: an order that all runs agree on, so none waits for another in
 a circle.
 
-A run without neighbours writes nothing down: what it begins is in the store anyway. Who comes to
-others therefore begins nothing for a second, until all that they had decided before is there too.
+A run without neighbours writes nothing down: what it begins is in the store anyway, and it looks
+for them twice a second only. Who comes to others therefore begins nothing for a second, until all
+that they had decided before they could see it is there too.
 """
 
+import math
 from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -118,6 +120,7 @@ class Rooms:
     watch: Watch = field(default_factory=Watch)
     _kept: frozenset[Hold] = frozenset()
     _alone: bool = False
+    _looked: float = -math.inf
     _settled: float | None = None
     _out: frozenset[str] = frozenset()
     _orphaned: dict[int, float] = field(default_factory=dict)
@@ -159,7 +162,10 @@ class Rooms:
 
     def _without_neighbours(self, cluster: str) -> bool:
         """Whether nobody else is there; then nothing has to be said, and what was is taken back."""
-        self._alone = not self.store.neighbours(self.run, cluster)
+        now = self.seconds()
+        if self._alone and now - self._looked < SETTLING / 2:
+            return True
+        self._alone, self._looked = not self.store.neighbours(self.run, cluster), now
         if self._alone:
             self._out, self._settled = frozenset(), -SETTLING
             if self._kept:
