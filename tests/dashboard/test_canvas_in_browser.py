@@ -99,6 +99,22 @@ def test_tab_goes_from_bar_to_bar_and_escape_lets_it_leave(gantt: Any) -> None:
     assert not canvas.evaluate("c => c.getRootNode().activeElement === c")
 
 
+def test_the_keyboard_keeps_its_bar_when_the_chart_is_shown_anew(gantt: Any) -> None:
+    canvas = gantt.locator("canvas.sheet")
+    canvas.focus()
+    for _ in range(4):
+        gantt.keyboard.press("Tab")
+    task = gantt.locator(".gantt .tip b").inner_text()
+    gantt.keyboard.press("Enter")
+    gantt.wait_for_url(re.compile(f"task={task}"))
+    settled(gantt)
+    assert gantt.locator(".gantt .ring").is_visible()
+    gantt.keyboard.press("Shift+Tab")
+    gantt.keyboard.press("Tab")
+    assert gantt.locator(".gantt .tip b").inner_text() == task
+    gantt.keyboard.press("Escape")
+
+
 def test_the_tooltip_says_when_a_task_was_planned_and_how_sure_its_end_is(gantt: Any) -> None:
     canvas = gantt.locator("canvas.sheet")
     canvas.focus()

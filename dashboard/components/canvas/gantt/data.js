@@ -73,6 +73,14 @@ function standing(bars) {
   return found
 }
 
+// Which bar it is, whatever its place in the next data: its task, and its attempt (zero in the plan).
+export const nameOf = (bars, names, i) => [names[bars.task[i]], i < bars.first ? 0 : bars.attempt[i - bars.first]]
+
+export function barNamed(bars, names, [task, attempt]) {
+  const all = barsByTask(bars).get(names.indexOf(task)) ?? []
+  return all.find(i => nameOf(bars, names, i)[1] === attempt) ?? -1
+}
+
 // The bars that the keyboard visits, in order of time: attempts, and plans of what has not begun.
 export function walk(bars) {
   if (!bars.walk) {

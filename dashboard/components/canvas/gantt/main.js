@@ -2,7 +2,7 @@
 import { appearance } from '../colours.js'
 import { element, livingIn, oncePerFrame } from '../dom.js'
 import { span } from '../words.js'
-import { barsOf } from './data.js'
+import { barNamed, barsOf, nameOf } from './data.js'
 import { measured } from './frame.js'
 import { keys, reveal } from './keys.js'
 import { legend } from './legend.js'
@@ -64,13 +64,14 @@ function begun(root) {
 }
 
 function shown(chart, data, send) {
-  const first = chart.data === null
+  const first = chart.data === null, over = chart.over < 0 ? null : nameOf(chart.bars, chart.data.names, chart.over)
   Object.assign(chart, { data, send, bars: barsOf(data), usage: usageOf(data), end: Math.max(data.end, 1e-6) })
   chart.due = [...chart.bars.ofTask.deadline.keys()].filter(task => !Number.isNaN(chart.bars.ofTask.deadline[task]))
   viewOf(chart)
   measured(chart)
   if (first) { tools(chart, chart.tools); listen(chart); keys(chart) }
-  chart.over = -1
+  chart.over = over === null ? -1 : barNamed(chart.bars, data.names, over) // a live run must not take the keyboard's place away
+  if (chart.over < 0) hover(chart, -1)
   chart.sheet.setAttribute('aria-label', `${chart.bars.n} bars in ${data.lanes.length} lanes over ${span(chart.end)}. ` +
     'The tables below the chart say the same.')
   windowSaid(chart)

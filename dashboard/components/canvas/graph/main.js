@@ -73,13 +73,15 @@ function pick(chart, i) {
 }
 
 function shown(chart, data, send) {
+  const over = chart.over < 0 ? null : chart.data.boxes[chart.over].name
   Object.assign(chart, { data, send, near: neighbours(data) })
+  chart.over = data.boxes.findIndex(box => box.name === over) // a live run must not take the keyboard's place away
+  if (chart.over < 0) hover(chart, -1)
   const view = views.get(data.key) ?? { scale: null, x: 0, y: 0, count: 0, height: 0, fitted: true, selectedName: null }
   views.set(data.key, view)
   chart.view = view
   chart.height = view.height || chart.height
   chart.width = chart.frame.clientWidth
-  hover(chart, -1)
   pick(chart, data.boxes.findIndex(box => box.name === data.selected))
   chart.sheet.setAttribute('aria-label', `${data.boxes.length} boxes and ${data.edges.length} dependencies. ` +
     'The tables below the graph say the same.')
