@@ -45,6 +45,7 @@ from scheduler.execution.events import (  # noqa: E402
     AttemptEnded,
     AttemptStarted,
     AttemptUnknown,
+    Decision,
     Event,
     Start,
 )
@@ -129,6 +130,14 @@ class House:
                 each.kill()
         shutil.rmtree(self._of[worker][1], ignore_errors=True)
 
+    def signal(self, worker: str, number: signal.Signals) -> bool:
+        """Freezes or thaws the machine; whether its raylet was there."""
+        raylet = self._of[worker][0].all_processes["raylet"][0].process
+        there = _signalled([raylet.pid], number)
+        for _ in range(2):  # a process may have started another meanwhile
+            _signalled([each.pid for each in self.processes(worker)], number)
+        return there
+
     def forget(self, worker: str) -> None:
         self._nodes.remove_node(self._of[worker][0], allow_graceful=False)
 
@@ -149,6 +158,7 @@ class Seen:
 
     known: dict[tuple[str, int], float] = field(default_factory=dict)
     flying: dict[tuple[str, int], str] = field(default_factory=dict)
+    asked: set[tuple[str, int]] = field(default_factory=set)  # people, in their own time
 
     def know(self, task: str, attempt: int) -> None:
         self.known.setdefault((task, attempt), time.monotonic())
@@ -158,6 +168,8 @@ class Seen:
             self.flying[event.task, event.attempt] = event.worker
         if isinstance(event, AttemptEnded | AttemptUnknown):
             self.flying.pop((event.task, event.attempt), None)
+            if isinstance(event, AttemptUnknown):
+                self.asked.add((event.task, event.attempt))
             if isinstance(event, AttemptUnknown) or event.observation.outcome is Outcome.LOST:
                 self.know(event.task, event.attempt)
 
@@ -207,9 +219,10 @@ class Campaign:
     def _chosen(self, losses: int) -> list[tuple[str, str]]:
         """What is lost at which moment: half processes, a quarter nodes, a quarter frozen ones."""
         processes = [each for each in PROCESSES if each[1] == CODE] if self.blind else PROCESSES
+        process = self._turns(processes)
         ways = [
-            self._turns(processes),
-            self._turns(processes),
+            process,
+            process,
             self._turns([(each, CODE) for each in NODES]),
             self._turns([(each, CODE) for each in FROZEN]),
         ]
@@ -305,7 +318,7 @@ class _Run:
                 begun = each.subject in self._marked()
                 store.decide(
                     each.id,
-                    "succeeded" if begun else "again",
+                    Decision.SUCCEEDED if begun else Decision.AGAIN,
                     by="somebody",
                     reason="there is its mark" if begun else "there is no mark of it",
                     at=datetime.now(UTC),
@@ -368,12 +381,12 @@ class _Run:
         if what == "machine":
             self._house.kill(worker)
             return True, hit
-        return _signalled([p.pid for p in self._house.processes(worker)], signal.SIGSTOP), hit
+        return self._house.signal(worker, signal.SIGSTOP), hit
 
     def _then(self, what: str, worker: str) -> None:
         """What comes after the loss is known: the node goes on, or another takes its name."""
         if what == "thawed":
-            _signalled([p.pid for p in self._house.processes(worker)], signal.SIGCONT)
+            self._house.signal(worker, signal.SIGCONT)
         elif what in ("raylet", "machine", "never thawed"):
             self._house.kill(worker)
             self._house.forget(worker)
@@ -414,7 +427,8 @@ class _Run:
                 if each.observation is not None and each.observation.outcome == "succeeded"
             }
         self._campaign.lost += sorted({e.id for e in every} - (ended & each_task.keys()))
-        for (name, attempt), moment in self._seen.known.items():
+        for name, attempt in self._seen.known.keys() - self._seen.asked:
+            moment = self._seen.known[name, attempt]
             later = [float(at) for task, a, at in lines if task == name and int(a) > attempt]
             self._campaign.again += [min(later) - moment] if later else []
 
