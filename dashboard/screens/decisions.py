@@ -241,7 +241,7 @@ def _beliefs(view: RunView, task: str, placed: Placement | None) -> None:
 
 
 def _history(kind: str) -> None:
-    found = [each for each in session.store().kinds() if each.kind == kind]
+    found = [each for each in kept.kinds(session.store()) if each.kind == kind]
     if not found:
         st.write("The store knows no record of this kind.")
         return

@@ -26,7 +26,8 @@ ENDINGS = {
 }
 TRAIN = "Train one with `allot train`."
 WARNING = ":orange[:material/warning:]"
-Need = tuple[str, str, str, str]  # an icon, what it is, the screen that shows it, its name
+# An icon, what it is, the screen that shows it (with a state of runs: runs?lost), its name.
+Need = tuple[str, str, str, str]
 
 
 def draw() -> None:
@@ -143,12 +144,13 @@ def _needs(
 
 
 def _line(need: Need) -> None:
-    icon, text, screen, name = need
+    icon, text, place, name = need
+    screen, _, state = place.partition("?")
     with st.container(horizontal=True, vertical_alignment="center"):
         st.markdown(f"{icon} {text}", width="stretch")
         st.page_link(
             f"screens/{_there(screen)}.py", label=name, icon=":material/arrow_forward:",
-            icon_position="right",
+            icon_position="right", query_params={"states": state} if state else None,
         )  # fmt: skip
 
 
@@ -181,7 +183,7 @@ def _answered(question: int, answer: str) -> Callable[[Acting, str, object], Dee
 def _broken_runs(runs: Sequence[RunSummary]) -> Iterator[Need]:
     for each in [run for run in runs if run.state in ENDINGS][:NEEDS]:
         text = f"Run {each.id} of {plain(each.workflow)} {_ended(each.state, each.message)}"
-        yield WARNING, text, "runs", "Act on it"
+        yield WARNING, text, f"runs?{each.state}", "Act on it"
 
 
 def _ended(state: str, message: str) -> str:
