@@ -115,7 +115,7 @@ def _beside(view: RunView, task: str, placed: Placement | None) -> None:
     for quantity in QUANTITIES:
         words, names = WORDS[quantity], [f"{quantity} {each}" for each in levels]
         seen = getattr(last, SEEN[quantity], None)
-        values = believed.loc[placed.worker, names].to_numpy(float).tolist()
+        values = [float(each) for each in believed.loc[placed.worker, names].to_numpy(float)]
         rows.append(
             {"": NAMES[quantity], **dict(zip(levels, map(words, values), strict=True)),
              "Actual": words(seen), "Where": _where(seen, values, levels)}
