@@ -20,7 +20,7 @@ PROBES = re.compile(r"/_stcore/(health|host-config)$")  # Streamlit asks below t
 def page_of(browser: Any) -> Iterator[tuple[Any, list[str]]]:
     """A page, and the errors of its console and of its requests."""
     context = browser.new_context(color_scheme="light", viewport={"width": 1440, "height": 1600})
-    context.set_default_timeout(15_000)
+    context.set_default_timeout(40_000)
     page, errors = context.new_page(), []
 
     def answered(response: Any) -> None:
