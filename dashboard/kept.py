@@ -48,7 +48,8 @@ def kinds(store: Store) -> tuple[KindSummary, ...]:
 
 
 def _changes(store: Store, run: RunSummary) -> int:
-    return store.count_events(run.id, "plan_changed")
+    """How often the plan of a run that goes on has changed; of one that is over it never will."""
+    return -1 if run.ended is not None else store.count_events(run.id, "plan_changed")
 
 
 def _url(opened: Store) -> str:

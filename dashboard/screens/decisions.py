@@ -7,7 +7,7 @@ import pandas as pd
 import plotly.graph_objects as go
 import streamlit as st
 
-from dashboard import asking, charts, frames, kept, session, tables
+from dashboard import asking, charts, frames, kept, pictures, session, tables
 from dashboard.acts import Acting, Deed
 from dashboard.asking import NEEDED
 from dashboard.bounds import bounds, nearest, records
@@ -281,10 +281,7 @@ def _heatmap(weights: pd.DataFrame, colours: Palette) -> None:
 
 
 def _chart(figure: go.Figure, key: str) -> None:
-    st.plotly_chart(
-        figure, key=key, theme=None, config={"displayModeBar": False},
-        alt="The table below says the same.",
-    )  # fmt: skip
+    pictures.show(figure, key=key)
 
 
 def _observed(view: RunView, task: str, quantity: str) -> dict[str, float]:

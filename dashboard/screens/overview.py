@@ -6,7 +6,17 @@ from datetime import UTC, datetime, timedelta
 import numpy as np
 import streamlit as st
 
-from dashboard import asking, charts, charts_loads, frames, kept, operating, session, tables
+from dashboard import (
+    asking,
+    charts,
+    charts_loads,
+    frames,
+    kept,
+    operating,
+    pictures,
+    session,
+    tables,
+)  # fmt: skip
 from dashboard.acts import Acting, Care, Deed, agent_care
 from dashboard.navigation import FOLDER
 from dashboard.words import ago, clipped, count, plain, when
@@ -237,9 +247,9 @@ def _to_come(store: Store, moment: datetime) -> None:
         f"from now on (UTC).{cut}"
     )
     times = [datetime.fromtimestamp(each, UTC) for each in edges[:-1]]
-    st.plotly_chart(
+    pictures.show(
         charts_loads.load_map(frame.loc[busiest].sort_index(), times, session.colours()),
-        key="to-come", theme=None, config={"displayModeBar": False},
+        key="to-come",
         alt="Planned load of each worker; the screen Workers has what is held now as a table.",
     )  # fmt: skip
 
@@ -274,17 +284,15 @@ def _kinds(store: Store, runs: Sequence[RunSummary]) -> None:
     if runs:
         with left:
             st.subheader("Planned and realised", anchor=False)
-            st.plotly_chart(
+            pictures.show(
                 charts.plan_and_outcome(frames.runs(runs), colours), key="plan-and-outcome",
-                theme=None, config={"displayModeBar": False},
                 alt="Planned, realised and least makespan by run; the table above says the same.",
             )  # fmt: skip
     if kinds:
         with right if runs else left:
             st.subheader("Attempts by kind", anchor=False)
-            st.plotly_chart(
+            pictures.show(
                 charts.attempts_by_kind(frames.kinds(kinds), colours), key="attempts-by-kind",
-                theme=None, config={"displayModeBar": False},
                 alt="Attempts by kind; the screen Logs has the table.",
             )  # fmt: skip
 

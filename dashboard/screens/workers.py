@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 import streamlit as st
 
-from dashboard import asking, charts_loads, kept, operating, session, tables
+from dashboard import asking, charts_loads, kept, operating, pictures, session, tables
 from dashboard.acts import Acting, Deed
 from dashboard.operating import PERIODS, Held
 from dashboard.words import NOTHING, listed, when
@@ -243,9 +243,9 @@ def _history(seen: Mapping[str, Seen], held: Held, since: float, until: float) -
     shown = frame.loc[order[:DRAWN]].sort_index()
     times = [datetime.fromtimestamp(each, UTC) for each in edges[:-1]]
     st.caption("Mean share of its cores that attempts held (UTC).")
-    st.plotly_chart(
-        charts_loads.load_map(shown, times, session.colours()), key="load-map", theme=None,
-        config={"displayModeBar": False}, alt="Load of each worker; the table above has the mean.",
+    pictures.show(
+        charts_loads.load_map(shown, times, session.colours()), key="load-map",
+        alt="Load of each worker; the table above has the mean.",
     )  # fmt: skip
 
 
