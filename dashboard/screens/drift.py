@@ -145,7 +145,8 @@ def _url(store: Store) -> str:
 
 def _sources(store: Store) -> tuple[LogSource, ...]:
     judged = tuple(sorted(store.judged_sources().items()))
-    return _known_sources(store, store.newest_record(), judged)
+    newest = store.newest_record()
+    return _known_sources(store, newest // max(1, 10 ** (len(str(newest)) - 3)), judged)
 
 
 @st.cache_data(show_spinner=False, max_entries=4, hash_funcs={Store: _url})

@@ -8,7 +8,7 @@ import pandas as pd
 import streamlit as st
 
 from dashboard import acts_of_learning as acts
-from dashboard import asking, frames, session, tables
+from dashboard import asking, frames, kept, session, tables
 from dashboard.acts import Acting, Deed
 from dashboard.uploads import Upload, take
 from dashboard.words import count, when
@@ -19,7 +19,7 @@ from scheduler.mending import read_again
 from scheduler.records import as_plain
 from scheduler.store import Store
 from scheduler.store.mending import Origin
-from scheduler.store.values import KindSummary, Quarantined
+from scheduler.store.values import Quarantined
 
 TITLE, ICON, SECTION, PLACE = "Logs", ":material/database:", "Data", 1
 
@@ -221,21 +221,12 @@ def _aside(store: Store, line: Quarantined, who: Acting, reason: str, which: Any
 
 
 def _kinds(store: Store) -> None:
-    kinds = _known_kinds(store, store.newest_record())
+    kinds = kept.kinds(store)
     if not kinds:
         st.write("No record is known yet.")
         return
-    st.caption("Means over the attempts that succeeded.")
+    st.caption("Means over the attempts that succeeded, of many records without the very newest.")
     tables.show(frames.kinds(kinds), key="kinds", alt="Kinds by worker", height=460)
-
-
-def _url(store: Store) -> str:
-    return store.url
-
-
-@st.cache_data(show_spinner="Summing up", max_entries=4, hash_funcs={Store: _url})
-def _known_kinds(store: Store, newest: int) -> tuple[KindSummary, ...]:  # noqa: ARG001  of the key
-    return store.kinds()
 
 
 draw()
