@@ -42,10 +42,16 @@ def task_card(view: RunView, task: str | None) -> None:
         pairs("Attempts", str(len(tries)), "Memory", _memory(tries[-1] if tries else None, placed))
         if reason := view.given_up.get(task) or _message(tries):
             st.text(reason)
-        st.page_link(
-            "screens/decisions.py", label="Why this worker?", icon=":material/alt_route:",
-            query_params={"run": str(view.summary.id), "task": task},
-        )  # fmt: skip
+        where = {"run": str(view.summary.id), "task": task}
+        with st.container(horizontal=True):
+            st.page_link(
+                "screens/task.py", label="All of this task", icon=":material/task_alt:",
+                query_params=where,
+            )  # fmt: skip
+            st.page_link(
+                "screens/decisions.py", label="Why this worker?", icon=":material/alt_route:",
+                query_params=where,
+            )  # fmt: skip
 
 
 def pairs(*named: str) -> None:

@@ -250,26 +250,33 @@ class RunRows(Part):
 
     def run_given_up(self, run: int) -> dict[str, str]:
         """The tasks of a run that will not run, with the reasons."""
-        given_up: dict[str, str] = {}
-        for row in self._events(run):
-            if row["type"] == "given_up":
-                given_up[row["task"]] = row["details"]["reason"]
-            elif row["type"] == "started":  # people have had it tried again
-                given_up.pop(row["task"], None)
-        return given_up
+        begun = (
+            sa.select(EVENT.c.task, sa.func.max(EVENT.c.id).label("last"))
+            .where(EVENT.c.run_id == run, EVENT.c.type == "started")
+            .group_by(EVENT.c.task)
+            .subquery()
+        )
+        query = (
+            sa.select(EVENT.c.task, EVENT.c.details)
+            .join(begun, begun.c.task == EVENT.c.task, isouter=True)
+            .where(EVENT.c.run_id == run, EVENT.c.type == "given_up")
+            .where(sa.or_(begun.c.last.is_(None), EVENT.c.id > begun.c.last))  # else tried again
+            .order_by(EVENT.c.id)
+        )
+        with self._reading() as connection:
+            rows = connection.execute(query).all()
+        return {task: details["reason"] for task, details in rows}
 
     def run_changes(self, run: int) -> tuple[PlanChanged, ...]:
         """How the plan was changed while the run went on, in order."""
-        return tuple(
-            _plan_changed(row) for row in self._events(run) if row["type"] == "plan_changed"
-        )
+        return tuple(map(_plan_changed, self._events(run, EVENT.c.type == "plan_changed")))
 
     def run_events(self, run: int) -> tuple[Event, ...]:
         """All that has happened in a run, in order."""
         return tuple(_event(row) for row in self._events(run))
 
-    def _events(self, run: int) -> Sequence[RowMapping]:
-        query = sa.select(EVENT).where(EVENT.c.run_id == run).order_by(EVENT.c.id)
+    def _events(self, run: int, *only: sa.ColumnElement[bool]) -> Sequence[RowMapping]:
+        query = sa.select(EVENT).where(EVENT.c.run_id == run, *only).order_by(EVENT.c.id)
         with self._reading() as connection:
             return connection.execute(query).mappings().all()
 

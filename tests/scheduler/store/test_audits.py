@@ -70,13 +70,17 @@ def test_a_control_comes_out_as_it_went_in(store: Store, action: Action) -> None
     assert store.run_events(run) == (asked,)
 
 
-def test_a_task_that_was_given_up_and_tried_again_is_not_given_up(store: Store) -> None:
+def test_a_task_that_was_given_up_and_tried_again_is_not_given_up_until_it_is_again(
+    store: Store,
+) -> None:
     run = begun(store)
     store.append_events(run, [TaskGivenUp("t1", 1.0, NOON, "failed")], at=NOON)
     assert store.run_given_up(run) == {"t1": "failed"}
     started = AttemptStarted("t1", 4, "w1", 2.0, NOON, Allocation(1.0, 1))
     store.append_events(run, [started], at=NOON)
     assert store.run_given_up(run) == {}
+    store.append_events(run, [TaskGivenUp("t1", 3.0, NOON, "failed again")], at=NOON)
+    assert store.run_given_up(run) == {"t1": "failed again"}
 
 
 def attempt(run: int, store: Store, *, began: datetime, hours: float | None) -> None:
