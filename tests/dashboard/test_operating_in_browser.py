@@ -1,0 +1,47 @@
+"""Operators in a real Chromium: rows that stay while others come, and answers that come alone."""
+
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from scheduler.store import Store
+from tests.dashboard.browsing import go, page_of
+from tests.dashboard.operated import operate
+from tests.dashboard.serving import served
+
+pytestmark = [pytest.mark.browser, pytest.mark.timeout(120)]
+
+HEAD, ROW = 35, 33  # pixels of a table
+
+
+def now() -> datetime:
+    return datetime.now(UTC)
+
+
+def test_the_run_that_is_chosen_is_the_one_acted_on_though_others_come_meanwhile(
+    chromium: Any, tmp_path: Path
+) -> None:
+    url = f"sqlite:///{tmp_path / 'allot.db'}"
+    with Store.open(url) as store, served(url, tmp_path) as address:
+        live = operate(store, now(), tasks=12)  # the run after it, which was cut off, comes first
+        with page_of(chromium) as (page, errors):
+            go(page, f"{address}/runs")
+            table = page.locator('[data-testid="stDataFrame"]').first
+            table.locator("canvas").first.wait_for()
+            box = table.bounding_box()
+            page.mouse.click(box["x"] + 17, box["y"] + HEAD + ROW + ROW / 2)
+            page.wait_for_selector("text=1 run chosen")
+            operate(store, now(), tasks=12)
+            page.wait_for_selector("text=/of 4 runs/")
+            assert page.locator("text=1 run chosen").count() == 1
+            page.get_by_role("button", name="Pause").first.click()
+            page.get_by_label("Why (kept in the audit)").first.fill("a new disk")
+            page.get_by_role("button", name="Pause 1 run").click()
+            page.wait_for_selector(f"text=/Request [0-9]+: pause, run {live} . asked/")
+            (asked,) = store.waiting_requests("control")
+            assert (asked.payload["run"], asked.payload["reason"]) == (live, "a new disk")
+            store.answer(asked.id, state="done", answer="paused: nothing more begins", at=now())
+            page.wait_for_selector(f"text=pause, run {live}: paused: nothing more begins")
+            assert errors == []
