@@ -85,10 +85,16 @@ class Cutter:
         return cut
 
     def kept(self) -> None:
-        """A step was kept: the run is back."""
+        """A step was kept, or the end of the run: it is back."""
         if self._since is not None:
             self.back.append(time.monotonic() - self._since)
             self._since = None
+
+    def mend(self) -> None:
+        """Lets the store be used by others than the run."""
+        if self._way:
+            self.bench.mend(self._way)
+            self._way = ""
 
     def _cut(self, share: float, name: str) -> None:
         if self._way or self._since or self.landed.total() >= self.cuts:
@@ -118,11 +124,10 @@ class Cutter:
             self.landed[self._way] += 1
             self.where[name] += 1
         if not felt or self._left <= 0:
-            self.bench.mend(self._way)
+            self.mend()
             if not self._felt:
                 self.unfelt += 1
                 self._since = None
-            self._way = ""
 
 
 @dataclass
@@ -155,6 +160,7 @@ class Campaign:
             self.cutter.on = True
             self._to_its_end(agent, store, place)
             self.cutter.on = False
+            self.cutter.kept()
             self._judge(place, store)
 
     def _agent(self, store: Store, place: Path) -> Agent:
@@ -194,6 +200,7 @@ class Campaign:
                     agent.carry_out(problem, Heft().plan(problem), began=begun.append)
             except StoreAway:
                 self.let_go += 1
+                self.cutter.mend()
                 if self._look_for_it(store, begun) == "succeeded":
                     return
             else:
