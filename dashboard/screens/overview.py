@@ -28,6 +28,7 @@ from scheduler.store.values import RunSummary, Training
 TITLE, ICON, SECTION, PLACE = "Overview", ":material/home:", "Operate", 1
 
 RECENT, ASKED, NEEDS = 12, 5, 3  # runs in the table, questions answered here, needs of one sort
+RECALLED = timedelta(days=7)
 AHEAD, STEPS, DRAWN = timedelta(hours=12), 36, 25  # of the picture of what is to come
 ENDINGS = {
     "lost": "has not been heard of for a minute",
@@ -108,7 +109,7 @@ def _learned(store: Store, trainings: Sequence[Training], moment: datetime) -> N
     open_requests = len([each for each in store.requests(state="open") if each.kind != "run"])
     _tiles(
         ("Records", f"{records:,}", count(len({each.kind for each in found}), "kind")),
-        ("Quarantined lines", f"{store.quarantine_count():,}", "refused, none lost"),
+        ("Quarantined lines", f"{store.quarantine_count(state='open'):,}", "refused, none lost"),
         ("Champion", *_champion(store)),
         ("Last training", *_last(trainings, moment)),
         ("Open requests", f"{open_requests}", "of runs and trainings"),
@@ -134,7 +135,11 @@ def _needs(
     trainings: Sequence[Training],
 ) -> None:  # fmt: skip
     questions = store.questions(state="open", limit=ASKED + 1)
-    needs = [*_broken_runs(runs), *_learning_needs(store, trainings), *_log_needs(store)]
+    needs = [
+        *_broken_runs(runs, session.now()),
+        *_learning_needs(store, trainings),
+        *_log_needs(store),
+    ]
     alone = not care.there and (states.get("lost", 0) or store.submissions(limit=1))
     st.subheader("Needs a person", anchor=False)
     if not needs and not questions and not alone:
@@ -190,8 +195,10 @@ def _answered(question: int, answer: str) -> Callable[[Acting, str, object], Dee
     return lambda who, reason, _: who.decide(question, answer, reason=reason)
 
 
-def _broken_runs(runs: Sequence[RunSummary]) -> Iterator[Need]:
-    for each in [run for run in runs if run.state in ENDINGS][:NEEDS]:
+def _broken_runs(runs: Sequence[RunSummary], moment: datetime) -> Iterator[Need]:
+    """Runs that did not end well; those that ended longer ago than people act on are history."""
+    known = [each for each in runs if each.ended is None or moment - each.ended < RECALLED]
+    for each in [run for run in known if run.state in ENDINGS][:NEEDS]:
         text = f"Run {each.id} of {plain(each.workflow)} {_ended(each.state, each.message)}"
         yield WARNING, text, f"runs?{each.state}", "Act on it"
 
@@ -222,7 +229,7 @@ def _log_needs(store: Store) -> Iterator[Need]:
     for name in held[:NEEDS]:
         text = f"The source {plain(clipped(name))} is on hold: nothing is learned from it."
         yield ":material/gpp_maybe:", text, "logs", "Judge it"
-    if refused := store.quarantine_count():
+    if refused := store.quarantine_count(state="open"):
         text = f"In quarantine: {count(refused, 'line')} of logs that broke a rule."
         yield ":material/rule:", text, "logs", "Look at them"
 

@@ -1,6 +1,7 @@
 """Task: one task of a run in depth: what was believed, what came of it, and why it is late."""
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 
 import pandas as pd
 import streamlit as st
@@ -142,9 +143,9 @@ def _attempts(view: RunView, task: str) -> None:
     if task not in view.tries:
         st.write("It has not been tried yet.")
         return
-    found = frames.attempts(view)
+    mine = replace(view, attempts=view.tries[task])  # not the frame of all that a large run has
     tables.show(
-        found[found["task"] == task], key="task-attempts", alt="Every attempt of the task",
+        frames.attempts(mine), key="task-attempts", alt="Every attempt of the task",
         columns=("attempt", "worker", "outcome", "start", "end", "duration", "peak memory",
                  "reserved memory", "cpu", "reserved cores", "message"),
     )  # fmt: skip
