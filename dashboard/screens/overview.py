@@ -29,6 +29,7 @@ TITLE, ICON, SECTION, PLACE = "Overview", ":material/home:", "Operate", 1
 
 RECENT, ASKED, NEEDS = 12, 5, 3  # runs in the table, questions answered here, needs of one sort
 RECALLED = timedelta(days=7)
+QUEUE, PLANS = 200, 20  # submissions that are counted, and plans that are summed up, at most
 AHEAD, STEPS, DRAWN = timedelta(hours=12), 36, 25  # of the picture of what is to come
 ENDINGS = {
     "lost": "has not been heard of for a minute",
@@ -53,7 +54,7 @@ def draw() -> None:
     care, states = agent_care(store, moment), store.run_states(now=moment)
     _health(store, care, states, moment)
     _needs(store, care, states, runs, trainings)
-    _to_come(store, moment)
+    _to_come(store, moment, states.get("running", 0))
     _learned(store, trainings, moment)
     _runs(runs, sum(states.values()))
     _kinds(store, runs)
@@ -73,13 +74,14 @@ def _health(store: Store, care: Care, states: dict[str, int], moment: datetime) 
     day = operating.midnight(moment)
     today = store.run_states(now=moment, since=day)
     failed, tries = _tries(store, moment, day)
-    queue = store.submissions()
+    queue = store.submissions(limit=QUEUE)
     going, waits = states.get("running", 0), states.get("waiting", 0)
     oldest = f"the first {ago(min(each.at for each in queue), moment)}" if queue else "nothing"
     _tiles(
         ("Agent", "lives" if care.there else "none lives", care.words),
         ("Runs that go on", f"{going:,}", f"{waits:,} more wait for people"),
-        ("Left to the agent", f"{len(queue):,}", f"{oldest} not begun yet"),
+        ("Left to the agent", f"{len(queue):,}{'+' if len(queue) == QUEUE else ''}",
+         f"{oldest} not begun yet"),
         ("Failed runs today", f"{today.get('failed', 0):,}",
          f"of {count(sum(today.values()), 'run')} begun"),
         ("Failed attempts today", f"{failed:,}", f"of {tries:,} that ended"),
@@ -234,9 +236,9 @@ def _log_needs(store: Store) -> Iterator[Need]:
         yield ":material/rule:", text, "logs", "Look at them"
 
 
-def _to_come(store: Store, moment: datetime) -> None:
+def _to_come(store: Store, moment: datetime, running: int) -> None:
     """What the plans of runs that go on hold of their workers from now on."""
-    going = store.find_runs(RunsWanted(states=frozenset({"running"})), now=moment, limit=20)
+    going = store.find_runs(RunsWanted(states=frozenset({"running"})), now=moment, limit=PLANS)
     parts = [operating.to_come(kept.plan(store, run), run.started, now=moment) for run in going]
     found = operating.together(parts)
     if not len(found.end):
@@ -249,6 +251,7 @@ def _to_come(store: Store, moment: datetime) -> None:
     busiest = frame.mean(axis=1).sort_values(ascending=False).index[:DRAWN]
     st.subheader("What is to come", anchor=False)
     cut = f" The {DRAWN} busiest of {len(sizes):,} workers." if len(sizes) > DRAWN else ""
+    cut += f" {running - len(going):,} more runs are left out." if running > len(going) else ""
     st.caption(
         f"The share of its cores that the plans of {count(len(going), 'run')} hold of each worker "
         f"from now on (UTC).{cut}"
