@@ -55,7 +55,7 @@ def planned(
     placed = plan.placements
     task, worker = _places(placed, workflow, workers)
     start, end = _numbers([each.start for each in placed]), _numbers([each.end for each in placed])
-    away = _away(forecast, task, worker, objective.duration_quantile)
+    away = _away(forecast, placed, objective.duration_quantile)
     none = np.zeros(len(placed), np.int64)
     return Spans(
         task, worker, start, end,
@@ -115,11 +115,15 @@ def _state(attempt: Attempt) -> int:
     return RUNNING if attempt.end is None else FINE
 
 
-def _away(forecast: Forecast, task: Ints, worker: Ints, level: float) -> tuple[Floats, Floats]:
-    """By how much P10 and P90 of each duration lie from the level; nothing of unknown workers."""
-    known = worker < len(forecast.workers)
+def _away(forecast: Forecast, placed: Sequence[Placement], level: float) -> tuple[Floats, Floats]:
+    """By how much P10 and P90 of each duration lie from the level; nothing where none is known."""
+    row = {name: place for place, name in enumerate(forecast.tasks)}
+    column = {name: place for place, name in enumerate(forecast.workers)}
+    task = np.array([row.get(each.task, -1) for each in placed], np.int64)
+    worker = np.array([column.get(each.worker, -1) for each in placed], np.int64)
+    known = (task >= 0) & (worker >= 0)
     rows = task if forecast.rows is None else forecast.rows[task]
-    beliefs = forecast.duration[rows, np.where(known, worker, 0)]
+    beliefs = forecast.duration[np.where(known, rows, 0), worker]
     middle = _level(beliefs, forecast.quantiles, level)
     low, high = (_level(beliefs, forecast.quantiles, each) - middle for each in (LOW, HIGH))
     return np.where(known, low, 0.0), np.where(known, high, 0.0)

@@ -1,7 +1,7 @@
 """One run as the screens need it, read from the store; no streamlit here."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property, wraps
 from typing import TypeVar
 from weakref import WeakKeyDictionary
@@ -73,17 +73,23 @@ class Plan:
 
 @dataclass(frozen=True, eq=False)
 class RunView:
-    """A run: its plan, and what happened so far."""
+    """A run: its first plan, what happened so far, and the newest plan where there is another."""
 
     summary: RunSummary
     plan: Plan
     attempts: tuple[Attempt, ...]
     given_up: Mapping[str, str]
+    newest: Plan | None = None
 
     @property
     def running(self) -> bool:
         """Whether more may happen."""
         return self.summary.state == "running"
+
+    @cached_property
+    def by_newest(self) -> "RunView":
+        """The same run beside its newest plan."""
+        return self if self.newest is None else replace(self, plan=self.newest, newest=None)
 
     @cached_property
     def workers(self) -> tuple[str, ...]:
@@ -133,9 +139,26 @@ def read_plan(store: Store, run: int) -> Plan:
     )
 
 
-def read_run(store: Store, run: RunSummary, plan: Plan) -> RunView:
+def newest_plan(store: Store, run: int, first: Plan) -> Plan | None:
+    """Reads by which plan a run goes on, if not by its first one."""
+    changes = store.run_plans(run)
+    if not changes:
+        return None
+    placed = dict(first.schedule.by_task)
+    workflow, cluster, forecast = first.workflow, first.cluster, first.forecast
+    for each in changes:
+        placed |= {one.task: one for one in each.placements}
+        workflow = workflow_from(each.workflow) if each.workflow else workflow
+        cluster = cluster_from(each.cluster) if each.cluster else cluster
+        forecast = each.forecast or forecast
+    last = changes[-1]
+    schedule = Schedule(tuple(placed.values()), last.planner, last.lower_bound)
+    return Plan(workflow, cluster, first.objective, forecast, schedule)
+
+
+def read_run(store: Store, run: RunSummary, plan: Plan, newest: Plan | None = None) -> RunView:
     """Reads what happened in a run so far."""
-    return RunView(run, plan, store.run_attempts(run.id), store.run_given_up(run.id))
+    return RunView(run, plan, store.run_attempts(run.id), store.run_given_up(run.id), newest)
 
 
 def _number(attempt: Attempt) -> int:

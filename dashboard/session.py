@@ -15,7 +15,7 @@ import streamlit as st
 
 from dashboard import people
 from dashboard.people import NotSignedIn, Person
-from dashboard.reading import Plan, RunView, read_plan, read_run
+from dashboard.reading import Plan, RunView, newest_plan, read_plan, read_run
 from dashboard.theme import Palette, palette
 from dashboard.words import ago, clipped
 from scheduler import settings
@@ -231,11 +231,22 @@ def _kept_plan(opened: Store, run: int, started: datetime) -> Plan:  # noqa: ARG
 
 @st.cache_resource(show_spinner=False, max_entries=16, hash_funcs={Store: _url, RunSummary: repr})
 def _kept_view(opened: Store, run: RunSummary) -> RunView:
-    return read_run(opened, run, _kept_plan(opened, run.id, run.started))
+    return _read_run(opened, run)
 
 
 @st.cache_resource(
     show_spinner=False, max_entries=8, hash_funcs={Store: _url, RunSummary: repr, Mark: repr}
 )
 def _living_view(opened: Store, run: RunSummary, mark: Mark) -> RunView:  # noqa: ARG001  the key
-    return read_run(opened, run, _kept_plan(opened, run.id, run.started))
+    return _read_run(opened, run)
+
+
+def _read_run(opened: Store, run: RunSummary) -> RunView:
+    changes = opened.count_events(run.id, "plan_changed")
+    newest = _newest_plan(opened, run.id, run.started, changes) if changes else None
+    return read_run(opened, run, _kept_plan(opened, run.id, run.started), newest)
+
+
+@st.cache_resource(show_spinner=False, max_entries=16, hash_funcs={Store: _url})
+def _newest_plan(opened: Store, run: int, started: datetime, changes: int) -> Plan | None:  # noqa: ARG001
+    return newest_plan(opened, run, _kept_plan(opened, run, started))

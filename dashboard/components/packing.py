@@ -196,7 +196,7 @@ def _rows_of_attempts(shown: Sequence[Spans], places: Sequence[Ints], row: Ints)
 
 def _detail(view: RunView, name: str) -> str:
     if name not in view.plan.cluster.index:
-        return "came later"
+        return "not of this plan"
     worker = view.plan.cluster.worker(name)
     return f"{cores(worker.cores)} · {size(worker.memory)}"
 

@@ -32,18 +32,22 @@ def draw() -> None:
         session.live_run(lambda _, found: _run(found), view)
 
 
-def _run(view: RunView) -> None:
-    run = view.summary
+PLANS = {"newest": "Newest plan", "first": "First plan"}
+
+
+def _run(first: RunView) -> None:
+    run = first.summary
     st.caption(
         f"Started {when(run.started)} · {plain(run.executor)} · "
         f"forecast by {plain(run.predictor)} · planned by {plain(run.planner)} · {run.state}"
     )
     if run.message:
         st.warning(plain(run.message), icon=":material/info:")
-    _numbers(view)
-    if view.plan.violations:
+    _numbers(first)
+    if first.plan.violations:
         st.error("The plan breaks rules of its problem.", icon=":material/rule:")
-        tables.show(frames.broken_rules(view.plan.violations), key="violations")
+        tables.show(frames.broken_rules(first.plan.violations), key="violations")
+    view = _by_plan(first)
     asked = _asked(view)
     _timeline(view, asked)
     left, right = st.columns((2, 3), gap="medium")
@@ -55,6 +59,20 @@ def _run(view: RunView) -> None:
         until = _until(view)
         tables.show(frames.workers(view, until=until), key="workers", alt="Load of each worker")
     _tasks(view, asked)
+
+
+def _by_plan(view: RunView) -> RunView:
+    """The run beside the plan that is chosen, where it has been planned again since it began."""
+    if view.newest is None:
+        return view
+    with st.container(horizontal=True, vertical_alignment="center"):
+        found = session.choose_one("Plan", list(PLANS), "plan", shown=PLANS.__getitem__)
+        ends, before = (each.schedule.makespan for each in (view.newest, view.plan))
+        st.caption(
+            f"Planned again since it began: to end after {seconds(ends)}, at first "
+            f"{seconds(before)}. Late is what is late by the plan that is chosen."
+        )
+    return view if found == "first" else view.by_newest
 
 
 def _numbers(view: RunView) -> None:

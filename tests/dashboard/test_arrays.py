@@ -1,9 +1,12 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
 from dashboard.arrays import until
 from dashboard.components.usage import steps, usages
 from dashboard.reading import RunView
+from scheduler.planning.schedule import Schedule
 
 
 def test_a_whisker_moves_the_planned_end_by_what_the_forecast_is_unsure_of(view: RunView) -> None:
@@ -37,3 +40,22 @@ def test_no_worker_is_asked_for_more_than_it_has(view: RunView) -> None:
         there = [each.of(each.worker == place) for each in (view.plan.spans, until(view.spans, 0))]
         for each in usages(*there, cores=worker.cores, memory=worker.memory):
             assert 0 < each.peak <= each.capacity + 1e-6
+
+
+def test_a_run_that_was_planned_again_is_seen_beside_its_newest_plan(view: RunView) -> None:
+    moved = view.plan.schedule.placements[0]
+    later = replace(moved, start=moved.start + 5, end=moved.end + 5)
+    others = tuple(e for e in view.plan.schedule.placements if e.task != moved.task)
+    newest = replace(view.plan, schedule=Schedule((*others, later)))
+    seen = replace(view, newest=newest).by_newest
+    place = view.plan.workflow.index[moved.task]
+    assert seen.plan.spans.start[seen.plan.spans.task == place] == pytest.approx(later.start)
+    assert seen.attempts == view.attempts
+    assert view.by_newest is view
+
+
+def test_a_worker_that_the_forecast_does_not_know_has_no_whisker(view: RunView) -> None:
+    moved = replace(view.plan.schedule.placements[0], worker="w9")
+    strange = replace(view.plan, schedule=Schedule((moved,)))
+    assert strange.workers == (*view.plan.workers, "w9")
+    assert strange.spans.low == strange.spans.end == strange.spans.high
