@@ -40,7 +40,7 @@ class Person:
         """Why this person may not; empty where they may."""
         if self.may(role):
             return ""
-        return f"This is for the role {role}; {self.name or 'whoever looks'} is {self.role}."
+        return f"This is for the role {role}; yours is {self.role}."
 
 
 def local(user: str, headers: Mapping[str, str], settings: Dashboard) -> Person:

@@ -266,7 +266,7 @@ def _forecast(forecast: Forecast, cluster: Cluster, columns: Sequence[int]) -> F
         forecast, workers=tuple(cluster.index), duration=forecast.duration[:, some],
         memory=forecast.memory[:, some], cpu=forecast.cpu[:, some],
         failure=forecast.failure[:, some], affinity=_shares(forecast.affinity[:, some]),
-        gates={name: gate[:, some] for name, gate in forecast.gates.items()},
+        gates={}, experts=(),
     )  # fmt: skip
 
 

@@ -218,7 +218,7 @@ def _scores(store: Store, training: Training) -> None:
         st.write("Errors by kind and worker are kept of networks trained from this release on.")
         return
     targets = sorted(cells["target"].unique(), key=charts.target_order)
-    target = session.choose_one("Target", targets, "target")
+    target = session.choose_one("Target", targets, "target", shown=plain)
     mine = cells[cells["target"] == target]
     left, right = st.columns((3, 2), gap="medium")
     with left:

@@ -1,6 +1,7 @@
 """Models, drift, logs, trainings and settings: what people do there, and what is kept of it."""
 
 import json
+import re
 import shutil
 from collections.abc import Callable
 from dataclasses import replace
@@ -15,6 +16,7 @@ from scheduler.ingest import ingest
 from scheduler.store import Store
 from scheduler.store.networks import MANIFEST, WEIGHTS, hash_of
 from scheduler.store.values import Drift, Metric, ModelVersion
+from tests.dashboard.conftest import HOSTILE
 from tests.dashboard.filler import START, fill
 
 APP = FOLDER.parent / "app.py"
@@ -236,6 +238,62 @@ def test_settings_tell_where_they_come_from_without_secrets(
     table = app.dataframe[0].value.set_index("setting")
     assert table.loc["objective", "from"] == "the environment (ALLOT_OBJECTIVE)"
     assert table.loc["seed", "from"] == "the default"
+
+
+HOSTILE_AT = [
+    ("models", {}), ("models", {"models": "saved", "version": "cgc-4"}),
+    ("models", {"models": "history", "change-of": "0"}), ("drift", {"drift": "3"}),
+    ("logs", {"shown": "quarantine", "line": "1"}), ("training", {"training": "5"}),
+    ("training", {"learning": "new"}), ("settings", {"part": "audit", "entry": "1"}),
+    ("what_if", {"run": "2"}),
+]  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def hostile(tmp_path_factory: pytest.TempPathFactory) -> str:
+    url = f"sqlite:///{tmp_path_factory.mktemp('hostile') / 'allot.db'}"
+    with Store.open(url) as store:
+        fill(store, tasks=12, hostile=HOSTILE)
+        store.note_drift(
+            Drift(
+                target="duration", kind="align" + HOSTILE, worker="w1" + HOSTILE, effect=2.0,
+                records=9, evidence=7.0, version="mmoe-2" + HOSTILE, since=START, found=START,
+            )
+        )  # fmt: skip
+        store.keep_draft(
+            HOSTILE, run=2, change={"removed": [HOSTILE]}, planner=HOSTILE,
+            figures={"makespan": 1.0, "cost": 2.0}, by=HOSTILE, at=START,
+        )  # fmt: skip
+        cells = [{"kind": HOSTILE, "worker": HOSTILE, "attempts": 3, "errors": {HOSTILE: 0.5}}]
+        training = store.begin_training(
+            sharing="x" + HOSTILE, workers=1, settings={"y" + HOSTILE: HOSTILE}, at=START
+        )
+        store.add_version(
+            ModelVersion("cgc-4", "x" + HOSTILE, START, "0" * 64, training, {"cells": cells})
+        )
+        store.end_training(training, state="succeeded", at=START, version="cgc-4", message=HOSTILE)
+        store.challenge("cgc-4", reason=HOSTILE, by=HOSTILE, at=START)
+        store.put_question(
+            "promotion", "cgc-4", answers=("approve",), reasons=[HOSTILE], at=START
+        )  # fmt: skip
+    return url
+
+
+@pytest.mark.parametrize(("screen", "query"), HOSTILE_AT)
+def test_hostile_names_are_text_wherever_markdown_would_be_read(
+    screen: str, query: dict[str, str], hostile: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("ALLOT_STORE", hostile)
+    app = AppTest.from_file(APP, default_timeout=60)
+    app.query_params.update(query)
+    app.run().switch_page(f"screens/{screen}.py").run()
+    assert not app.exception
+    read = [str(each.value) for each in (*app.markdown, *app.caption, *app.metric, *app.subheader,
+                                         *app.warning, *app.info, *app.success)]  # fmt: skip
+    read += [str(each.label) for each in (*app.button, *app.metric, *app.checkbox, *app.expander)]
+    read += [option for each in app.get("button_group") for option in
+             (one.content for one in each.proto.options)]  # fmt: skip
+    assert not [each for each in read if re.search(r"(?<!\\)(<img|\*\*bold|\[a\]\()", each)]
 
 
 def test_roles_are_explained(opened: Open) -> None:

@@ -28,7 +28,7 @@ def test_each_role_may_do_what_those_before_it_may() -> None:
 def test_who_may_not_is_told_why() -> None:
     assert people.Person("ann", "admin").why_not("operator") == ""
     told = people.Person("bob", "viewer").why_not("admin")
-    assert told == "This is for the role admin; bob is viewer."
+    assert told == "This is for the role admin; yours is viewer."
 
 
 def test_the_user_of_a_machine_may_do_on_loopback_what_the_command_line_may() -> None:

@@ -2,15 +2,18 @@
 
 import json
 import shutil
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 from streamlit.testing.v1 import AppTest
 
 from dashboard.navigation import FOLDER
+from scheduler.planning.planners.fifo import Fifo
 from scheduler.store import Store
-from tests.dashboard.filler import fill
+from tests.dashboard.filler import a_problem, begin, fill
 
 APP = FOLDER.parent / "app.py"
 
@@ -29,11 +32,15 @@ def url(filled: Path, tmp_path: Path) -> str:
 
 
 def opened(
-    monkeypatch: pytest.MonkeyPatch, url: str, change: dict[str, Any] | str | None = None
+    monkeypatch: pytest.MonkeyPatch,
+    url: str,
+    change: dict[str, Any] | str | None = None,
+    *,
+    run: str = "2",
 ) -> AppTest:
     monkeypatch.setenv("ALLOT_STORE", url)
     app = AppTest.from_file(APP, default_timeout=60)
-    app.query_params["run"] = "2"
+    app.query_params["run"] = run
     if change is not None:
         app.query_params["change"] = change if isinstance(change, str) else json.dumps(change)
     return app.run().switch_page("screens/what_if.py").run()
@@ -127,6 +134,27 @@ def test_a_plan_is_left_to_the_agent_with_its_changes(
 def test_a_run_that_is_over_cannot_be_asked(url: str, monkeypatch: pytest.MonkeyPatch) -> None:
     app = opened(monkeypatch, url, {"copies": {"w0": 1}})
     assert "Ask the run" not in [each.label for each in app.button]
+
+
+def test_a_run_that_goes_on_is_asked_for_workers_priorities_and_places(
+    url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with Store.open(url) as store:
+        problem = a_problem(np.random.default_rng(3), 20)
+        begin(store, problem, Fifo().plan(problem), label="on", at=datetime.now(UTC))
+    change = {"copies": {"w1": 1}, "priorities": {"sort": 4}, "planner": "heft"}
+    app = opened(monkeypatch, url, change, run="3")
+    app.checkbox(key="steer-so-0-move").set_value(True)
+    act(app, "Ask the run")
+    assert not app.exception
+    with Store.open(url) as store:
+        asked = [each.payload for each in store.requests() if each.kind == "control"]
+    actions = [each["action"] for each in reversed(asked)]
+    assert actions[:2] == ["add", "priority"]
+    assert asked[-1]["document"]["name"] == "w1 (2)"
+    assert asked[-2]["priority"] == 4
+    assert set(actions[2:]) <= {"reassign"}
+    assert all(len(each["tasks"]) == 1 for each in asked if each["action"] == "reassign")
 
 
 def test_a_viewer_may_try_and_do_nothing(url: str, monkeypatch: pytest.MonkeyPatch) -> None:

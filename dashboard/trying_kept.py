@@ -1,0 +1,140 @@
+"""What-if on the screen: what speed costs, and the plans that were kept."""
+
+import json
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Any
+
+import pandas as pd
+import streamlit as st
+
+from dashboard import asking, pictures, session, tables, trying
+from dashboard.acts import Acting, Deed
+from dashboard.charts_trying import trade
+from dashboard.reading import RunView
+from dashboard.trying import Change, Tried
+from dashboard.trying_form import digest, want
+from dashboard.words import NOTHING, ago
+from scheduler.errors import InvalidInput
+from scheduler.store import Store
+from scheduler.store.drafts import Draft
+
+UNITS = {"makespan": "duration", "promise P90": "duration"}
+
+
+def of_run(view: RunView) -> tuple[int, datetime]:
+    """What tells runs apart, for what is kept of them."""
+    return view.summary.id, view.summary.started
+
+
+def front(store: Store, view: RunView, change: Change, after: Tried) -> None:
+    """Cost against makespan to click on, where workers have prices."""
+    st.subheader("What speed costs", anchor=False)
+    if not any(each.price for each in after.problem.cluster.workers):
+        st.write("No worker has a price: set prices above to weigh cost against makespan.")
+        return
+    if not st.toggle("Draw plans of which none is both shorter and cheaper", key="draw-front"):
+        return
+    with st.spinner("Weighing cost against makespan"):
+        points = _points(store.url, view, change)
+    if not points:
+        st.write("No plan that was found keeps every limit.")
+        return
+    frame = pd.DataFrame(
+        {"name": f"trade {i + 1}", "makespan": each.measures.makespan,
+         "cost": each.measures.cost, "late tasks": len(each.measures.late)}
+        for i, each in enumerate(points)
+    )  # fmt: skip
+    others = [("this plan", after.figures())]
+    others += [(each.name, dict(each.figures)) for each in store.drafts(run=view.summary.id)[:10]]
+    beside = pd.DataFrame(
+        {"name": name[:40], "makespan": found["makespan"], "cost": found["cost"]}
+        for name, found in others
+    )
+    key = f"front-{view.summary.id}-{digest(change)}"
+
+    def take(row: int) -> None:
+        want(trying.objective_change(change, points[row].objective))
+
+    def clicked() -> None:
+        found = st.session_state[key]["selection"]["points"]
+        rows = [each["point_index"] for each in found if each["curve_number"] == 0]
+        if rows:
+            take(rows[0])
+
+    left, right = st.columns((3, 2), gap="medium")
+    with left:
+        pictures.show(
+            trade(frame, beside, session.colours()), key=key, on_select=clicked,
+            alt="Cost against makespan; the table beside it says the same.",
+        )  # fmt: skip
+        st.caption("Click on a trade, or select its row, to have it planned above.")
+    with right:
+        tables.show(
+            frame,
+            key=f"{key}-table",
+            alt="Cost against makespan",
+            units=UNITS,
+            on_row=take,
+        )
+
+
+@st.cache_resource(show_spinner=False, max_entries=8, hash_funcs={RunView: of_run, Change: repr})
+def _points(url: str, view: RunView, change: Change) -> Any:  # noqa: ARG001  part of the key
+    return trying.front(trying.changed(view.plan, change))
+
+
+def kept(store: Store, view: RunView, after: Tried | None) -> None:
+    """The plans that were kept of this run, beside the one that is shown."""
+    drafts = store.drafts(run=view.summary.id)
+    st.subheader("Plans that were kept", anchor=False)
+    if not drafts:
+        st.write("None yet. Keep a plan to set it beside others.")
+        return
+    now = [] if after is None else [_row("(this plan)", after.figures(), NOTHING, "", "")]
+    moment = session.now()
+    rows = [
+        _row(each.name, each.figures, _sentence(each), each.by, ago(each.at, moment))
+        for each in drafts
+    ]
+    st.caption("Select a row to have that plan made again above.")
+    tables.show(
+        pd.DataFrame(now + rows), key=f"drafts-{view.summary.id}", alt="Plans that were kept",
+        units=UNITS,
+        on_row=lambda row: _load(drafts, row - len(now)),
+    )  # fmt: skip
+    names = {str(each.id): f"{each.name} ({each.by})" for each in drafts}
+    asking.act(
+        "Forget a plan", _forget, key="forget-plan", reason=asking.NONE,
+        icon=":material/delete:", confirm="Forget it",
+        fields=lambda form: st.selectbox(
+            "Plan", list(names), key=f"{form}-which", format_func=names.__getitem__
+        ),
+    )  # fmt: skip
+
+
+def _row(name: str, figures: Any, what: str, by: str, kept: str) -> dict[str, Any]:
+    shown = ("makespan", "promise P90", "cost", "late tasks", "workers")
+    found = {each: figures.get(each) for each in shown}
+    return {"plan": name, **found, "changed": what, "by": by, "kept": kept}
+
+
+def _sentence(draft: Draft) -> str:
+    try:
+        told = trying.change_from(draft.change).sentences()
+    except InvalidInput:
+        return "of another release"
+    return ", ".join((*told, f"by {draft.planner}"))
+
+
+def _load(drafts: Sequence[Draft], row: int) -> None:
+    if row >= 0:
+        session.choose("change", json.dumps(dict(drafts[row].change), separators=(",", ":")))
+
+
+def _forget(who: Acting, _: str, which: Any) -> Deed:
+    number = int(which)
+    return who.do(
+        "forget plan", f"plan {number}", words=f"Plan {number} is forgotten",
+        deed=lambda: who.store.drop_draft(number),
+    )  # fmt: skip
