@@ -1,6 +1,7 @@
 """The Gantt on a canvas: planned and actual bars in lanes; a click says which task."""
 
 from collections.abc import Callable
+from datetime import datetime
 from functools import cache
 from typing import Any
 
@@ -21,11 +22,13 @@ def gantt(
     on_click: Callable[[str], None],
     window: Window | None = None,
     on_window: Callable[[Window | None], None] | None = None,
+    clock: tuple[datetime, str] | None = None,
 ) -> None:
     """Draws the chart; `on_click` is called with the task whose bar is clicked.
 
     `window` is the part of time to show, in seconds of the run; `on_window` is called when a
-    viewer takes one, with None for the whole run.
+    viewer takes one, with None for the whole run. Times are since the run began, or of day where
+    `clock` says when that was, and in which zone.
     """
 
     def clicked() -> None:
@@ -41,6 +44,7 @@ def gantt(
         "key": key,
         "file": key,
         "window": list(window) if window else None,
+        "clock": {"started": clock[0].timestamp(), "zone": clock[1]} if clock else None,
         "palettes": palettes(),
     }
     _component()(data=data, key=key, on_clicked_change=clicked, on_window_change=taken)

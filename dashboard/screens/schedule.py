@@ -11,6 +11,7 @@ from dashboard.parts import kept_or_broken, task_card
 from dashboard.reading import RunView
 from dashboard.wanted import Wanted
 from dashboard.words import NOTHING, by_frequency, count, plain, seconds, share, when
+from scheduler import settings
 
 TITLE, ICON, SECTION, PLACE = "Schedule", ":material/view_timeline:", "Operate", 2
 
@@ -19,6 +20,7 @@ LAYERS = {
     "planned": ("Planned", (PLANNED,)),
     "actual": ("Actual", (ACTUAL,)),
 }
+TIMES = {"since": "Since the start", "clock": "Time in {}"}
 LATE = (
     "Tasks that end, or will, after their deadline or the P90 of their planned end; and those that "
     "have not ended by then."
@@ -129,6 +131,7 @@ def _timeline(view: RunView, asked: Wanted) -> None:
     with st.container(horizontal=True, vertical_alignment="center"):
         shown = session.choose_one("Bars", layers, "bars", shown=lambda each: LAYERS[each][0])
         lanes = session.choose_one("Lanes", LANES, "lanes", shown=lambda each: f"By {each}")
+        clock = session.choose_one("Time", list(TIMES), "time", shown=_time) == "clock"
         said = st.empty()
     drawn = chart(view, now=_until(view), layers=LAYERS[shown][1], lanes=lanes, asked=asked)
     said.caption(_said(view, drawn, asked))
@@ -136,7 +139,17 @@ def _timeline(view: RunView, asked: Wanted) -> None:
         drawn, key=f"gantt-{view.summary.id}", selected=session.chosen("task"),
         on_click=lambda task: session.choose("task", task),
         window=asked.window, on_window=_take_window,
+        clock=(view.summary.started, _zone()) if clock else None,
     )  # fmt: skip
+
+
+def _time(name: str) -> str:
+    return TIMES[name].format(_zone())
+
+
+def _zone() -> str:
+    """Where the viewer is, as their browser says."""
+    return st.context.timezone or settings.load().timezone
 
 
 def _said(view: RunView, drawn: Chart, asked: Wanted) -> str:

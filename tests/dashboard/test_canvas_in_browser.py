@@ -3,7 +3,9 @@
 import re
 import xml.etree.ElementTree as ET
 from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import pytest
 
@@ -16,7 +18,7 @@ from tests.dashboard.serving import served
 SVG = "{http://www.w3.org/2000/svg}"
 TASK = "solve-23"
 
-pytestmark = [pytest.mark.browser, pytest.mark.timeout(90)]
+pytestmark = [pytest.mark.browser, pytest.mark.timeout(180)]
 
 
 @pytest.fixture(scope="module")
@@ -154,6 +156,14 @@ def test_an_address_with_a_window_shows_that_time(visit: tuple[Any, str]) -> Non
     assert page.locator("button.window").inner_text() == "10 s to 20 s ✕"
     rows(page)
     assert "between 10 s and 20 s" in page.locator("details.table caption").inner_text()
+
+
+def test_times_of_day_are_those_of_where_the_viewer_is(visit: tuple[Any, str]) -> None:
+    page, url = visit
+    go(page, f"{url}/schedule?run=2&time=clock")
+    zone = page.evaluate("Intl.DateTimeFormat().resolvedOptions().timeZone")
+    start = datetime(2026, 5, 4, 12, 0, tzinfo=UTC).astimezone(ZoneInfo(zone))
+    assert f"{start + timedelta(seconds=30):%H:%M:%S}" in words(drawn(page))
 
 
 def test_filters_come_from_the_address_and_leave_only_what_is_asked_for(

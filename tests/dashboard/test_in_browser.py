@@ -15,7 +15,7 @@ from tests.dashboard.serving import served
 
 SCREENS = [each.path.stem for each in screens()]
 
-pytestmark = [pytest.mark.browser, pytest.mark.timeout(90)]
+pytestmark = [pytest.mark.browser, pytest.mark.timeout(180)]
 
 
 @pytest.fixture(scope="module")

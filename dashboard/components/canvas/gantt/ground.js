@@ -1,5 +1,6 @@
 // What lies behind the bars: lanes, the lines of time, and the names in the gutter.
 import { clipped } from '../letters.js'
+import { clockMark } from '../clock.js'
 import { moment } from '../words.js'
 import { HEAD, bottom, rowTop } from './frame.js'
 import { ticks, toX } from './scale.js'
@@ -28,7 +29,7 @@ export function lanes(pen, chart) {
 }
 
 export function times(pen, chart) {
-  const { step, found } = ticks(chart, 92), { muted, line, font } = chart.look
+  const { step, found } = ticks(chart, 92), { clock } = chart.data, { muted, line, font } = chart.look
   pen.font = '11.5px ' + font
   pen.textAlign = 'center'
   for (const t of found) {
@@ -36,9 +37,9 @@ export function times(pen, chart) {
     if (x < chart.gutter) continue
     pen.fillStyle = line
     pen.fillRect(x, HEAD, 1, chart.height - HEAD)
-    if (t < -1e-9 || x > chart.width - 22 || x < chart.gutter + 4) continue
+    if ((t < -1e-9 && !clock) || x > chart.width - 22 || x < chart.gutter + 4) continue
     pen.fillStyle = muted
-    pen.fillText(Math.abs(t) < step / 1e6 ? '0' : moment(t, step), x, 17)
+    pen.fillText(clock ? clockMark(clock, t, step) : Math.abs(t) < step / 1e6 ? '0' : moment(t, step), x, 17)
   }
 }
 

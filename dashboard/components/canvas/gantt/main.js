@@ -1,5 +1,6 @@
 // The Gantt: begun once for each place on the page, then shown again whenever its data changes.
 import { appearance } from '../colours.js'
+import { clockTime } from '../clock.js'
 import { element, livingIn, oncePerFrame } from '../dom.js'
 import { span } from '../words.js'
 import { barNamed, barsOf, nameOf } from './data.js'
@@ -67,6 +68,7 @@ function shown(chart, data, send) {
   const first = chart.data === null, over = chart.over < 0 ? null : nameOf(chart.bars, chart.data.names, chart.over)
   Object.assign(chart, { data, send, bars: barsOf(data), usage: usageOf(data), end: Math.max(data.end, 1e-6) })
   chart.due = [...chart.bars.ofTask.deadline.keys()].filter(task => !Number.isNaN(chart.bars.ofTask.deadline[task]))
+  chart.say = t => data.clock ? clockTime(data.clock, t) : span(t)
   viewOf(chart)
   measured(chart)
   if (first) { tools(chart, chart.tools); listen(chart); keys(chart) }

@@ -1,6 +1,5 @@
 // The same in rows, for those who hear the page: the bars in sight, in order of time.
 import { button, element } from '../dom.js'
-import { span } from '../words.js'
 import { PLANNED, walk } from './data.js'
 
 const MOST = 100
@@ -14,8 +13,8 @@ export function table(chart) {
   const from = Math.max(0, view.lo), to = Math.max(from, Math.min(view.hi, chart.end))
   const said = element(rows, 'caption')
   said.textContent = found.length > MOST
-    ? `The first ${MOST} of ${found.length} bars between ${span(from)} and ${span(to)}; zoom in or filter to see others.`
-    : `${found.length} bars between ${span(from)} and ${span(to)}.`
+    ? `The first ${MOST} of ${found.length} bars between ${chart.say(from)} and ${chart.say(to)}; zoom in or filter to see others.`
+    : `${found.length} bars between ${chart.say(from)} and ${chart.say(to)}.`
   const head = element(element(rows, 'thead'), 'tr'), body = element(rows, 'tbody')
   for (const each of HEADS) element(head, 'th', '', each).scope = 'col'
   for (const i of found.slice(0, MOST)) line(chart, body, i)
@@ -26,7 +25,7 @@ function line(chart, body, i) {
   name.scope = 'row'
   button(name, data.names[task], `Select ${data.names[task]}`, () => chart.select(i))
   const state = bars.layer(i) === PLANNED ? 'planned' : data.states[bars.ofTask.state[task]]
-  for (const each of [data.kinds[bars.ofTask.kind[task]] ?? '', state, data.workers[bars.worker[i]], span(bars.start[i]), span(bars.end[i])]) {
+  for (const each of [data.kinds[bars.ofTask.kind[task]] ?? '', state, data.workers[bars.worker[i]], chart.say(bars.start[i]), chart.say(bars.end[i])]) {
     element(row, 'td', '', each)
   }
 }

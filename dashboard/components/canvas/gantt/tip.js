@@ -1,5 +1,6 @@
 // What stands beside the pointer: of a bar, of a strip of usage, and the moment under a fine line.
 import { besides, element, pairOf } from '../dom.js'
+import { clockMark } from '../clock.js'
 import { bytes, cores, moment, span } from '../words.js'
 import { PLANNED, barsByTask } from './data.js'
 import { boxOf } from './bars.js'
@@ -38,12 +39,12 @@ function tell(chart, i) {
   for (const j of barsByTask(bars).get(task)) {
     const from = bars.start[j], to = bars.end[j], where = data.workers[bars.worker[j]]
     pairOf(tip, `${bars.layer(j) === PLANNED ? 'planned' : 'attempt ' + bars.attempt[j - bars.first]} on ${where}`,
-      `${span(from)} to ${span(to)} (${span(to - from)})`)
+      `${chart.say(from)} to ${chart.say(to)} (${span(to - from)})`)
     if (bars.layer(j) === PLANNED && bars.high[j] > bars.low[j]) {
-      pairOf(tip, 'its end, P10 to P90', `${span(bars.low[j])} to ${span(bars.high[j])}`)
+      pairOf(tip, 'its end, P10 to P90', `${chart.say(bars.low[j])} to ${chart.say(bars.high[j])}`)
     }
   }
-  if (!Number.isNaN(of.deadline[task])) pairOf(tip, 'deadline', span(of.deadline[task]))
+  if (!Number.isNaN(of.deadline[task])) pairOf(tip, 'deadline', chart.say(of.deadline[task]))
   if (of.critical[task]) pairOf(tip, 'critical path', 'yes')
 }
 
@@ -53,7 +54,8 @@ export function hair(chart, x) {
   chart.hair.style.display = shown ? 'block' : 'none'
   if (!shown) return
   chart.hair.style.left = x + 'px'
-  chart.hair.dataset.at = moment(toTime(chart, x), (chart.view.hi - chart.view.lo) / 500)
+  const t = toTime(chart, x), step = (chart.view.hi - chart.view.lo) / 500, { clock } = chart.data
+  chart.hair.dataset.at = clock ? clockMark(clock, t, Math.min(step, 59)) : moment(t, step)
 }
 
 export function tellUsage(chart, x, y) {
@@ -61,7 +63,7 @@ export function tellUsage(chart, x, y) {
   if (k < 0 || x < chart.gutter) return false
   const at = toTime(chart, x)
   chart.tip.replaceChildren()
-  element(chart.tip, 'b', '', `${chart.usage[k].name === 'cores' ? 'Cores' : 'Memory'} at ${span(at)}`)
+  element(chart.tip, 'b', '', `${chart.usage[k].name === 'cores' ? 'Cores' : 'Memory'} at ${chart.say(at)}`)
   for (const [name, value] of usageSaid(chart.usage[k], at)) pairOf(chart.tip, name, value)
   chart.over = -1
   ring(chart)

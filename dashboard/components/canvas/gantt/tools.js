@@ -1,7 +1,6 @@
 // The buttons above the chart.
 import { button, element, pressed } from '../dom.js'
 import { savePng, saveSvg } from '../saving.js'
-import { span } from '../words.js'
 import { paint } from './paint.js'
 import { middle, zoom } from './scale.js'
 
@@ -36,5 +35,5 @@ function saved(chart, save) {
 export function windowSaid(chart) {
   const taken = chart.data.window
   chart.cleared.style.display = taken ? '' : 'none'
-  if (taken) chart.cleared.textContent = `${span(taken[0])} to ${span(taken[1])} ✕`
+  if (taken) chart.cleared.textContent = `${chart.say(taken[0])} to ${chart.say(taken[1])} ✕`
 }
