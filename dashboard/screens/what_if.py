@@ -98,7 +98,7 @@ def _outcome(view: RunView, change: Change, before: Tried, after: Tried) -> None
     for tile, name in zip(tiles, ("makespan", "promise P90", "cost", "late tasks"), strict=True):
         title, words = FIGURES[name]
         tile.metric(
-            title, NOTHING if now[name] is None else words(now[name]), _delta(was, now, name),
+            title, _unsure(now) if now[name] is None else words(now[name]), _delta(was, now, name),
             delta_color="inverse", border=True, height="stretch",
         )  # fmt: skip
     _say_limits(after)
@@ -131,6 +131,12 @@ def _delta(was: dict[str, Any], now: dict[str, Any], name: str) -> str | None:
         return None
     by = now[name] - was[name]
     return f"{'-' if by < 0 else '+'}{FIGURES[name][1](abs(by))}"
+
+
+def _unsure(now: dict[str, Any]) -> str:
+    """Instead of a time that is kept often enough: how often there is one at all."""
+    complete = now["chance to complete"]
+    return NOTHING if complete is None else f"only {share(complete)} complete"
 
 
 def _word(value: Any, words: Any) -> str:
