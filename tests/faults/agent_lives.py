@@ -263,14 +263,23 @@ class Campaign:
         marks = Counter((place / "marks").read_text(encoding="ascii").split())
         self.double += [f"{place.name} {task}" for task, count in marks.items() if count > 1]
         with Store.open(url) as store:
-            ended = {
-                each.task
-                for each in store.run_attempts(1)
-                if each.observation is not None and each.observation.outcome == "succeeded"
-            }
+            ended = self._ended(place, store)
             self.unknown += len(store.questions(kind="unknown"))
         tasks = {f"t{i}" for i in range(TASKS)}
         self.lost += sorted(f"{place.name} {task}" for task in tasks - (ended & marks.keys()))
+
+    def _ended(self, place: Path, store: Store) -> set[str]:
+        """The tasks that succeeded, as the store has them; two who write at once contradict it."""
+        try:
+            attempts = store.run_attempts(1)
+        except KeyError as error:
+            self.wrong_ends.append(f"{place.name}: attempt {error} ended before it began")
+            return set()
+        return {
+            each.task
+            for each in attempts
+            if each.observation is not None and each.observation.outcome == "succeeded"
+        }
 
 
 def _known_run(url: str) -> int | None:
