@@ -2,6 +2,7 @@
 PY ?= $(shell command -v python3.11 || command -v python3.12 || command -v python3.13 || command -v python3)
 VENV := .venv
 BIN := $(VENV)/bin
+JOBS ?= 2
 PIP := $(BIN)/python -m pip install -qq --disable-pip-version-check
 .DEFAULT_GOAL := help
 
@@ -35,7 +36,7 @@ test: $(VENV)/.test-ready ## Style, types, the rule between rooms, and every tes
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
-	$(BIN)/python -m pytest -q
+	$(BIN)/python -m pytest -q -n $(JOBS) --dist loadfile
 
 soak: $(VENV)/.test-ready ## Hundreds of faults that land: an hour or two; what was interrupted goes on
 	$(BIN)/python -m benchmarks soak --keep
