@@ -9,7 +9,7 @@ from datetime import datetime, timedelta
 from typing import Any
 from uuid import uuid4
 
-from dashboard.people import OPERATOR, Person
+from dashboard.people import ADMIN, OPERATOR, Person
 from scheduler.asked import ask_of_run
 from scheduler.errors import AllotError, InvalidInput
 from scheduler.governor import decide
@@ -20,6 +20,7 @@ from scheduler.store import Store
 from scheduler.store.leases import Lease
 from scheduler.store.runs import lease_of
 
+PROMOTION = "promotion"  # the kind of questions that are about networks
 OPEN, DONE, REFUSED = "open", "done", "refused"
 SILENT = timedelta(seconds=15)  # without a sign of life for so long, nobody may be there
 RUN_ITSELF = "allot agent"
@@ -108,6 +109,7 @@ class Acting:
     def decide(self, question: int, answer: str, *, reason: str = "") -> Deed:
         """Answers a question, once; as `allot decide` does."""
         self.demand(OPERATOR)
+        self.demand(decides(self.store.question(question).kind))
         found = decide(self.store, question, answer, by=self.who.name, reason=reason, at=self.at)
         return Deed(DONE, f"Question {question} ({found.kind}: {found.subject}): {answer}")
 
@@ -135,6 +137,11 @@ class Acting:
             "withdraw", f"request {request}", reason=reason, words=f"Request {request} withdrawn",
             deed=lambda: self.store.answer(request, state=REFUSED, answer=said, at=self.at),
         )  # fmt: skip
+
+
+def decides(kind: str) -> str:
+    """The role of those who answer questions of a kind: who promotes decides on promotions."""
+    return ADMIN if kind == PROMOTION else OPERATOR
 
 
 def come_of(store: Store, deed: Deed) -> Deed:

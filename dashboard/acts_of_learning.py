@@ -7,7 +7,7 @@ itself is audited.
 from collections.abc import Collection
 from zoneinfo import ZoneInfo
 
-from dashboard.acts import DONE, OPEN, Acting, Deed
+from dashboard.acts import DONE, OPEN, PROMOTION, Acting, Deed
 from dashboard.people import ADMIN, OPERATOR
 from dashboard.uploads import Upload, take
 from scheduler.errors import InvalidInput
@@ -16,7 +16,7 @@ from scheduler.numbers import counted
 from scheduler.store.networks import files_of
 from scheduler.store.trainings import ask_to_stop, delete_training
 
-PROMOTION, APPROVE, REFUSE = "promotion", "approve", "refuse"  # a question, and its answers
+APPROVE, REFUSE = "approve", "refuse"  # answers to the question about a promotion
 RETRAIN = "retrain"
 
 

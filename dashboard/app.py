@@ -48,7 +48,7 @@ def _screen(person: Person) -> None:
 
 def _who(person: Person) -> None:
     with st.sidebar:
-        st.caption(f"{plain(person.name)} · {person.role}", help=f"Known {plain(person.how)}.")
+        st.text(f"{person.name} · {person.role}", help=f"Known {plain(person.how)}.")
         if settings.load().dashboard.login:
             st.button("Sign out", on_click=st.logout, key="sign-out", icon=":material/logout:")
 

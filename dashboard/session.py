@@ -47,7 +47,7 @@ def who() -> Person:
     else:
         return people.local(getpass.getuser(), st.context.headers.to_dict(), asked)
     if found is None:
-        raise NotSignedIn(f"Nobody is signed in: {lack or 'sign in first'}.")
+        raise NotSignedIn(f"Nobody is signed in{': ' + lack if lack else ''}.")
     return found
 
 

@@ -8,7 +8,7 @@ import plotly.graph_objects as go
 import streamlit as st
 
 from dashboard import asking, charts, frames, kept, pictures, session, tables
-from dashboard.acts import Acting, Deed
+from dashboard.acts import Acting, Deed, decides
 from dashboard.asking import NEEDED
 from dashboard.bounds import bounds, nearest, records
 from dashboard.reading import RunView
@@ -81,7 +81,7 @@ def _question(question: Question) -> None:
         for answer in question.answers:
             asking.act(
                 plain(answer.capitalize()), _answered(question.id, answer),
-                key=f"question-{question.id}-{answer}",
+                key=f"question-{question.id}-{answer}", role=decides(question.kind),
             )  # fmt: skip
         if question.run is not None:
             st.page_link(

@@ -10,7 +10,7 @@ import streamlit as st
 
 from dashboard import acts_of_learning as acts
 from dashboard import asking, charts_learning, frames, pictures, session, tables
-from dashboard.acts import Acting, Deed
+from dashboard.acts import PROMOTION, Acting, Deed
 from dashboard.people import ADMIN
 from dashboard.words import NOTHING, ago, count, plain, when
 from scheduler.store import Store
@@ -96,7 +96,7 @@ def _challenger(
         st.caption(f"What the gate says ({when(said.at)}, {plain(said.by)})" if said else "")
         for words in said.reason.split("; ") if said else ("It has not been judged yet.",):
             st.text(words)
-    for question in store.questions(kind=acts.PROMOTION, state="open"):
+    for question in store.questions(kind=PROMOTION, state="open"):
         if question.subject == version.id:
             _question(question)
 

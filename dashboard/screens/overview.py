@@ -17,7 +17,7 @@ from dashboard import (
     session,
     tables,
 )  # fmt: skip
-from dashboard.acts import Acting, Care, Deed, agent_care
+from dashboard.acts import Acting, Care, Deed, agent_care, decides
 from dashboard.navigation import FOLDER
 from dashboard.words import ago, clipped, count, plain, when
 from scheduler.store import Store
@@ -189,7 +189,7 @@ def _question(question: Question) -> None:
         for answer in question.answers:
             asking.act(
                 plain(answer.capitalize()), _answered(question.id, answer),
-                key=f"overview-{question.id}-{answer}",
+                key=f"overview-{question.id}-{answer}", role=decides(question.kind),
             )  # fmt: skip
 
 

@@ -110,6 +110,17 @@ def test_a_question_is_answered_once_and_audited(store: Store) -> None:
         acting(store).decide(number, "refuse")
 
 
+def test_who_may_not_promote_may_not_answer_whether_to(store: Store) -> None:
+    number = store.put_question(
+        "promotion", "cgc-3", answers=("approve", "refuse"), reasons=["policy"], at=START
+    )
+    with pytest.raises(NotAllowed, match="admin"):
+        acting(store).decide(number, "approve")
+    assert store.question(number).state == "open"
+    acting(store, ADMIN).decide(number, "approve")
+    assert store.question(number).state == "approve"
+
+
 def test_a_run_is_left_to_the_agent_again_with_its_own_documents(store: Store) -> None:
     acting(store).again(1, reason="the disk was full")
     (asked,) = store.waiting_requests("run")
