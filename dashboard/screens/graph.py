@@ -34,11 +34,11 @@ def _run(view: RunView) -> None:
     st.caption(
         f"{plain(workflow.name)} · started {when(view.summary.started)} · {view.summary.state}"
     )
-    tiles = st.columns(4)
-    tiles[0].metric("Tasks", f"{len(workflow):,}", border=True)
-    tiles[1].metric("Dependencies", f"{len(workflow.source):,}", border=True)
-    tiles[2].metric("Stages", graphing.depth(view.plan), border=True)
-    tiles[3].metric("On the critical path", count(len(view.plan.critical), "task"), border=True)
+    with st.container(horizontal=True):  # narrow screens get more than one line of tiles
+        st.metric("Tasks", f"{len(workflow):,}", border=True)
+        st.metric("Dependencies", f"{len(workflow.source):,}", border=True)
+        st.metric("Stages", graphing.depth(view.plan), border=True)
+        st.metric("On the critical path", count(len(view.plan.critical), "task"), border=True)
     _picture(view)
     left, right = st.columns((2, 3), gap="medium")
     with left:
@@ -60,9 +60,11 @@ def _picture(view: RunView) -> None:
         )
     ways = ["groups", *(["inside"] if group else [])] if large else ["whole"]
     ways += ["around"] if task in plan.workflow.index else []
-    with st.container(horizontal=True, vertical_alignment="center"):
-        wanted = session.choose_one("Drawn", ways, "drawn", shown=WAYS.__getitem__)
-        reach = _reach() if wanted == "around" else 0
+    wanted, reach = ways[0], 0
+    if len(ways) > 1:
+        with st.container(horizontal=True, vertical_alignment="center"):
+            wanted = session.choose_one("Drawn", ways, "drawn", shown=WAYS.__getitem__)
+            reach = _reach() if wanted == "around" else 0
     if wanted == "around" and task is not None:
         near, left_out = neighbourhood(plan.workflow, task, reach=reach)
         if left_out:

@@ -1,6 +1,7 @@
 """Schedule: what was planned and what happened, by worker and time."""
 
 from dataclasses import replace
+from typing import Literal
 
 import streamlit as st
 
@@ -20,7 +21,7 @@ LAYERS = {
     "planned": ("Planned", (PLANNED,)),
     "actual": ("Actual", (ACTUAL,)),
 }
-TIMES = {"since": "Since the start", "clock": "Time in {}"}
+TIMES = {"since": "Elapsed", "clock": "Time in {}"}
 LATE = (
     "Tasks that end, or will, after their deadline or the P90 of their planned end; and those that "
     "have not ended by then."
@@ -83,44 +84,34 @@ def _numbers(view: RunView) -> None:
     failed = sum(map(frames.failed, view.attempts))
     realised = run.makespan if run.makespan is not None else None
     delta = None if realised is None or not plan.makespan else realised / plan.makespan - 1
-    tiles = st.columns(6)
-    tiles[0].metric("Planned", seconds(plan.makespan), border=True, height="stretch")
-    tiles[1].metric(
-        "Realised", seconds(realised), None if delta is None else f"{delta * 100:+.1f} %",
-        delta_color="inverse", border=True, height="stretch",
-    )  # fmt: skip
-    tiles[2].metric("Lower bound", seconds(plan.lower_bound or None), border=True, height="stretch")
     gap = share(plan.gap) if plan.lower_bound > 0 else NOTHING
-    tiles[3].metric("Above the bound", gap, border=True, height="stretch")
     succeeded = state.count("succeeded")
     done = f"{succeeded} / {len(state)}" if len(state) < 1000 else share(succeeded / len(state))
-    note = f"{failed} failed tries" if failed else None
-    tiles[4].metric(
-        "Tasks done",
-        done,
-        note,
-        delta_color="inverse",
-        delta_arrow="off",
-        border=True,
-        height="stretch",
+    tiles: tuple[tuple[str, str, str | None], ...] = (
+        ("Planned", seconds(plan.makespan), None),
+        ("Realised", seconds(realised), None if delta is None else f"{delta * 100:+.1f} %"),
+        ("Lower bound", seconds(plan.lower_bound or None), None),
+        ("Above the bound", gap, None),
+        ("Tasks done", done, f"{failed} failed tries" if failed else None),
+        ("Rules broken", kept_or_broken(view.plan.violations), None),
     )
-    tiles[5].metric(
-        "Rules broken", kept_or_broken(view.plan.violations), border=True, height="stretch"
-    )
+    with st.container(horizontal=True):  # narrow screens get more than one line of them
+        for label, value, note in tiles:
+            arrow: Literal["auto", "off"] = "auto" if label == "Realised" else "off"
+            st.metric(
+                label, value, note, delta_color="inverse", delta_arrow=arrow, border=True,
+                height="stretch", width="stretch",
+            )  # fmt: skip
 
 
 def _asked(view: RunView) -> Wanted:
     """What the filters ask for, all of it in the address."""
     kinds = by_frequency(each.kind for each in view.plan.workflow.tasks)
     states = [each for each in frames.STATES if each in set(frames.states(view).values())]
-    columns = st.columns((3, 3, 3, 2), vertical_alignment="bottom")
-    with columns[0]:
+    with st.container(horizontal=True, vertical_alignment="bottom"):
         kind = filters.several("Kinds", kinds, "kind")
-    with columns[1]:
         state = filters.several("States", states, "state")
-    with columns[2]:
         worker = filters.several("Workers", view.workers, "on")
-    with columns[3]:
         late = filters.yes("Late only", "late", help_=LATE)
     window = wanted.read_window(session.chosen("window"))
     return Wanted(kind, state, worker, late=late, window=window)

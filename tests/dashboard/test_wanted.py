@@ -36,6 +36,16 @@ def test_a_task_is_on_the_worker_that_tried_it_else_where_it_is_planned(view: Ru
         assert names(view, Wanted(workers=frozenset([worker]))) == expected
 
 
+def test_a_task_that_was_tried_elsewhere_is_not_on_the_worker_it_was_planned_on(
+    view: RunView,
+) -> None:
+    moved = replace(view.attempts[0], worker="w9")
+    seen = RunView(view.summary, view.plan, (moved,), {})
+    planned = view.plan.schedule.by_task[moved.task].worker
+    assert moved.task in names(seen, Wanted(workers=frozenset(["w9"])))
+    assert moved.task not in names(seen, Wanted(workers=frozenset([planned])))
+
+
 def test_late_is_what_ended_after_the_p90_of_its_plan(view: RunView) -> None:
     plan = view.plan.spans
     surely = dict(zip(plan.task.tolist(), plan.high.tolist(), strict=True))

@@ -37,8 +37,8 @@ export function paintDeadlines(pen, chart) {
     if (y > bottom(chart) || y + chart.rowHeight < HEAD) continue
     const x = toX(chart, at), tall = chart.rowHeight
     pen.fillStyle = pen.strokeStyle = late ? chart.look.failed : chart.look.text
+    if (tall < 14) { pen.fillRect(x, y + 1, late ? 2 : 1, tall - 3); continue }
     pen.fillRect(x - 1, y + 1, 2, tall - 2)
-    if (tall < 14) continue
     pen.beginPath()
     pen.moveTo(x + 1, y + 1)
     pen.lineTo(x + 8, y + 4.5)
