@@ -1,11 +1,17 @@
 """Numbers, times and names as an operator reads them; pure."""
 
 import math
+import re
 import string
 from collections.abc import Iterable, Sequence
 from datetime import datetime
 
 NOTHING = "—"
+JOINER = "\u2060"  # of words: it is not seen, and parts nothing where lines are broken
+_ADDRESS = re.compile(  # what Markdown makes links of by itself
+    r"(?<=http:)(?=//)|(?<=https:)(?=//)|(?<=www)(?=\.)|(?<=[-.\w+]@)(?=[-\w]+\.[-\w])",
+    re.IGNORECASE,
+)
 _SIZES = ("B", "kB", "MB", "GB", "TB", "PB")
 _ESCAPED = str.maketrans({letter: f"\\{letter}" for letter in string.punctuation})
 
@@ -83,8 +89,11 @@ def ago(time: datetime | None, now: datetime) -> str:
 
 
 def plain(text: str) -> str:
-    """Text from outside, safe inside Markdown: every mark of punctuation stands for itself."""
-    return " ".join(text.translate(_ESCAPED).split())
+    """Text from outside, safe inside Markdown: every mark of punctuation stands for itself.
+
+    What looks like an address becomes no link: an invisible joiner takes it apart.
+    """
+    return " ".join(_ADDRESS.sub(JOINER, text).translate(_ESCAPED).split())
 
 
 def clipped(text: str, most: int = 80) -> str:

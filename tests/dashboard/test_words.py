@@ -1,3 +1,4 @@
+import re
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -57,3 +58,14 @@ def test_every_mark_of_punctuation_in_a_name_stands_for_itself() -> None:
 
 def test_a_long_list_says_how_many_it_leaves_out() -> None:
     assert words.listed(["a", "b", "c", "d", "e"]) == "a, b, c and 2 more"
+
+
+@pytest.mark.parametrize(
+    "text", ["http://evil.example/x", "HTTPS://evil.example", "www.evil.example", "a@evil.example"]
+)
+def test_what_looks_like_an_address_becomes_no_link(text: str) -> None:
+    links = r"(https?://|www(?=\.))[-.\w]+|[-.\w+]+@[-\w]+(\.[-\w]+)+"  # as Markdown finds them
+    shown = words.plain(text).replace("\\", "")
+    assert re.search(links, text, re.IGNORECASE)
+    assert not re.search(links, shown, re.IGNORECASE)
+    assert shown.replace(words.JOINER, "") == text
