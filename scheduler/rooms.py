@@ -49,9 +49,11 @@ class Limits:
 def admitted(
     asked: Iterable[Sequence[Hold]], mine: Iterable[Hold], others: Iterable[Hold], limits: Limits
 ) -> tuple[list[Hold], list[Hold]]:
-    """Of these blocks of starts, in turn, those that may begin, and those that lack room.
+    """Of these blocks of starts those that may begin, and those that lack room.
 
-    All of a block or none. `mine` are the run's own holds, `others` those of other runs, with what
+    All of a block or none. Each in its turn among all that is wanted, whatever the order in which
+    it is asked: a run that let its own later wishes go first would wait for others that wait for
+    its earlier ones. `mine` are the run's own holds, `others` those of other runs, with what
     they want. What finds no room lets nothing of its own run past it on its workers. What is in
     neither answer has room, and an owner who holds too much already.
     """
@@ -61,9 +63,9 @@ def admitted(
     before = sorted((each for each in theirs if each.wants), key=lambda each: _turn(each, owners))
     taken, shut = list(held), set[str]()
     begin, wait = list[Hold](), list[Hold]()
-    for block in asked:
+    turns = [(min(_turn(each, owners) for each in block), block) for block in asked]
+    for turn, block in sorted(turns, key=lambda each: each[0]):
         workers = {each.worker for each in block}
-        turn = min(_turn(each, owners) for each in block)
         first = [each for each in before if each.worker in workers and _turn(each, owners) < turn]
         room = not workers & shut and _fits([*taken, *first, *block], workers, limits)
         if not room:
