@@ -144,10 +144,15 @@ class Service:
         return thread
 
     def _resume(self, run: int, news: frozenset[str]) -> None:
-        self._told[run] = self._told.get(run, frozenset()) | news
-        _, how = self.store.run_how(run)
+        before = self._told.get(run, frozenset())
+        self._told[run] = before | news
         log.info("going on with run %d", run)
-        self.agent(how).resume(run, patience=self.watch)
+        try:
+            _, how = self.store.run_how(run)
+            self.agent(how).resume(run, patience=self.watch)
+        except StoreAway:  # it may not have heard of them
+            self._told[run] = before
+            raise
 
     def _run(self, request: Request) -> None:
         """Carries out what was submitted; a token tells a run that was begun for it before."""

@@ -14,7 +14,7 @@ import pytest
 
 from scheduler.agent import Agent
 from scheduler.documents import cluster_document, objective_document, workflow_document
-from scheduler.errors import AllotError
+from scheduler.errors import AllotError, StoreAway
 from scheduler.execution.charge import NEW, Charge
 from scheduler.execution.events import AttemptEnded, AttemptStarted, Event, Start
 from scheduler.execution.executors.simulator import AsForecast, SimulatedSession, Simulator
@@ -211,6 +211,27 @@ def test_what_nobody_knows_waits_for_people_and_goes_on_when_they_have_decided(
     )
     service(store, forgetful).serve(until_idle=True)
     assert sorted([*over(store, run), question.subject]) == sorted(WORLD.workflow.index)
+    assert states(store)[0] in ("succeeded", "failed")
+
+
+def test_an_answer_is_not_forgotten_where_the_store_was_away_as_it_came(store: Store) -> None:
+    forgetful = agent(store, Forgetful(AsForecast(), seed=1))
+    run = killed_after(store, 4)
+    serving = service(store, forgetful)
+    serving.serve(until_idle=True)
+    (question,) = store.questions(state="open", run=run)
+    store.decide(question.id, "succeeded", by="ann", reason="", at=datetime.now(UTC))
+    tried = list[object]()
+
+    def made(how: object) -> Agent:
+        tried.append(how)
+        if len(tried) == 1:
+            raise StoreAway("cut off")
+        return forgetful
+
+    serving.agent, serving.stop = made, threading.Event()
+    serving.serve(until_idle=True)
+    assert len(tried) == 2
     assert states(store)[0] in ("succeeded", "failed")
 
 
