@@ -194,7 +194,8 @@ class Approving(People):
         today = f"{moment:%Y-%m-%d}"
         asked = [each for each in self._questions() if each.kind == MONEY]
         of_today = any(each.subject == today for each in asked)
-        if asked and not of_today and dispatch.paused and asked[0].state == OPEN:
+        ours = dispatch.paused_by == WE  # what a person has paused, no new day lets go on
+        if asked and not of_today and ours and asked[0].state == OPEN:
             yield self._control(Action.RESUME, now, time, "another day has begun")
         spent = spent_today(self._store, moment)
         if spent >= most and not of_today:

@@ -218,6 +218,25 @@ def test_when_the_money_of_the_day_is_spent_the_run_pauses_until_people_or_the_n
         assert question.reasons == ("the runs of 2026-05-01 have cost 100, and may cost 60",)
 
 
+def test_another_day_lets_no_run_go_on_that_a_person_has_paused(tmp_path: Path) -> None:
+    with Store.open(f"sqlite:///{tmp_path / 'allot.db'}") as opened:
+        store, days, asked = Spent(opened._engine, opened.folder), Days(), list[int]()  # noqa: SLF001
+
+        def pause_and_spend() -> None:
+            ask(store, "pause")
+            store.money, days.now = 100.0, days.now + 100.0
+
+        def next_day() -> None:
+            store.money, days.now = 0.0, days.now + 86400
+
+        quiet = [lambda: None] * 20
+        days.people = [next_day, *quiet, lambda: asked.append(ask(store, "resume"))]
+        policy = policy_from({"cost_a_day": 60})
+        report = carried(store, chain("a", "b"), policy, days, at_start_of("t1", pause_and_spend))
+        assert report.state == "succeeded"
+        assert answered(store, *asked)[0] == "done"
+
+
 def test_a_policy_is_kept_when_it_changes_and_tells_what_is_in_force(store: Store) -> None:
     for document in ({}, {"cost_a_day": 3}, {"cost_a_day": 3}, {"approve": {"promotion": True}}):
         keep_policy(store, document, by="ann", at=NOON)
