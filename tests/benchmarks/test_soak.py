@@ -18,9 +18,11 @@ def told(**more: Any) -> dict[str, Any]:
 
 def all_told(**more: Any) -> dict[Chunk, dict[str, Any]]:
     """Long forms in which all is well, but for what is given of the first chunk."""
-    landed = {"agent": 60, "store": 50, "Ray": 15}
+    landed = {"agent": 60, "store": 50}
     found = {
-        each: told(double_starts=["run1 t1"]) if each.control else told(landed=landed[each.family])
+        each: told(double_starts=["run1 t1"])
+        if each.control
+        else told(landed=landed.get(each.family) or int(each.options[1]))
         for each in LONG
     }
     return {**found, LONG[0]: {**found[LONG[0]], **more}}
