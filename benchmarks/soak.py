@@ -24,6 +24,7 @@ FAULTS = ROOT / "tests" / "faults"
 HARM = ("lost", "double_starts", "kept_twice", "wrong_ends")
 BACK = ("takeover_longest", "back_longest")
 LONGEST = 30.0  # seconds until somebody has taken over, or a run writes again
+KNOWN = 15.0  # seconds until a loss on Ray is known
 MOST = 3600  # seconds for one chunk
 
 
@@ -211,9 +212,9 @@ def _goals(family: str, found: Mapping[str, Any]) -> Iterable[Goal]:
     told = ", ".join(f"{each.replace('_', ' ')} {found[each.replace('_', ' ')]}" for each in HARM)
     yield Goal(f"{family}: landed faults", f">= {ASKED[family]}", str(landed), landed >= least)
     yield Goal(f"{family}: harm", "0", told + bound, not harmed)
+    what, most = ("loss known", KNOWN) if family == "Ray" else ("back", LONGEST)
     longest = found["back longest, s"]
-    what = "loss known" if family == "Ray" else "back"
-    yield Goal(f"{family}: {what} within", f"{LONGEST:g} s", f"{longest:.3g} s", longest <= LONGEST)
+    yield Goal(f"{family}: {what} within", f"{most:g} s", f"{longest:.3g} s", longest <= most)
 
 
 def _harmed(found: Mapping[str, Any]) -> bool:
