@@ -25,7 +25,7 @@ def policy(
 
 def put(store: Store, version: ModelVersion, *, why: tuple[str, ...], at: datetime) -> int:
     """Puts a promotion to people, once; returns the question's number."""
-    for each in store.questions(kind=PROMOTION, state="open"):
+    for each in store.questions(kind=PROMOTION, state="open", limit=None):
         if each.subject == version.id:
             return each.id
     return store.put_question(PROMOTION, version.id, answers=(APPROVE, REFUSE), reasons=why, at=at)
@@ -34,7 +34,7 @@ def put(store: Store, version: ModelVersion, *, why: tuple[str, ...], at: dateti
 def answered(store: Store, *, at: datetime) -> tuple[str, ...]:
     """Does what people answered, and says so; each answer counts once."""
     told, aliases = [], store.aliases()
-    for each in store.questions(kind=PROMOTION):
+    for each in store.questions(kind=PROMOTION, limit=None):
         if each.state not in (APPROVE, REFUSE) or aliases.get("challenger") != each.subject:
             continue
         act = store.promote if each.state == APPROVE else store.refuse

@@ -149,7 +149,7 @@ def challenger(look: Look, now: datetime) -> Iterator[str]:
     if "challenger" not in aliases or "champion" not in aliases:
         return
     version, champion = (look.store.version(name) for name in ("challenger", "champion"))
-    if any(each.subject == version.id for each in look.store.questions(state="open")):
+    if any(each.subject == version.id for each in look.store.questions(state="open", limit=None)):
         return
     through = max(learned_through(look.store, each) for each in (version, champion))
     examples, rows = _after(look, through)

@@ -78,9 +78,9 @@ class _Round:
 
     def told(self) -> Iterator[str]:
         yield from answered(self.store, at=self.now)
-        for request in reversed(self.store.requests(state="open")):
-            if request.kind in (PROMOTE, ROLL_BACK):
-                yield self._asked(request)
+        asked = [*self.store.waiting_requests(PROMOTE), *self.store.waiting_requests(ROLL_BACK)]
+        for request in sorted(asked, key=lambda each: each.id):
+            yield self._asked(request)
         look = Look(self.store)
         for step in (self._sources, self._drifts, self._champion, self._challenger):
             try:
@@ -134,9 +134,8 @@ class _Round:
         """Why to train now; empty without a reason."""
         if any(each.state == "running" for each in self.store.trainings(now=self.now, limit=20)):
             return ""
-        for request in self.store.requests(state="open"):
-            if request.kind == RETRAIN:
-                return f"asked by {request.by}"
+        for request in self.store.waiting_requests(RETRAIN):
+            return f"asked by {request.by}"
         known, learned, new = self._counts()
         if not learned:
             return f"{known} records and no version" if known >= self.settings.first else ""
@@ -161,7 +160,7 @@ class _Round:
         return known, learned, known - learned
 
     def _trained(self, why: str) -> Iterator[str]:
-        waiting = [each for each in self.store.requests(state="open") if each.kind == RETRAIN]
+        waiting = self.store.waiting_requests(RETRAIN)
         try:
             version = (self.settings.train or self._train)(self.store, self._like_the_champion())
         except AllotError as error:

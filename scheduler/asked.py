@@ -95,7 +95,8 @@ class Requests(People):
         lost = [task for task in asked.tasks if task in dispatch.unknown]
         if asked.action is not Action.RETRY or not lost:
             return None
-        for question in self._store.questions(kind="unknown", run=self._run, state=OPEN):
+        asked_of = self._store.questions(kind="unknown", run=self._run, state=OPEN, limit=None)
+        for question in asked_of:
             if question.subject in lost:
                 self._store.decide(
                     question.id, Decision.AGAIN, by=asked.by, reason=asked.reason, at=time

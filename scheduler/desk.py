@@ -113,7 +113,8 @@ class Desk(People):
         return () if self._dispatch is None else self._dispatch.unknown
 
     def _decided(self, dispatch: Dispatch, now: float, time: datetime) -> Iterable[Event]:
-        for question in reversed(self._store.questions(kind="unknown", run=self._run)):
+        asked = self._store.questions(kind="unknown", run=self._run, limit=None)
+        for question in reversed(asked):
             task, attempt = question.subject, question.details["attempt"]
             held = dispatch.tasks[task]
             if question.state == OPEN or not (held.unknown and held.attempt == attempt):

@@ -233,7 +233,7 @@ class Approving(People):
         return found | {task for each in open_ for task in each.details.get("tasks", ())}
 
     def _questions(self) -> tuple[Question, ...]:
-        return self._store.questions(run=self._run, limit=1000)
+        return self._store.questions(run=self._run, limit=None)
 
     def _put(
         self,

@@ -13,7 +13,7 @@ from typing import Any, Protocol
 
 from scheduler.agent import Agent
 from scheduler.documents import cluster_from, objective_from, workflow_from
-from scheduler.errors import StaleEpoch, StoreAway
+from scheduler.errors import AllotError, StoreAway
 from scheduler.governor import MONEY
 from scheduler.leases import Watch, take
 from scheduler.store import Store
@@ -111,8 +111,7 @@ class Service:
             news = self._news(run)
             if state == "running" or news - self._told.get(run, frozenset()):
                 yield name, lambda run=run, news=news: self._resume(run, news)  # type: ignore[misc]
-        asked = [each for each in self.store.requests(state="open") if each.kind == RUN]
-        for request in sorted(asked, key=_turn):
+        for request in sorted(self.store.waiting_requests(RUN), key=_turn):
             yield f"request {request.id}", lambda request=request: self._run(request)  # type: ignore[misc]
 
     def _news(self, run: int) -> frozenset[str]:
@@ -120,7 +119,7 @@ class Service:
 
         What was answered before this agent came counts once more: it may have been taken up or not.
         """
-        questions = self.store.questions(run=run, limit=1000)
+        questions = self.store.questions(run=run, limit=None)
         asked = self.store.waiting_requests(CONTROL)
         day, money = f"{self.clock():%Y-%m-%d}", [each for each in questions if each.kind == MONEY]
         another = money and money[0].state == OPEN and money[0].subject != day
@@ -134,7 +133,7 @@ class Service:
         def carefully() -> None:
             try:
                 work()
-            except (StaleEpoch, StoreAway) as error:  # whoever looks next goes on with it
+            except AllotError as error:  # its words say what to do; whoever looks next goes on
                 log.warning("%s: %s", name, error)
             except Exception:  # one run that breaks takes no other with it; the store has its end
                 log.exception("%s has broken off", name)

@@ -28,7 +28,7 @@ def questions(
     """Show what waits for people."""
     door = Door.open(json=json, store=store)
     with door.store() as opened:
-        found = opened.questions(state=None if all_ else "open")
+        found = opened.questions(state=None if all_ else "open", limit=None)
     table = Table("question", "run", "about", "why", "answers", "state", "asked (UTC)")
     for each in found:
         table.add_row(

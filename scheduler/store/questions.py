@@ -76,9 +76,9 @@ class QuestionRows(Part):
         state: str | None = None,
         kind: str | None = None,
         run: int | None = None,
-        limit: int = 200,
+        limit: int | None = 200,
     ) -> tuple[Question, ...]:
-        """What people were asked, newest first."""
+        """What people were asked, newest first; all of it without a limit."""
         query = sa.select(QUESTION).order_by(QUESTION.c.id.desc()).limit(limit)
         for name, value in (("state", state), ("kind", kind), ("run_id", run)):
             if value is not None:

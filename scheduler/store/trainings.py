@@ -29,8 +29,8 @@ def ask_to_stop(store: Store, training: int, *, by: str, at: datetime) -> int:
 
 def stop_asked(store: Store, training: int) -> Request | None:
     """The open request to stop a training; None while nobody asks."""
-    for request in store.requests(state="open"):
-        if request.kind == STOP and request.payload.get("training") == training:
+    for request in store.waiting_requests(STOP):
+        if request.payload.get("training") == training:
             return request
     return None
 

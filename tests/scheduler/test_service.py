@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 from uuid import uuid4
 
@@ -13,10 +14,11 @@ import numpy as np
 import pytest
 
 from scheduler.agent import Agent
+from scheduler.desk import Desk
 from scheduler.documents import cluster_document, objective_document, workflow_document
 from scheduler.errors import AllotError, StoreAway
 from scheduler.execution.charge import NEW, Charge
-from scheduler.execution.events import AttemptEnded, AttemptStarted, Event, Start
+from scheduler.execution.events import AttemptEnded, AttemptStarted, Event, Start, TaskDecided
 from scheduler.execution.executors.simulator import AsForecast, SimulatedSession, Simulator
 from scheduler.execution.fates import Fate, NotBegun, Unknown
 from scheduler.leases import Watch
@@ -118,6 +120,14 @@ def test_what_was_submitted_is_carried_out_and_answered(store: Store) -> None:
     assert over(store, 1) == sorted(WORLD.workflow.index)
 
 
+def test_what_was_submitted_is_hidden_by_no_number_of_later_requests(store: Store) -> None:
+    submit(store)
+    for _ in range(201):
+        store.ask("retrain", {}, by="ann", at=datetime.now(UTC))
+    service(store).serve(until_idle=True)
+    assert len(states(store)) == 1
+
+
 def test_what_cannot_be_planned_is_refused_with_the_reason(store: Store) -> None:
     impossible = workflow_document(WORLD.workflow)
     impossible["tasks"][0]["skills"] = ["flying"]
@@ -212,6 +222,22 @@ def test_what_nobody_knows_waits_for_people_and_goes_on_when_they_have_decided(
     service(store, forgetful).serve(until_idle=True)
     assert sorted([*over(store, run), question.subject]) == sorted(WORLD.workflow.index)
     assert states(store)[0] in ("succeeded", "failed")
+
+
+def test_an_answer_counts_however_many_questions_came_after_its_own(store: Store) -> None:
+    run, names, now = killed_after(store, 4), [f"t{i}" for i in range(201)], datetime.now(UTC)
+    first, *_ = [
+        store.put_question(
+            "unknown", name, answers=("succeeded",), reasons=(), at=now, run=run,
+            details={"attempt": 1, "worker": "w"},
+        )
+        for name in names
+    ]  # fmt: skip
+    store.decide(first, "succeeded", by="ann", reason="", at=now)
+    tasks = {name: SimpleNamespace(unknown=True, attempt=1) for name in names}
+    dispatch: Any = SimpleNamespace(unknown=tuple(names), stuck=True, tasks=tasks)
+    said = Desk(store, run, seconds=time.monotonic).said(dispatch, 1.0, now)
+    assert [each.task for each in said if isinstance(each, TaskDecided)] == ["t0"]
 
 
 def test_an_answer_is_not_forgotten_where_the_store_was_away_as_it_came(store: Store) -> None:
