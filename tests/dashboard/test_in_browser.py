@@ -152,6 +152,18 @@ def test_a_hostile_name_is_shown_as_it_is(hostile_page: tuple[Any, list[str]]) -
     page.wait_for_selector("text=/^align-0<img src=x .*runs on /")
 
 
+def test_a_hostile_kind_is_text_in_a_filter(hostile_page: tuple[Any, list[str]]) -> None:
+    page, _ = hostile_page
+    turn_to(page, "schedule")
+    page.get_by_label("Kinds").click()
+    option = page.locator('[role="option"]', has_text="sort<img src=x").first
+    option.click()
+    page.wait_for_url(re.compile("kind=sort"))
+    page.locator('[data-testid="stMultiSelect"]', has_text="sort<img src=x").wait_for()
+    assert page.locator("img[src='x'], a[href^='javascript'], strong:text-is('bold')").count() == 0
+    assert page.title() != "owned"
+
+
 def test_a_hostile_name_is_text_in_a_picture_too(hostile_page: tuple[Any, list[str]]) -> None:
     page, _ = hostile_page
     turn_to(page, "graph")
