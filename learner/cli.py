@@ -1,5 +1,6 @@
 """The learner's commands: train, models, promote, rollback, evaluate."""
 
+import getpass
 from collections.abc import Callable, Mapping
 from datetime import datetime
 from pathlib import Path
@@ -139,6 +140,7 @@ def train(
     from learner.text import descriptions_of
     from learner.training import on_ray
     from learner.training.settings import TrainingSettings, priorities
+    from scheduler.commands.making import announced
 
     door, began = Door.open(json=json, store=store, seed=seed), time.monotonic()
     settings = TrainingSettings(
@@ -157,6 +159,7 @@ def train(
     least = 1 if workers is None else workers
     together = least if most is None else (least, most)
     with door.store() as opened, door.progress() as progress:
+        announced(door, opened)
         watch = _watch(progress.update, progress.add_task("reading records", total=None))
         if resume is not None:
             version = on_ray.resume(
@@ -193,9 +196,8 @@ def train(
 
 def _answer_requests(store: "Store", answer: str, now: datetime) -> None:
     """Tells whoever asked for a retraining that it has been done."""
-    for request in store.requests(state="open"):
-        if request.kind == "retrain":
-            store.answer(request.id, state="done", answer=answer, at=now)
+    for request in store.waiting_requests("retrain"):
+        store.answer(request.id, state="done", answer=answer, at=now)
 
 
 def models(store: StoreUrl = None, json: Json = False) -> None:
@@ -223,7 +225,7 @@ def promote(version: Version, reason: Reason, store: StoreUrl = None, json: Json
     with door.store() as opened:
         chosen = opened.version(version)
         _checked(opened, chosen)
-        opened.promote(chosen.id, reason=reason, by="operator", at=door.now())
+        opened.promote(chosen.id, reason=reason, by=getpass.getuser(), at=door.now())
         former = opened.promotions(limit=1)[0].replaced
     door.answer(
         {"champion": chosen.id, "replaced": former, "reason": reason},
@@ -237,7 +239,7 @@ def rollback(reason: Reason, store: StoreUrl = None, json: Json = False) -> None
     with door.store() as opened:
         _checked(opened, opened.version("previous"))
         former = opened.aliases().get("champion")
-        version = opened.roll_back(reason=reason, by="operator", at=door.now())
+        version = opened.roll_back(reason=reason, by=getpass.getuser(), at=door.now())
     door.answer(
         {"champion": version.id, "replaced": former, "reason": reason},
         f"{version.id} is champion again.",

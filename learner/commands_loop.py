@@ -1,5 +1,6 @@
 """`allot drift`, `allot sources` and `allot learn`: what the loop found, and one round of it."""
 
+import getpass
 from typing import Annotated, Any
 
 import typer
@@ -42,6 +43,8 @@ def drift(
     with door.store() as opened:
         if acknowledge:
             opened.settle_drifts(acknowledge, state="acknowledged")
+            which = f"drift {', '.join(map(str, sorted(acknowledge)))}"
+            opened.audit("acknowledge drift", which, by=getpass.getuser(), at=door.now())
         found = opened.drifts(state=None if every else "open")
     table = Table("", "target", "kind", "worker", "times expected", "records", "since", "state")
     for each in found:
@@ -96,7 +99,7 @@ def _judge(name: str, state: str, reason: str, door: Door) -> None:
     if not reason.strip():
         raise InvalidInput("A reason must not be blank: --reason says why, for those who ask.")
     with door.store() as opened:
-        opened.judge_source(name, state=state, reason=reason, by="operator", at=door.now())
+        opened.judge_source(name, state=state, reason=reason, by=getpass.getuser(), at=door.now())
     door.answer({"source": name, "state": state, "reason": reason}, f"{name} is {state} now.")
 
 
@@ -116,10 +119,12 @@ def learn(
 ) -> None:
     """Do one round of the loop: sources, drift, training, promotion or refusal, rolling back."""
     from learner.loop import LoopSettings, turn
+    from scheduler.commands.making import announced
 
     door = Door.open(json=json, store=store, seed=seed)
     settings = LoopSettings(workers=workers, address=address, more=more)
     with door.store() as opened:
+        announced(door, opened)
         told = turn(opened, door.now(), settings)
         champion = opened.aliases().get("champion")
         open_drifts = len(opened.drifts(state="open"))

@@ -137,7 +137,7 @@ def agent(
     from time import monotonic
     from typing import cast
 
-    from scheduler.commands.making import agent_of
+    from scheduler.commands.making import agent_of, announced
     from scheduler.discover import plugged
     from scheduler.service import Companion, Service
 
@@ -146,6 +146,7 @@ def agent(
     since = _stopped_by_signals(stop, monotonic)
     beside = {name: cast("Companion", each) for name, each in plugged("allot.companions").items()}
     with door.store() as opened:
+        announced(door, opened)  # in force before companions act
         Service(
             opened,
             lambda how: agent_of(how, door, opened, stop=since, grace=grace, waits=WAITS),

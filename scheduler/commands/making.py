@@ -81,6 +81,16 @@ def within_policy(door: Door, objective: Objective, cluster: Cluster) -> Objecti
     return found.bounded(objective, cluster, left=found.cost_a_day)
 
 
+def announced(door: Door, store: Store) -> None:
+    """Has the policy that the settings write in force for whoever promotes networks, too.
+
+    Where they write none, that of whoever serves the store stays. Raises InvalidInput where it
+    breaks rules.
+    """
+    if document := policy(door):
+        keep_policy(store, document, by=getpass.getuser(), at=door.now())
+
+
 def policy(door: Door) -> Mapping[str, Any]:
     """The policy's document by the settings, checked: `[policy]`, or the file that they name."""
     named, written = door.settings.policy_file, door.settings.policy

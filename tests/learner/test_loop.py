@@ -1,5 +1,6 @@
 """One round after the other on a store: sources, drift, training, promotion, rolling back."""
 
+import getpass
 import json
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
@@ -19,6 +20,7 @@ from learner.loop import LOOP, PROMOTE, RETRAIN, ROLL_BACK, LoopSettings, turn
 from learner.training.settings import TrainingSettings
 from scheduler.cli import build
 from scheduler.errors import InvalidInput
+from scheduler.governor import policy_in_force
 from scheduler.records import TaskRecord
 from scheduler.store import Store
 from scheduler.store.values import Drift, ModelVersion
@@ -261,12 +263,30 @@ def test_what_the_loop_found_is_listed_and_sources_are_judged(tmp_path: Path) ->
     allot("sources hold", url, "monday", "--reason", "a broken clock")
     assert allot("sources", url)["sources"][0]["reason"] == "a broken clock"
     allot("sources trust", url, "monday", "--reason", "mended")
-    shown = [
-        (each["action"], each["subject"], each["reason"]) for each in allot("audit", url)["audits"]
+    audits = allot("audit", url)["audits"]
+    assert [(each["action"], each["subject"], each["reason"]) for each in audits] == [
+        ("trust", "monday", "mended"),
+        ("hold", "monday", "a broken clock"),
+        ("acknowledge drift", f"drift {number}", ""),
     ]
-    assert shown == [("trust", "monday", "mended"), ("hold", "monday", "a broken clock")]
+    assert {each["by"] for each in audits} == {getpass.getuser()}
     assert allot("sources", url)["sources"][0]["state"] == "trusted"
     assert allot("learn", url) == {"done": [], "champion": None, "open_drifts": 0}
+
+
+def test_a_policy_that_is_written_is_in_force_before_anything_is_learned(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "allot.toml").write_text("[policy.approve]\npromotion = true\n")
+    url = f"sqlite:///{tmp_path / 'allot.db'}"
+    monkeypatch.chdir(tmp_path)
+    allot("learn", url)
+    with Store.open(url) as store:
+        assert policy_in_force(store) == {"approve": {"promotion": True}}
+    (tmp_path / "allot.toml").write_text("")
+    allot("learn", url)
+    with Store.open(url) as store:
+        assert policy_in_force(store), "who writes none does not lift it"
 
 
 def allot(command: str, url: str, *words: str) -> Any:

@@ -15,6 +15,7 @@ import pytest
 
 from scheduler.cluster import Cluster, Worker
 from scheduler.documents import cluster_document, workflow_document
+from scheduler.governor import policy_in_force
 from scheduler.store import Store
 from scheduler.workflow import Task, Workflow
 
@@ -95,6 +96,13 @@ def test_what_a_stopped_or_killed_agent_leaves_the_next_one_does_once(
     (run,) = allot(place, "status")["runs"]
     assert run["state"] == "succeeded"
     assert sorted((place / "marks").read_text().split()) == [f"t{i}" for i in range(6)]
+
+
+def test_the_policy_of_an_agent_is_in_force_before_anything_is_submitted(place: Path) -> None:
+    (place / "allot.toml").write_text("[policy.approve]\npromotion = true\n")
+    allot(place, "agent", "--no-companions", "--until-idle")
+    with Store.open(f"sqlite:///{place / 'allot.db'}") as store:
+        assert policy_in_force(store) == {"approve": {"promotion": True}}
 
 
 def test_a_run_that_was_killed_goes_on_by_hand(
