@@ -17,8 +17,10 @@ from scheduler.commands.parts import (
     Quantile,
     Quotas,
     WorkflowFile,
+    demand_executor,
     demand_owners,
     objective,
+    planner,
     with_deadline,
 )
 from scheduler.door import Door, Json, Seed, StoreUrl
@@ -81,6 +83,9 @@ def submit(
 
     door = Door.open(json=json, store=store, seed=seed)
     tasks, workers = with_deadline(read_workflow(workflow), deadline), read_cluster(cluster)
+    demand_executor(executor_name)
+    if planner_name is not None:
+        planner(planner_name)
     demand_owners(quotas, tasks)
     asked = objective(
         quantile,

@@ -102,7 +102,9 @@ def audit(
 
 
 def owners(
-    days: Annotated[float, typer.Option("--days", min=0, help="Runs begun so long ago.")] = 7.0,
+    days: Annotated[
+        float, typer.Option("--days", min=0, max=36500, help="Runs begun so long ago.")
+    ] = 7.0,
     store: StoreUrl = None,
     json: Json = False,
 ) -> None:
@@ -111,9 +113,10 @@ def owners(
     from scheduler.fairness import owner_uses
 
     door = Door.open(json=json, store=store)
-    since = door.now() - timedelta(days=days)
+    now = door.now()
+    since = now - timedelta(days=days)
     with door.store() as opened:
-        runs = [each.id for each in opened.runs(now=door.now()) if each.started >= since]
+        runs = [each.id for each in opened.runs(now=now, limit=None) if each.started >= since]
         uses = owner_uses(
             (workflow_from(opened.run_documents(run)[0]), opened.run_attempts(run)) for run in runs
         )

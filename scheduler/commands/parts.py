@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 SIMULATED_FEW = 60  # open tasks up to which a simulated run is planned anew: no time hides it there
 SIMULATED_PACE = 0.02  # share of the tasks between two tries: at most some fifty in a simulated run
 AGAIN, AGAIN_SECONDS = 2000, 0.5  # evaluations of a search while a run goes on, and their most time
+EXECUTORS = ("ray", "local", "simulator")
 WorkflowFile = Annotated[
     Path, typer.Argument(metavar="WORKFLOW", help="Allot's own JSON, or WfFormat JSON.")
 ]
@@ -205,12 +206,22 @@ def adapting(executor_name: str, *, meanwhile: "Meanwhile | None" = None) -> "Ad
     return Adapting(planners=(Heft(), again), seconds=monotonic, meanwhile=meanwhile)
 
 
+def demand_executor(name: str) -> None:
+    """Raises NotFound where nobody of that name carries runs out."""
+    if name not in EXECUTORS:
+        from scheduler.errors import NotFound
+
+        raise NotFound(f"There is no executor named {name!r}; known: {', '.join(EXECUTORS)}.")
+
+
 def executor(name: str, *, address: str, seed: int) -> Executor:
     """The executor of that name: `ray`, `local`, or `simulator`, whose world is the forecast.
 
     `local` needs no Ray: it runs tasks as processes of this machine.
     """
     from scheduler.execution.executors import local_processes, simulator
+
+    demand_executor(name)
 
     def on_ray() -> Executor:
         from scheduler.execution.executors.ray_cluster import RayCluster
@@ -222,8 +233,4 @@ def executor(name: str, *, address: str, seed: int) -> Executor:
         "local": local_processes.LocalProcesses,
         "simulator": lambda: simulator.Simulator(simulator.AsForecast(), seed=seed),
     }
-    if name not in made:
-        from scheduler.errors import NotFound
-
-        raise NotFound(f"There is no executor named {name!r}; known: {', '.join(made)}.")
     return made[name]()

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
+from rich.console import Group
 from rich.table import Table
 
 from scheduler.commands.choosing import chosen
@@ -29,6 +30,7 @@ from scheduler.numbers import counted
 if TYPE_CHECKING:
     from scheduler.agent import RunReport
     from scheduler.cluster import Cluster
+    from scheduler.store.values import Request
     from scheduler.workflow import Workflow
 
 
@@ -151,10 +153,13 @@ def _answer(door: Door, report: "RunReport") -> None:
         if report.unknown
         else ""
     )
+    reasons = [f"{task}: {why}" for task, why in report.given_up.items()]
+    more = f"; and {len(reasons) - GIVEN_UP} more" if len(reasons) > GIVEN_UP else ""
+    lost = f" Given up: {'; '.join(reasons[:GIVEN_UP])}{more}." if reasons else ""
     door.answer(
         document,
         f"Run {report.run} {report.state}: {report.makespan:.2f} s, "
-        f"planned {report.schedule.makespan:.2f} s{_times(report.changes)}.{waits}",
+        f"planned {report.schedule.makespan:.2f} s{_times(report.changes)}.{lost}{waits}",
     )
     if report.state != "succeeded":
         raise typer.Exit(1)
@@ -179,11 +184,17 @@ def _replan_document(event: PlanChanged) -> dict[str, object]:
     return {name: getattr(event, name) for name in names}
 
 
+GIVEN_UP = 3  # tasks of a run that are told with the reason
+REFUSED = 5  # submitted workflows that `allot status` tells were refused: the newest
+
+
 def status(store: StoreUrl = None, json: Json = False) -> None:
-    """Show runs, newest first, and how each stands."""
+    """Show runs, newest first, how each stands, and what was submitted and is no run."""
     door = Door.open(json=json, store=store)
     with door.store() as opened:
         runs = opened.runs(now=door.now(), limit=20)
+        refused = [each for each in opened.requests(state="refused") if each.kind == "run"]
+        submitted = [*opened.waiting_requests("run"), *refused[:REFUSED]]
     table = Table(
         "run",
         "workflow",
@@ -208,6 +219,14 @@ def status(store: StoreUrl = None, json: Json = False) -> None:
             realised,
             f"{each.started:%Y-%m-%d %H:%M:%S}",
         )
-    door.answer(
-        {"runs": [asdict(each) for each in runs]}, table if runs else "No run yet; try: allot demo"
-    )
+    lines = [_submitted(each) for each in submitted]
+    known: list[Table | str] = [table] if runs else [] if lines else ["No run yet; try: allot demo"]
+    told = [{"request": each.id, "state": each.state, "answer": each.answer} for each in submitted]
+    door.answer({"runs": [asdict(each) for each in runs], "submitted": told}, Group(*known, *lines))
+
+
+def _submitted(request: "Request") -> str:
+    """What became of a workflow that was left to the agent and is no run."""
+    waits = request.state == "open"
+    state = "waits for an agent: allot agent" if waits else f"was refused: {request.answer}"
+    return f"Request {request.id} ({request.payload['workflow']['name']}) {state}"

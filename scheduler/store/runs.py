@@ -172,7 +172,7 @@ class RunRows(Part):
                 demand(connection, lease, at, holder="")
             connection.execute(RUN.update().where(RUN.c.id == run).values(values))
 
-    def runs(self, *, now: datetime, limit: int = 200) -> tuple[RunSummary, ...]:
+    def runs(self, *, now: datetime, limit: int | None = 200) -> tuple[RunSummary, ...]:
         """Runs, newest first."""
         query = (
             sa.select(*(RUN.c[name] for name in _SUMMARY), RUN.c.heartbeat)

@@ -5,6 +5,7 @@ import sqlite3
 from collections.abc import Callable
 from contextlib import closing
 from dataclasses import dataclass, replace
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +19,7 @@ from scheduler.discover import implementations
 from scheduler.planning import planners
 from scheduler.planning.objective import Objective
 from scheduler.planning.planners.base import Planner
+from scheduler.store import Store
 from scheduler.workloads.synthetic import random_problem
 
 GB = 10**9
@@ -345,6 +347,34 @@ def test_settings_that_are_no_toml_are_told(allot: Allot, tmp_path: Path) -> Non
     said = allot("status")
     assert said.code == 1
     assert "allot.toml" in said.err
+
+
+def test_what_nobody_could_carry_out_is_not_submitted(allot: Allot) -> None:
+    submit = ("submit", "workflow.json", "--cluster", "cluster.json")
+    said = allot(*submit, "--executor", "nobody")
+    assert (said.code, "ray, local, simulator" in said.err) == (1, True)
+    said = allot(*submit, "--planner", "nobody")
+    assert (said.code, "heft" in said.err) == (1, True)
+    assert "No run yet" in allot("status").out
+
+
+def test_status_tells_what_was_submitted_and_is_no_run(allot: Allot, tmp_path: Path) -> None:
+    allot("submit", "workflow.json", "--cluster", "cluster.json", "--executor", "simulator")
+    assert "waits for an agent" in allot("status").out
+    with Store.open(f"sqlite:///{tmp_path / 'allot.db'}") as store:
+        store.answer(1, state="refused", answer="no worker", at=datetime.now(UTC))
+    assert "was refused: no worker" in allot("status").out
+    assert allot("status", "--json").json["submitted"] == [
+        {"request": 1, "state": "refused", "answer": "no worker"}
+    ]
+
+
+def test_a_run_tells_what_was_given_up_and_why(allot: Allot, tmp_path: Path) -> None:
+    task = {"id": "a", "kind": "k", "command": ["false"], "max_attempts": 1, "memory": "100 MB"}
+    changed(tmp_path / "workflow.json", tasks=[task], dependencies=[])
+    said = allot("run", "workflow.json", "--cluster", "cluster.json", "--executor", "local")
+    assert said.code == 1
+    assert "Given up: a:" in " ".join(said.out.split())
 
 
 def test_a_seed_out_of_range_is_a_usage_error(allot: Allot) -> None:

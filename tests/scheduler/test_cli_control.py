@@ -152,6 +152,7 @@ def test_an_answer_that_was_not_asked_for_is_refused(store: Store, allot: Allot)
 def test_owners_are_shown_also_where_nothing_ran(store: Store, allot: Allot) -> None:
     begun(store)
     assert allot("owners") == (0, {"runs": 1, "owners": []})
+    assert allot("owners", "--days", "1e12")[0] == 2
 
 
 def test_a_wrong_policy_is_told_before_anything_runs(
