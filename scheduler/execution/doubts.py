@@ -17,10 +17,10 @@ def doubt(problem: Problem) -> float:
     Of each attempt that has ended, or runs longer than the highest level of its forecast, the
     normal score of how long it took: the mean square of these is 1 where the forecast is right, and
     25 at most. Few attempts say little: "as believed" counts for four. A forecast that is certain,
-    or nearly, is not refuted by a few hundredths.
+    or nearly, is not refuted by a few hundredths. A task that was given up refutes nothing.
     """
     flat, levels = problem.flat, problem.forecast.quantiles
-    known = np.flatnonzero(flat.fixed_worker >= 0)
+    known = np.flatnonzero((flat.fixed_worker >= 0) & (flat.fixed_end > flat.fixed_start))
     if not known.size:
         return 1.0
     rows = problem.forecast.rows

@@ -59,6 +59,10 @@ def test_what_runs_is_doubted_when_it_is_late_and_not_before() -> None:
     assert doubt(told([], running=at(3.0))) == pytest.approx((4 + 9) / 5 / 2)
 
 
+def test_what_was_given_up_refutes_nothing() -> None:
+    assert doubt(told([0.0] * 5)) == 1.0
+
+
 def test_a_certain_forecast_is_not_refuted_by_a_few_hundredths() -> None:
     assert doubt(told([10.2] * 20, sigma=0.0)) == 1.0
     assert doubt(told([20.0] * 20, sigma=0.0)) == pytest.approx((4 + 20 * 25) / 24 / 2)
