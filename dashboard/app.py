@@ -11,12 +11,15 @@ from scheduler import settings
 
 # What is drawn anew must not fade meanwhile: live screens redraw every few seconds.
 STEADY = "<style>[data-stale='true'] { opacity: 1 !important; transition: none !important }</style>"
+# White letters, Streamlit's own, could not be read on the main colour of dark screens.
+CHOSEN = "<style>[data-testid='stMultiSelect'] span[title] {{ color: {ground} !important }}</style>"
 
 
 def main() -> None:
     """Draws the sidebar and the screen that the address names, once it is known who looks."""
     st.set_page_config(page_title="Allot", page_icon=MARK, layout="wide")
     st.html(STEADY)
+    st.html(CHOSEN.format(ground=session.colours().background))
     st.logo(LOGO, size="large", icon_image=MARK)
     with session.told():
         try:
