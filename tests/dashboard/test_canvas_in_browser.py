@@ -9,6 +9,7 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
+from dashboard.reading import RunView
 from dashboard.theme import LIGHT
 from scheduler.store import Store
 from scheduler.workflow import Workflow
@@ -150,11 +151,15 @@ def test_a_window_that_is_dragged_stands_in_the_address_and_in_the_table(gantt: 
     gantt.wait_for_selector("text=/^60 tasks\\. Select/")
 
 
-def test_an_address_with_a_window_shows_that_time(visit: tuple[Any, str]) -> None:
+def test_an_address_with_a_window_shows_that_time_and_the_table_its_bars(
+    visit: tuple[Any, str], view: RunView
+) -> None:
     page, url = visit
     go(page, f"{url}/schedule?run=2&window=10..20")
     assert page.locator("button.window").inner_text() == "10 s to 20 s ✕"
-    rows(page)
+    never = [view.plan.schedule.by_task[task] for task in view.given_up if task not in view.tries]
+    inside = [e for e in (*view.attempts, *never) if e.start <= 20 and (e.end or 0) >= 10]
+    assert rows(page).count() == len(inside)
     assert "between 10 s and 20 s" in page.locator("details.table caption").inner_text()
 
 
