@@ -48,7 +48,7 @@ class Palette:
 
 
 LIGHT = Palette(
-    background="#FFFFFF", panel="#F3F6F9", text="#17212E", muted="#566475", line="#D9E0E8",
+    background="#FFFFFF", panel="#F3F6F9", text="#0C1520", muted="#566475", line="#D9E0E8",
     primary="#0B6785", failed="#C4314B", kinds=KINDS_LIGHT,
     states={
         "succeeded": "#1E8A5F", "running": "#0B6785", "failed": "#C4314B", "given up": "#7A3E9D",

@@ -28,6 +28,17 @@ def test_text_can_be_read(colours: Palette, ground: str, ink: str) -> None:
 
 
 @pytest.mark.parametrize("colours", [LIGHT, DARK], ids=["light", "dark"])
+@pytest.mark.parametrize("ground", ["background", "panel"])
+def test_captions_which_streamlit_draws_at_six_tenths_can_be_read(
+    colours: Palette, ground: str
+) -> None:
+    below = getattr(colours, ground)
+    pairs = [(int(colours.text[i : i + 2], 16), int(below[i : i + 2], 16)) for i in (1, 3, 5)]
+    mixed = "#" + "".join(f"{round(0.6 * ink + 0.4 * under):02X}" for ink, under in pairs)
+    assert contrast(mixed, below) >= 4.5
+
+
+@pytest.mark.parametrize("colours", [LIGHT, DARK], ids=["light", "dark"])
 def test_states_can_be_told_from_the_ground(colours: Palette) -> None:
     assert min(contrast(each, colours.background) for each in colours.states.values()) >= 3
 
