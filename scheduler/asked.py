@@ -195,9 +195,11 @@ def ask_of_run(
     """
     state = store.run(run, now=at).state
     if state not in GOES_ON:
+        interrupted = f"go on with it by: allot run --resume {run}"
+        anew = "start its workflow again with: allot run"
         raise AllotError(
-            f"Run {run} has ended ({state}), so nothing can be asked of it any more; start its "
-            "workflow again with: allot run"
+            f"Run {run} has ended ({state}), so nothing can be asked of it any more; "
+            f"{interrupted if state == 'interrupted' else anew}"
         )
     payload = control_payload(run, action, reason=reason, **asked)
     return store.ask(CONTROL, payload, by=by, at=at)

@@ -43,7 +43,10 @@ def main() -> None:
         _refuse(error)
     except SystemExit as left:
         if left.code == INTERRUPTED:
-            Console(stderr=True).print("Interrupted; what was recorded is in the store.")
+            Console(stderr=True).print(
+                "Interrupted; what was recorded is in the store. A run or a training goes on by "
+                "--resume NUMBER: see allot status, allot trainings."
+            )
         raise
 
 

@@ -118,6 +118,8 @@ def test_nothing_can_be_asked_of_a_run_that_is_over_or_unknown(store: Store, all
     code, said = allot("pause", "1")
     assert (code, said["error"]) == (1, "AllotError")
     assert "Run 1 has ended (succeeded)" in said["message"]
+    store.end_run(begun(store), state="interrupted", makespan=None, message="", at=at)
+    assert "allot run --resume 2" in allot("pause", "2")[1]["message"]
     assert allot("pause", "7")[1]["error"] == "NotFound"
 
 
