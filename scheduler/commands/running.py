@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich.console import Group
-from rich.table import Table
+from rich.table import Column, Table
 
 from scheduler.commands.choosing import chosen
 from scheduler.commands.parts import (
@@ -196,10 +196,10 @@ def status(store: StoreUrl = None, json: Json = False) -> None:
         refused = [each for each in opened.requests(state="refused") if each.kind == "run"]
         submitted = [*opened.waiting_requests("run"), *refused[:REFUSED]]
     table = Table(
-        "run",
+        Column("run", no_wrap=True),
         "workflow",
         "label",
-        "state",
+        Column("state", no_wrap=True),
         "planner",
         "tasks",
         "planned",
