@@ -99,6 +99,17 @@ def live(draw: Callable[[], None], *, every: float | None) -> None:
     st.fragment(part, run_every=every)()
 
 
+def on_change(told: Callable[[], object], *, every: float = 2.0) -> None:
+    """Draws the whole screen anew once what is told is another than now; looked at alone."""
+    before = told()
+
+    def look() -> None:
+        if told() != before:
+            st.rerun()
+
+    live(look, every=every)
+
+
 def chosen(name: str) -> str | None:
     """What is selected under this name: as the address says, else as remembered."""
     return st.query_params.get(name) or st.session_state.get(_memory(name))

@@ -29,6 +29,9 @@ def draw() -> None:
     """What drifted, one drift over time, and the sources of records."""
     store = session.store()
     found, sources = store.drifts(limit=500), _sources(store)
+    session.on_change(
+        lambda: ([(e.id, e.state) for e in store.drifts(limit=500)], store.judged_sources())
+    )
     if not found and not sources:
         session.nothing_yet(
             "There is nothing to watch yet.",
@@ -77,6 +80,7 @@ def _drifts(store: Store, every: Sequence[Drift]) -> None:
     )  # fmt: skip
     ids = {str(each.id): each for each in found}
     chosen = ids.get(session.chosen("drift") or "", found[0])
+    session.choose("drift", str(chosen.id))
     left, right = st.columns((5, 3), gap="medium")
     with left:
         _one(store, chosen)

@@ -32,6 +32,7 @@ STATES = {"open": "Waiting", "mended": "Mended", "aside": "Put aside"}
 def draw() -> None:
     """Upload, history, quarantine and kinds."""
     store = session.store()
+    session.on_change(lambda: (store.ingests(limit=1), store.quarantine_count(state="open")))
     _upload(store)
     names = {
         "history": f"History ({len(store.ingests()):,})",
@@ -132,6 +133,7 @@ def _quarantine(store: Store) -> None:
         tables.show(rules, key="rules", alt="Waiting lines by the rule that they break", height=360)
     numbers = {str(each.id): each for each in refused}
     chosen = numbers.get(session.chosen("line") or "", refused[0])
+    session.choose("line", str(chosen.id))  # what somebody mends stays, whatever else comes in
     _line(store, chosen)
 
 

@@ -29,6 +29,7 @@ def draw() -> None:
     """Networks in use, the challenger and the gate's words, what may be done, and the history."""
     store = session.store()
     versions = {each.id: each for each in store.versions()}
+    session.on_change(lambda: _news(store))
     if not versions:
         session.nothing_yet(
             "No network has been saved yet.",
@@ -49,6 +50,12 @@ def draw() -> None:
         _saved(versions, aliases, changes)
     else:
         _history(changes)
+
+
+def _news(store: Store) -> object:
+    """What the loop or somebody else may change meanwhile."""
+    waiting = store.questions(kind=PROMOTION, state="open")
+    return store.aliases(), store.promotions(limit=1), [each.id for each in waiting]
 
 
 def _tiles(named: Mapping[str, ModelVersion], saved: int) -> None:
@@ -136,7 +143,7 @@ def _acts(
             "Roll back", _roll_back, key="roll-back", role=ADMIN, reason=asking.NEEDED,
             icon=":material/undo:", confirm="Give the championship back",
             disabled="" if "previous" in named else "There is no version to go back to.",
-            explain=f"{plain(_id(named, 'previous'))} is champion again, from the next plan on.",
+            explain=f"{_id(named, 'previous')} is champion again, from the next plan on.",
         )  # fmt: skip
     if missing := [each.id for each in named.values() if not (store.folder / each.id).is_dir()]:
         st.warning(

@@ -40,6 +40,7 @@ def draw() -> None:
 
 def _audit(store: Store) -> None:
     names = store.audited()
+    session.on_change(lambda: [each.id for each in store.audits(limit=1)])
     if not names["action"]:
         session.nothing_yet(
             "Nobody has done anything yet.",

@@ -57,6 +57,7 @@ def draw() -> None:
     """What can be asked, then one training, several side by side, or what new records say."""
     store = session.store()
     trainings = store.trainings(now=session.now())
+    session.on_change(lambda: _news(store))
     if not trainings:
         session.nothing_yet(
             "Nothing has been trained yet.",
@@ -75,6 +76,13 @@ def draw() -> None:
     else:
         _newest(store, trainings)
     _asked(store)
+
+
+def _news(store: Store) -> object:
+    """What changes the lists: trainings that begin or end, and requests."""
+    known = [(each.id, each.state) for each in store.trainings(now=session.now(), limit=20)]
+    asked = [(each.id, each.state) for each in store.requests(limit=20)]
+    return known, asked
 
 
 def _training(store: Store, trainings: Sequence[Training]) -> None:
