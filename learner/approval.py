@@ -1,9 +1,11 @@
 """Whether people must approve of a promotion, and what they answered."""
 
+from contextlib import suppress
 from datetime import datetime
 
 from learner.promotion import Decision
-from scheduler.governor import policy_in_force
+from scheduler.errors import InvalidInput
+from scheduler.governor import decide, policy_in_force
 from scheduler.policy import policy_from
 from scheduler.store import Store
 from scheduler.store.values import ModelVersion
@@ -29,6 +31,15 @@ def put(store: Store, version: ModelVersion, *, why: tuple[str, ...], at: dateti
         if each.subject == version.id:
             return each.id
     return store.put_question(PROMOTION, version.id, answers=(APPROVE, REFUSE), reasons=why, at=at)
+
+
+def withdraw(store: Store, version: ModelVersion, *, by: str, at: datetime) -> None:
+    """Answers what is asked of versions in whose place this one is challenger: nobody could."""
+    for each in store.questions(kind=PROMOTION, state="open", limit=None):
+        if each.subject != version.id:
+            reason = f"{version.id} is challenger in its place"
+            with suppress(InvalidInput):  # somebody has answered it just now
+                decide(store, each.id, REFUSE, by=by, reason=reason, at=at)
 
 
 def answered(store: Store, *, at: datetime) -> tuple[str, ...]:

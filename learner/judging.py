@@ -6,7 +6,7 @@ from datetime import datetime
 import numpy as np
 from numpy.typing import NDArray
 
-from learner.approval import policy, put
+from learner.approval import policy, put, withdraw
 from learner.examples import Examples, in_order, split_by_time
 from learner.features import Inputs
 from learner.learned import Learned
@@ -72,14 +72,18 @@ def settle(
 ) -> None:
     """Promotes a version, refuses it, or lets it stay as challenger, with the reasons.
 
-    Where people must approve of a promotion it stays challenger, and they are asked.
+    Where people must approve of a promotion it stays challenger, and they are asked; what they were
+    asked of the challenger before it is answered.
     """
     if decision.verdict == PROMOTED and (why := policy(store, version, decision)):
         store.challenge(version.id, reason="; ".join((*why, str(decision))), by=by, at=at)
         put(store, version, why=(*why, *decision.reasons), at=at)
+        withdraw(store, version, by=by, at=at)
         return
     act = {PROMOTED: store.promote, REFUSED: store.refuse}.get(decision.verdict, store.challenge)
     act(version.id, reason=str(decision), by=by, at=at)
+    if decision.verdict not in (PROMOTED, REFUSED):
+        withdraw(store, version, by=by, at=at)
 
 
 def leaking(records: Sequence[TaskRecord]) -> str | None:
