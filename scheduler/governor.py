@@ -105,7 +105,8 @@ def decide(
     """
     found = store.decide(question, answer, by=by, reason=reason, at=at)
     about = f"question {question}" if found.run is None else f"run {found.run}"
-    details = {"question": question, "kind": found.kind, "subject": found.subject}
+    words = f"of question {question}, {found.kind}: {found.subject}"
+    details = {"question": question, "kind": found.kind, "subject": found.subject, "words": words}
     store.audit(answer, about, by=by, at=at, reason=reason, details=details)
     return found
 

@@ -141,6 +141,7 @@ def test_a_question_is_shown_answered_once_and_audited(store: Store, allot: Allo
     assert (code, "was answered before" in said["message"]) == (1, True)
     (audited,) = allot("audit", "--run", "1")[1]["audits"]
     assert (audited["action"], audited["reason"]) == ("approve", "fine")
+    assert audited["details"]["words"] == "of question 1, tasks: deploys"
 
 
 def test_an_answer_that_was_not_asked_for_is_refused(store: Store, allot: Allot) -> None:
