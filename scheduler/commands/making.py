@@ -64,9 +64,8 @@ def governor(
     newcomers: Newcomers | None = None,
 ) -> Governor:
     """Who holds runs to the policy of the settings; raises InvalidInput where that breaks rules."""
-    document = policy(door)
-    keep_policy(store, document, by=getpass.getuser(), at=door.now())
-    found = policy_from(document)
+    announced(door, store)
+    found = policy_from(policy(door))
     return Governor(
         store, found, door.now, monotonic, sleep, predictor=predictor, newcomers=newcomers
     )
@@ -84,8 +83,8 @@ def within_policy(door: Door, objective: Objective, cluster: Cluster) -> Objecti
 def announced(door: Door, store: Store) -> None:
     """Has the policy that the settings write in force for whoever promotes networks, too.
 
-    Where they write none, that of whoever serves the store stays. Raises InvalidInput where it
-    breaks rules.
+    Where they write none the one in force stays: whoever starts a run from another folder lifts
+    nothing. Raises InvalidInput where it breaks rules.
     """
     if document := policy(door):
         keep_policy(store, document, by=getpass.getuser(), at=door.now())

@@ -19,6 +19,8 @@ from learner.approval import APPROVE, PROMOTION, REFUSE
 from learner.loop import LOOP, PROMOTE, RETRAIN, ROLL_BACK, LoopSettings, turn
 from learner.training.settings import TrainingSettings
 from scheduler.cli import build
+from scheduler.commands import making
+from scheduler.door import Door
 from scheduler.errors import InvalidInput
 from scheduler.governor import policy_in_force
 from scheduler.records import TaskRecord
@@ -284,8 +286,8 @@ def test_a_policy_that_is_written_is_in_force_before_anything_is_learned(
     with Store.open(url) as store:
         assert policy_in_force(store) == {"approve": {"promotion": True}}
     (tmp_path / "allot.toml").write_text("")
-    allot("learn", url)
     with Store.open(url) as store:
+        making.governor(Door.open(store=url), store)
         assert policy_in_force(store), "who writes none does not lift it"
 
 
