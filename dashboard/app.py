@@ -12,7 +12,8 @@ from scheduler import settings
 # What is drawn anew must not fade meanwhile: live screens redraw every few seconds.
 STEADY = "<style>[data-stale='true'] { opacity: 1 !important; transition: none !important }</style>"
 # White letters, Streamlit's own, could not be read on the main colour of dark screens.
-CHOSEN = "<style>[data-testid='stMultiSelect'] span[title] {{ color: {ground} !important }}</style>"
+CHOSEN = """<style>[data-testid='stMultiSelect'] span[title],
+[data-testid^='stBaseButton-primary']:not(:disabled) * {{ color: {ground} !important }}</style>"""
 
 
 def main() -> None:

@@ -112,7 +112,10 @@ def on_change(told: Callable[[], object], *, every: float = 2.0) -> None:
 
 def chosen(name: str) -> str | None:
     """What is selected under this name: as the address says, else as remembered."""
-    return st.query_params.get(name) or st.session_state.get(_memory(name))
+    if found := st.query_params.get(name):
+        st.session_state[_memory(name)] = found  # a link's selection goes along to other screens
+        return found
+    return cast("str | None", st.session_state.get(_memory(name)))
 
 
 def choose(name: str, value: str | None) -> None:
