@@ -21,7 +21,7 @@ from scheduler.store.values import Request
 from scheduler.workflow import Workflow
 
 LOOK = 0.3  # seconds of real time between two looks
-ADD, CHANGE = "add", "change"  # of workers; all else is an `Action`
+JOIN = (Action.ADD, Action.CHANGE)  # of workers: done by the next plan
 
 
 @dataclass
@@ -56,6 +56,7 @@ class Requests(People):
         self._store, self._run, self._seconds, self._sleep = store, run, seconds, sleep
         self._predictor, self._newcomers = predictor, newcomers
         self._looked = -LOOK
+        self._promised: list[tuple[Request, Worker]] = []  # what no plan has taken in yet
 
     def said(self, dispatch: Dispatch, now: float, time: datetime) -> Iterator[Event]:
         """What was asked since the last time, one after the other."""
@@ -63,8 +64,27 @@ class Requests(People):
             return
         self._looked = self._seconds()
         for request in self._store.waiting_requests(CONTROL):
-            if request.payload.get("run") == self._run:
+            known = any(request.id == each.id for each, _ in self._promised)
+            if request.payload.get("run") == self._run and not known:
                 yield from self._taken_up(request, dispatch, now, time)
+
+    def taken_in(self, dispatch: Dispatch, now: float, time: datetime) -> Iterator[Event]:
+        """The workers that were asked for and are in the plan: answered where that is kept."""
+        there = {each.name: each for each in dispatch.problem.cluster.workers}
+        wanted = {worker.name: worker for _, worker in self._promised}  # the last word on each
+        planned = {name for name, each in wanted.items() if _same_amounts(each, there.get(name))}
+        over = [each for each in self._promised if each[1].name in planned]
+        self._promised = [each for each in self._promised if each[1].name not in planned]
+        for request, worker in over:
+            yield Controlled(
+                Action(request.payload["action"]),
+                now,
+                time,
+                request.by,
+                str(request.payload.get("reason", "")),
+                worker=worker.name,
+                request=request.id,
+            )
 
     def rest(self) -> None:
         """Waits until it is worth looking again."""
@@ -74,8 +94,8 @@ class Requests(People):
         self, request: Request, dispatch: Dispatch, now: float, time: datetime
     ) -> Iterator[Event]:
         try:
-            if request.payload["action"] in (ADD, CHANGE):
-                self._answer(request, "done", self._invited(request, dispatch), time)
+            if request.payload["action"] in JOIN:
+                self._invite(request, dispatch)
                 return
             asked = control_of(request, now, time)
             why = self._unknown(asked, dispatch, time) or refusal(dispatch, asked)
@@ -118,24 +138,28 @@ class Requests(People):
                     details={"task": task, **details},
                 )
 
-    def _invited(self, request: Request, dispatch: Dispatch) -> str:
-        """Has a worker added or changed by the next plan; raises InvalidInput where it cannot."""
+    def _invite(self, request: Request, dispatch: Dispatch) -> None:
+        """Has a worker added or changed by the next plan; raises InvalidInput where it cannot.
+
+        The request stays open until a plan has taken it in: whoever takes the run over before
+        finds it again.
+        """
         if self._newcomers is None or self._predictor is None:
             raise InvalidInput("the run follows its first plan to the end, so no worker can join")
         worker, known = _worker(request.payload), dispatch.problem.cluster.index
-        if request.payload["action"] == ADD:
-            if worker.name in known:
+        if request.payload["action"] == Action.ADD:
+            if worker.name in known or any(worker.name == each.name for _, each in self._promised):
                 raise InvalidInput(f"the run has a worker {worker.name!r} already; change it")
             believed = self._predictor.predict(
                 dispatch.problem.workflow, Cluster("added", [worker])
             )
             self._newcomers.waiting.append(WorkerAdded(worker=worker, forecast=believed))
-            return f"{worker.name} is planned with from now on"
-        if worker.name not in known:
+        elif worker.name not in known:
             raise InvalidInput(f"the run has no worker {worker.name!r}; it has {', '.join(known)}")
-        changed = WorkerChanged(worker=worker.name, cores=worker.cores, memory=worker.memory)
-        self._newcomers.waiting.append(changed)
-        return f"{changed.sentence()} as soon as its attempts leave room for that"
+        else:
+            changed = WorkerChanged(worker=worker.name, cores=worker.cores, memory=worker.memory)
+            self._newcomers.waiting.append(changed)
+        self._promised.append((request, worker))
 
     def _answer(self, request: Request, state: str, words: str, time: datetime) -> None:
         self._store.answer(request.id, state=state, answer=words, at=time)
@@ -208,3 +232,7 @@ def ask_of_run(
 def _worker(payload: Mapping[str, Any]) -> Worker:
     whole = {"allot": "cluster/1", "name": "asked", "workers": [payload.get("document")]}
     return cluster_from(whole).workers[0]
+
+
+def _same_amounts(asked: Worker, there: Worker | None) -> bool:
+    return there is not None and (asked.cores, asked.memory) == (there.cores, there.memory)

@@ -60,6 +60,11 @@ class Desk(People):
             self._looked = self._seconds()
             yield from self._decided(dispatch, now, time)
 
+    def taken_in(self, dispatch: Dispatch, now: float, time: datetime) -> Iterator[Event]:
+        """What others had asked for that the plan does now."""
+        for each in self._others:
+            yield from each.taken_in(dispatch, now, time)
+
     def rest(self) -> None:
         """As long as the others do."""
         for each in self._others:

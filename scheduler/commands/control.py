@@ -139,7 +139,7 @@ def _ask(run: int, action: str, reason: str, wait: float, door: Door, **asked: A
         found = _answered(opened, number, wait)
     document = {"request": number, "run": run, "state": found.state, "answer": found.answer}
     if found.state == "open":
-        words = f"Request {number} is kept; nobody has taken it up yet ({state})."
+        words = f"Request {number} is kept; it is not carried out yet ({state})."
     else:
         words = f"Run {run}, request {number} {found.state}: {found.answer}."
     door.answer(document, words)

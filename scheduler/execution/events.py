@@ -140,6 +140,8 @@ class Action(StrEnum):
     PRIORITY = "priority"  # these tasks, or all, have this `priority`
     WITHHOLD = "withhold"  # these tasks, or all, wait until they are allowed
     ALLOW = "allow"  # they wait no longer
+    ADD = "add"  # `worker` is in the plan from now on
+    CHANGE = "change"  # so are other cores or memory of `worker`
 
 
 @dataclass(frozen=True)

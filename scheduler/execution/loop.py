@@ -96,6 +96,9 @@ class Loop:
             answer = replan.after(self._dispatch, ended, missing, now)
         if answer is not None:
             events.append(self._followed(answer))
+            for each in self._taken_in():
+                self._dispatch.handle(each)
+                events.append(each)
         if not stopping:
             events += self._as_events(self._admitted(self._dispatch.due(self._session.now())))
         if not (events or stops):
@@ -138,6 +141,11 @@ class Loop:
         if self._people is not None:
             now, time = self._session.now(), self._session.clock()
             yield from self._people.said(self._dispatch, now, time)
+
+    def _taken_in(self) -> Iterator[Event]:
+        if self._people is not None:
+            now, time = self._session.now(), self._session.clock()
+            yield from self._people.taken_in(self._dispatch, now, time)
 
     def _stopped(self) -> bool:
         """Whether people have stopped the run, and nothing is left that it would wait for."""

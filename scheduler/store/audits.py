@@ -135,6 +135,8 @@ def done(event: Controlled) -> str:
         Action.PRIORITY: f"{what}: priority {event.priority}",
         Action.WITHHOLD: f"{what}: waits for people",
         Action.ALLOW: f"{what}: may start",
+        Action.ADD: f"{there} is planned with from now on",
+        Action.CHANGE: f"{there} is planned with the cores and memory asked for from now on",
     }
     return sentences[event.action]
 

@@ -16,7 +16,7 @@ from scheduler.asked import Newcomers, control_payload
 from scheduler.cluster import Cluster, Worker
 from scheduler.errors import Infeasible
 from scheduler.execution.adapting import Adapting
-from scheduler.execution.events import AttemptEnded, AttemptStarted, Event
+from scheduler.execution.events import AttemptEnded, AttemptStarted, Event, PlanChanged
 from scheduler.execution.executors.local_processes import LocalProcesses
 from scheduler.execution.executors.simulator import AsForecast, Simulator
 from scheduler.forecast import Forecast
@@ -272,7 +272,15 @@ def test_a_worker_that_is_added_is_planned_with(store: Store) -> None:
     def say() -> None:
         ask(store, "add", worker="w3", document=document)
 
-    report = carried(store, wide, Policy(), Days(), at_start_of("t0", say))
+    kept: list[tuple[str, str]] = []
+
+    def watch(event: Event) -> None:
+        at_start_of("t0", say)(event)
+        if isinstance(event, PlanChanged):
+            kept.append(answered(store, 1))
+
+    report = carried(store, wide, Policy(), Days(), watch)
+    assert kept[0][0] == "done", "the plan and the answer are kept together"
     assert "w3" in {each.worker for each in report.attempts}
     assert answered(store, 1) == ("done", "w3 is planned with from now on")
 
@@ -286,6 +294,22 @@ def test_a_worker_with_more_cores_runs_more_at_a_time(store: Store) -> None:
 
     report = carried(store, wide, Policy(), Days(), at_start_of("t0", say))
     assert (report.makespan, answered(store, 1)[0]) == (30.0, "done")
+
+
+def test_a_change_that_no_plan_can_take_in_stays_open(store: Store) -> None:
+    row = Workflow("w", [Task(id=f"t{i}", kind="k", memory=GB) for i in range(6)])
+    document = {"name": "w2", "cores": 0.5, "memory": "8 GB"}  # a task holds its whole core
+    waits: list[tuple[str, str]] = []
+
+    def watch(event: Event) -> None:
+        if isinstance(event, AttemptStarted) and event.task == "t0":
+            ask(store, "change", worker="w2", document=document)
+        if isinstance(event, PlanChanged) and "has to wait" in event.reasons[0]:
+            waits.append(answered(store, 1))
+
+    carried(store, row, Policy(), Days(), watch, Ten(slow="w2"))
+    assert waits == [("open", "")], "a crash would undo it, so nobody is told that it is done"
+    assert answered(store, 1) == ("open", ""), "whoever takes the run over finds it still"
 
 
 def test_after_enough_overrides_the_next_plan_is_what_people_chose(store: Store) -> None:

@@ -46,6 +46,15 @@ class People(ABC):
         since the run began, `time` the same moment by the clock.
         """
 
+    def taken_in(
+        self,
+        dispatch: Dispatch,  # noqa: ARG002  a default
+        now: float,  # noqa: ARG002
+        time: datetime,  # noqa: ARG002
+    ) -> Iterable[Event]:
+        """What was asked for that is in the plan followed from now on; kept together with it."""
+        return ()
+
     def wake_at(self, now: float) -> float | None:  # noqa: ARG002  a default
         """When to ask though nothing has ended; None where the usual looks will do."""
         return None
