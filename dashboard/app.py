@@ -5,22 +5,24 @@ import streamlit as st
 from dashboard import asking, session
 from dashboard.navigation import SECTIONS, screens
 from dashboard.people import NotSignedIn, Person
-from dashboard.theme import LOGO, MARK
+from dashboard.theme import DARK, LIGHT, LOGO, MARK
 from dashboard.words import plain
 from scheduler import settings
 
 # What is drawn anew must not fade meanwhile: live screens redraw every few seconds.
 STEADY = "<style>[data-stale='true'] { opacity: 1 !important; transition: none !important }</style>"
-# White letters, Streamlit's own, could not be read on the main colour of dark screens.
-CHOSEN = """<style>[data-testid='stMultiSelect'] span[title],
-[data-testid^='stBaseButton-primary']:not(:disabled) * {{ color: {ground} !important }}</style>"""
+# White letters, Streamlit's own, could not be read on the main colour of dark screens. The browser
+# chooses, not the script, which does not run when the appearance changes.
+CHOSEN = f"""<style>body {{ color-scheme: light dark }}
+[data-testid='stMultiSelect'] span[title], [data-testid^='stBaseButton-primary']:not(:disabled) *
+{{ color: light-dark({LIGHT.background}, {DARK.background}) !important }}</style>"""
 
 
 def main() -> None:
     """Draws the sidebar and the screen that the address names, once it is known who looks."""
     st.set_page_config(page_title="Allot", page_icon=MARK, layout="wide")
     st.html(STEADY)
-    st.html(CHOSEN.format(ground=session.colours().background))
+    st.html(CHOSEN)
     st.logo(LOGO, size="large", icon_image=MARK)
     with session.told():
         try:
