@@ -1,5 +1,6 @@
 """Helpers of tests in a real Chromium: pages whose errors are noted, and waiting for screens."""
 
+import os
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -7,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from dashboard.navigation import screens
+from dashboard.theme import Palette
 
 CHROMIUM = Path("/usr/bin/chromium")
 FLAGS = (
@@ -17,9 +19,10 @@ PROBES = re.compile(r"/_stcore/(health|host-config)$")  # Streamlit asks below t
 
 
 @contextmanager
-def page_of(browser: Any) -> Iterator[tuple[Any, list[str]]]:
+def page_of(browser: Any, **options: Any) -> Iterator[tuple[Any, list[str]]]:
     """A page, and the errors of its console and of its requests."""
-    context = browser.new_context(color_scheme="light", viewport={"width": 1440, "height": 1600})
+    wanted = {"color_scheme": "light", "viewport": {"width": 1440, "height": 1600}, **options}
+    context = browser.new_context(**wanted)
     context.set_default_timeout(40_000)
     page, errors = context.new_page(), []
 
@@ -56,3 +59,24 @@ def settled(page: Any) -> None:
     page.wait_for_selector('[data-testid="stApp"][data-test-script-state="notRunning"]')
     if page.locator("h1:has-text('Schedule'), h1:has-text('Graph')").count():
         page.wait_for_selector('[data-ready="1"]')
+
+
+def shows(page: Any, colours: Palette) -> None:
+    """Waits until the page has the ground of an appearance, and is drawn anew."""
+    ground = tuple(int(colours.background[i : i + 2], 16) for i in (1, 3, 5))
+    page.wait_for_function(
+        "wanted => { const app = document.querySelector('[data-testid=stApp]');"
+        " return app && getComputedStyle(app).backgroundColor === wanted }",
+        arg=f"rgb{ground}",
+    )
+    settled(page)
+
+
+def keep(page: Any, name: str, folder: Path, *, still: bool = True) -> Path:
+    """A picture of the page for people to look at, in ALLOT_PICTURES where that is set."""
+    if still:
+        settled(page)
+    file = Path(os.environ.get("ALLOT_PICTURES") or folder) / f"{name}.png"
+    file.parent.mkdir(parents=True, exist_ok=True)
+    page.screenshot(path=file)
+    return file
