@@ -202,6 +202,7 @@ class Agent:
         now: Answer | None = None,
     ) -> RunReport:
         """Carries a run out from where it stands, in the epoch of the lease."""
+        outlast = self._outlast if self.executor.real else None
         desk = Desk(
             self.store,
             run,
@@ -212,8 +213,11 @@ class Agent:
             rooms=Rooms(self.store, run, lease, self.seconds, self.clock)
             if self.executor.real
             else None,
-            others=(*self.people(run), *(self.governor.people(run) if self.governor else ())),
-            outlast=self._outlast if self.executor.real else None,
+            others=(
+                *self.people(run),
+                *(self.governor.people(run, outlast) if self.governor else ()),
+            ),
+            outlast=outlast,
         )
         with self._ended(run, lease), self._beating(lease):
             journal = self._journal(run, lease, begun)

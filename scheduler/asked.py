@@ -12,6 +12,7 @@ from scheduler.execution.control import refusal
 from scheduler.execution.dispatch import Dispatch
 from scheduler.execution.events import Action, Controlled, Decision, Event
 from scheduler.execution.executors.base import People
+from scheduler.outlasting import Outlast
 from scheduler.planning.edits import WorkerAdded, WorkerChanged
 from scheduler.predictors.base import Predictor
 from scheduler.store import Store
@@ -41,6 +42,7 @@ class Requests(People):
 
     `seconds` is a clock that is never set, `sleep` waits for so long. Workers can be added where
     `predictor` and `newcomers` are given: what is believed there, and who plans with them.
+    What is written outlasts a store that is away as `outlast` does; without it nothing does.
     """
 
     def __init__(
@@ -52,7 +54,9 @@ class Requests(People):
         sleep: Callable[[float], None],
         predictor: Predictor | None = None,
         newcomers: Newcomers | None = None,
+        outlast: Outlast | None = None,
     ) -> None:
+        self._outlast = outlast or Outlast(seconds, sleep, most=0.0)
         self._store, self._run, self._seconds, self._sleep = store, run, seconds, sleep
         self._predictor, self._newcomers = predictor, newcomers
         self._looked = -LOOK
@@ -118,10 +122,19 @@ class Requests(People):
         asked_of = self._store.questions(kind="unknown", run=self._run, state=OPEN, limit=None)
         for question in asked_of:
             if question.subject in lost:
-                self._store.decide(
-                    question.id, Decision.AGAIN, by=asked.by, reason=asked.reason, at=time
-                )
+                self._decide(question.id, asked, time)
         return f"{SETTLED} that {', '.join(lost)} starts again"
+
+    def _decide(self, question: int, asked: Controlled, time: datetime) -> None:
+        by, why = asked.by, asked.reason
+
+        def ours() -> bool:
+            found = self._store.question(question)
+            return (found.state, found.by, found.reason) == (Decision.AGAIN, by, why)
+
+        self._outlast.once(
+            lambda: self._store.decide(question, Decision.AGAIN, by=by, reason=why, at=time), ours
+        )
 
     def _learn(self, asked: Controlled, before: Mapping[str, str], workflow: Workflow) -> None:
         """Keeps what people chose instead of what was planned: plans learn from it."""
@@ -129,14 +142,8 @@ class Requests(People):
             if rejected != asked.worker:
                 kind = workflow.task(task).kind
                 details = {"kind": kind, "chosen": asked.worker, "rejected": rejected}
-                self._store.audit(
-                    OVERRIDE,
-                    f"run {self._run}",
-                    by=asked.by,
-                    at=asked.time,
-                    reason=asked.reason,
-                    details={"task": task, **details},
-                )
+                told = {"task": task, **details}
+                self._audit(OVERRIDE, asked.by, asked.time, reason=asked.reason, details=told)
 
     def _invite(self, request: Request, dispatch: Dispatch) -> None:
         """Has a worker added or changed by the next plan; raises InvalidInput where it cannot.
@@ -162,15 +169,24 @@ class Requests(People):
         self._promised.append((request, worker))
 
     def _answer(self, request: Request, state: str, words: str, time: datetime) -> None:
-        self._store.answer(request.id, state=state, answer=words, at=time)
+        self._outlast(lambda: self._store.answer(request.id, state=state, answer=words, at=time))
         action = f"{request.payload['action']}" + (" refused" if state == "refused" else "")
-        self._store.audit(
-            action,
-            f"run {self._run}",
-            by=request.by,
-            at=time,
-            reason=str(request.payload.get("reason", "")),
-            details={"words": words, "tasks": request.payload.get("tasks", [])},
+        reason = str(request.payload.get("reason", ""))
+        details = {"words": words, "tasks": request.payload.get("tasks", [])}
+        self._audit(action, request.by, time, reason=reason, details=details)
+
+    def _audit(
+        self, action: str, by: str, at: datetime, *, reason: str, details: Mapping[str, Any]
+    ) -> None:
+        about = f"run {self._run}"
+
+        def kept() -> bool:
+            found = self._store.audits(action=action, subject=about)
+            return any((each.at, each.by, each.details) == (at, by, details) for each in found)
+
+        self._outlast.once(
+            lambda: self._store.audit(action, about, by=by, at=at, reason=reason, details=details),
+            kept,
         )
 
 

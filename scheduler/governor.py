@@ -11,6 +11,7 @@ from scheduler.execution.adapting import Following
 from scheduler.execution.dispatch import Dispatch
 from scheduler.execution.events import Action, Controlled, Event
 from scheduler.execution.executors.base import People, Replan
+from scheduler.outlasting import Outlast
 from scheduler.planning.bars import Bar
 from scheduler.planning.objective import Objective
 from scheduler.planning.planners.base import Planner
@@ -65,8 +66,11 @@ class Governor:
         told = self.store.audits(action=OVERRIDE, limit=NEWEST)
         return preferences(Vote.of(each.details) for each in told)
 
-    def people(self, run: int) -> Sequence[People]:
-        """Who is asked about a run: those who ask something of it, and those who must approve."""
+    def people(self, run: int, outlast: Outlast | None = None) -> Sequence[People]:
+        """Who is asked about a run: those who ask something of it, and those who must approve.
+
+        What they write outlasts a store that is away as `outlast` does.
+        """
         seconds, sleep = self.seconds, self.sleep
         asking = Requests(
             self.store,
@@ -75,9 +79,16 @@ class Governor:
             sleep=sleep,
             predictor=self.predictor,
             newcomers=self.newcomers,
+            outlast=outlast,
         )
         approving = Approving(
-            self.store, run, self.policy, clock=self.clock, seconds=seconds, sleep=sleep
+            self.store,
+            run,
+            self.policy,
+            clock=self.clock,
+            seconds=seconds,
+            sleep=sleep,
+            outlast=outlast,
         )
         return asking, approving
 
@@ -131,7 +142,9 @@ class Approving(People):
         clock: Callable[[], datetime],
         seconds: Callable[[], float],
         sleep: Callable[[float], None],
+        outlast: Outlast | None = None,
     ) -> None:
+        self._outlast = outlast or Outlast(seconds, sleep, most=0.0)
         self._store, self._run, self._policy = store, run, policy
         self._clock, self._seconds, self._sleep = clock, seconds, sleep
         self._looked, self._counted = -LOOK, -COUNT
@@ -247,8 +260,20 @@ class Approving(People):
         answers: Sequence[str] = (APPROVE, REFUSE),
     ) -> None:
         details = {"tasks": list(tasks)}
-        self._store.put_question(
-            kind, subject, answers=answers, reasons=reasons, at=time, run=self._run, details=details
+        self._outlast.once(
+            lambda: self._store.put_question(
+                kind,
+                subject,
+                answers=answers,
+                reasons=reasons,
+                at=time,
+                run=self._run,
+                details=details,
+            ),
+            lambda: any(
+                (each.kind, each.subject, each.at) == (kind, subject, time)
+                for each in self._questions()
+            ),
         )
 
     def _control(

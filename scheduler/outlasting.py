@@ -34,3 +34,18 @@ class Outlast:
                     raise
             self.sleep(pause)
             pause = min(2 * pause, LONGEST)
+
+    def once(self, do: Callable[[], object], done: Callable[[], bool]) -> None:
+        """Does what may not be done twice: where `done` finds a try to be kept after all, no more.
+
+        For whatever was sent, and not answered, `done` is asked before it is tried again.
+        """
+        tried = False
+
+        def attempt() -> None:
+            nonlocal tried
+            again, tried = tried, True
+            if not (again and done()):
+                do()
+
+        self(attempt)

@@ -3,6 +3,7 @@
 import threading
 import time
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -11,12 +12,15 @@ import pytest
 from worlds import chain
 
 from scheduler.agent import Agent
+from scheduler.asked import control_payload
 from scheduler.documents import cluster_document, objective_document, workflow_document
 from scheduler.errors import StoreAway
 from scheduler.execution.executors.simulator import AsForecast, Simulator
+from scheduler.governor import Governor
 from scheduler.leases import Watch
 from scheduler.planning.objective import Objective
 from scheduler.planning.planners.heft import Heft
+from scheduler.policy import policy_from
 from scheduler.predictors.history import HistoryPredictor
 from scheduler.service import Service
 from scheduler.store import Store
@@ -111,3 +115,52 @@ def test_nobody_counts_as_dead_for_a_time_in_which_nobody_could_be_watched() -> 
     watch.dead(lease, 100.0)
     watch.forget()
     assert [watch.dead(lease, now) for now in (130.0, 139.9, 140.0)] == [False, False, True]
+
+
+class Real(Simulator):
+    """A simulator whose runs count as real ones: what they write outlasts a store that is away."""
+
+    real = True  # type: ignore[assignment]
+
+
+def locked(do: Callable[..., Any]) -> Callable[..., Any]:
+    """The same, but at first the store is locked, and then an answer is lost."""
+    unheard, tries = answer_lost(do), list[int]()
+
+    def at_last(*args: Any, **more: Any) -> Any:
+        tries.append(1)
+        if len(tries) == 1:
+            raise StoreAway("locked for writing")
+        return unheard(*args, **more)
+
+    return at_last
+
+
+def governed(store: Store, policy: dict[str, Any]) -> Agent:
+    governor = Governor(
+        store, policy_from(policy), lambda: datetime.now(UTC), time.monotonic, time.sleep
+    )
+    made = agent(store)
+    return replace(made, executor=Real(AsForecast(), seed=1), governor=governor, waits=0.0)
+
+
+@pytest.mark.parametrize("name", ["answer", "audit"])
+def test_what_people_are_told_outlasts_a_store_that_can_only_be_read(
+    store: Store, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    store.ask("control", control_payload(1, "fly"), by="ann", at=NOW)
+    monkeypatch.setattr(store, name, locked(getattr(store, name)))
+    report = governed(store, {}).carry_out(PROBLEM, Heft().plan(PROBLEM))
+    assert report.state == "succeeded"
+    assert [each.state for each in store.requests()] == ["refused"]
+    assert len(store.audits(action="fly refused")) == 1
+
+
+def test_what_people_are_asked_outlasts_a_store_that_can_only_be_read_and_is_asked_once(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(store, "put_question", locked(store.put_question))
+    policy = {"approve": {"kinds": [PROBLEM.workflow.tasks[0].kind]}}
+    report = governed(store, policy).carry_out(PROBLEM, Heft().plan(PROBLEM))
+    assert report.state == "waiting"
+    assert len(store.questions()) == 1
