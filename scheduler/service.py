@@ -63,14 +63,9 @@ class Service:
         Raises AllotError where another agent that lives serves this store, and StaleEpoch where
         one has taken its place.
         """
-        lease = take(
-            self.store,
-            AGENT,
-            watch=self.watch,
-            monotonic=self.seconds,
-            sleep=time.sleep,
-            at=self.clock,
-        )
+        lease = self._taken()
+        if lease is None:
+            return
         beside = [self._beside(name, each) for name, each in self.companions.items()]
         try:
             self._work(lease, until_idle=until_idle)
@@ -79,6 +74,24 @@ class Service:
             for thread in [*self._busy.values(), *beside]:
                 thread.join(LATER)
         self.store.free_lease(lease, at=self.clock())
+
+    def _taken(self) -> Lease | None:
+        """Our lease, also where the store is away at first; None where we are to stop before."""
+        while not self.stop.is_set():
+            try:
+                return take(
+                    self.store,
+                    AGENT,
+                    watch=self.watch,
+                    monotonic=self.seconds,
+                    sleep=time.sleep,
+                    at=self.clock,
+                )
+            except StoreAway as error:
+                log.warning("%s Looking again in a while.", error)
+                self.watch.forget()
+            self.stop.wait(PAUSE)
+        return None
 
     def _work(self, lease: Lease, *, until_idle: bool) -> None:
         while not self.stop.is_set():

@@ -224,6 +224,23 @@ def test_what_nobody_knows_waits_for_people_and_goes_on_when_they_have_decided(
     assert states(store)[0] in ("succeeded", "failed")
 
 
+def test_an_agent_that_meets_no_store_looks_again(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    submit(store)
+    look, tries = store.lease, list[str]()
+
+    def away_at_first(name: str) -> object:
+        tries.append(name)
+        if len(tries) == 1:
+            raise StoreAway("cut off")
+        return look(name)
+
+    monkeypatch.setattr(store, "lease", away_at_first)
+    service(store).serve(until_idle=True)
+    assert over(store, 1) == sorted(WORLD.workflow.index)
+
+
 def test_an_answer_counts_however_many_questions_came_after_its_own(store: Store) -> None:
     run, names, now = killed_after(store, 4), [f"t{i}" for i in range(201)], datetime.now(UTC)
     first, *_ = [
