@@ -25,6 +25,7 @@ from scheduler.store.values import Request
 
 AGENT, RUN = "agent", "run"  # the name of its lease, and the kind of requests that it takes up
 PAUSE = 1.0  # seconds between two looks at the store
+LONGEST = 60.0  # seconds between two tries to go on with a run, at most
 LATER = 60.0  # seconds for runs to let go after their time to stop is over
 log = logging.getLogger(__name__)
 
@@ -56,6 +57,7 @@ class Service:
     companions: Mapping[str, Companion] = field(default_factory=dict)
     _busy: dict[str, threading.Thread] = field(default_factory=dict)
     _told: dict[int, frozenset[str]] = field(default_factory=dict)  # news that runs were told
+    _vain: dict[str, tuple[float, float, str]] = field(default_factory=dict)  # next, pause, why
 
     def serve(self, *, until_idle: bool = False) -> None:
         """Works until it is told to stop; `until_idle` also ends when nothing is left to be done.
@@ -109,10 +111,13 @@ class Service:
         """One look at what is to be done, all of it begun; whether there is nothing."""
         self.store.beat_lease(lease, at=self.clock())
         self._busy = {name: each for name, each in self._busy.items() if each.is_alive()}
+        later = False
         for name, work in self._wanted():
-            if name not in self._busy and len(self._busy) < self.runs:
+            if name in self._vain and self.seconds() < self._vain[name][0]:
+                later = True
+            elif name not in self._busy and len(self._busy) < self.runs:
                 self._busy[name] = self._begin(name, work)
-        return not self._busy
+        return not (self._busy or later)
 
     def _wanted(self) -> Iterator[tuple[str, Callable[[], object]]]:
         """What could be done now, by name: first what others have left, then what was asked for."""
@@ -158,13 +163,42 @@ class Service:
     def _resume(self, run: int, news: frozenset[str]) -> None:
         before = self._told.get(run, frozenset())
         self._told[run] = before | news
-        log.info("going on with run %d", run)
         try:
             _, how = self.store.run_how(run)
-            self.agent(how).resume(run, patience=self.watch)
+            agent = self._agent_for(run, how)
+            if agent is None:
+                self._told[run] = before
+            else:
+                log.info("going on with run %d", run)
+                agent.resume(run, patience=self.watch)
         except StoreAway:  # it may not have heard of them
             self._told[run] = before
             raise
+
+    def _agent_for(self, run: int, how: Mapping[str, Any]) -> Agent | None:
+        """Who goes on with a run; None where that cannot be now, to be tried less and less often.
+
+        What cannot be made has a cause that people mend: a network, a package, a setting.
+        """
+        name = lease_of(run)
+        try:
+            made = self.agent(how)
+        except StoreAway:
+            raise
+        except Exception as error:  # whatever is missing or broken: the run itself is untouched
+            _, pause, told = self._vain.get(name, (0.0, PAUSE, ""))
+            why = f"{type(error).__name__}: {error}"
+            if why != told:
+                log.warning(
+                    "Run %d cannot be gone on with: %s. Mend that (allot doctor shows what is "
+                    "there); it is tried again by itself, every %.0f seconds in the end.",
+                    run, why, LONGEST,
+                    exc_info=not isinstance(error, AllotError),
+                )  # fmt: skip
+            self._vain[name] = (self.seconds() + pause, min(2 * pause, LONGEST), why)
+            return None
+        self._vain.pop(name, None)
+        return made
 
     def _run(self, request: Request) -> None:
         """Carries out what was submitted; a token tells a run that was begun for it before."""

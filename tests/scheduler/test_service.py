@@ -5,6 +5,7 @@ import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
+from itertools import pairwise
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -239,6 +240,35 @@ def test_an_agent_that_meets_no_store_looks_again(
     monkeypatch.setattr(store, "lease", away_at_first)
     service(store).serve(until_idle=True)
     assert over(store, 1) == sorted(WORLD.workflow.index)
+
+
+def test_a_run_whose_agent_cannot_be_made_is_tried_less_and_less_often_and_told_of_once(
+    store: Store, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    run, tries, now = killed_after(store, 4), list[float](), [0.0]
+    serving = service(store)
+
+    def made(_: object) -> Agent:
+        tries.append(now[0])
+        if len(tries) < 9:
+            raise ModuleNotFoundError("No module named 'ray'")
+        return agent(store)
+
+    def waited(seconds: float) -> bool:
+        now[0] += seconds
+        for each in threading.enumerate():
+            if each.name == f"run:{run}":
+                each.join()
+        return False
+
+    serving.agent, serving.seconds = made, lambda: now[0]
+    monkeypatch.setattr(serving.stop, "wait", waited)
+    serving.serve(until_idle=True)
+    pauses = [b - a for a, b in pairwise(tries)]
+    assert pauses == pytest.approx([1, 2, 4, 8, 16, 32, 60, 60], abs=1.1)
+    assert caplog.text.count("cannot be gone on with: ModuleNotFoundError") == 1
+    assert "allot doctor" in caplog.text
+    assert over(store, run) == sorted(WORLD.workflow.index)
 
 
 def test_an_answer_counts_however_many_questions_came_after_its_own(store: Store) -> None:
