@@ -1,10 +1,11 @@
 """What runs leave one another of the workers that they share, and who is next.
 
 A start of one run takes what the others hold as taken. What finds no room is wanted, and what is
-wanted goes before later wishes on its worker: so nothing starves, and a gang gets its workers,
-which nobody holds for it meanwhile. First comes whose owner holds the fewest cores of the cluster,
-then who has wanted for longest: an order that all runs agree on, so none waits for another in
-a circle.
+wanted goes before later wishes on its worker: so small tasks do not starve a gang or a large one,
+which gets its workers though nobody holds them for it meanwhile. First comes whose owner holds the
+fewest cores of the cluster, then who has wanted for longest: an order that all runs agree on, so
+none waits for another in a circle. An owner who holds a core waits for as long as others come who
+hold none.
 
 A run without neighbours writes nothing down: what it begins is in the store anyway, and it looks
 for them twice a second only. Who comes to others therefore begins nothing for a second, until all
