@@ -97,7 +97,9 @@ def submitted(store: Store) -> Service:
     )
 
 
-@pytest.mark.parametrize("name", ["begin_run", "beat_lease", "requests", "unfinished_runs", "keep"])
+@pytest.mark.parametrize(
+    "name", ["begin_run", "beat_lease", "waiting_requests", "unfinished_runs", "keep"]
+)
 def test_the_agent_outlasts_a_store_that_is_away_and_begins_what_was_asked_for_once(
     store: Store, monkeypatch: pytest.MonkeyPatch, name: str
 ) -> None:
