@@ -145,8 +145,10 @@ class Demo:
             )
         fifo, planned = reports
         broken = violations(planned.schedule, problem)
+        believed = naive.predict(grand, cluster)
         return {
-            "targets": compared(planned, naive.predict(grand, cluster)),
+            "targets": compared(planned, naive=believed),
+            "targets_of_others": compared(fifo, planned, naive=believed, but=SLOWED),
             "schedule": {
                 "planner": planned.schedule.planner,
                 "tasks": len(grand),
@@ -184,8 +186,8 @@ class Demo:
         report = self._agent().carry_out(
             problem, Heft().plan(problem), label="second round", watch=self._watch(bar)
         )
-        targets = compared(report, naive.predict(grand, cluster))
-        before = compared(report, first.predict(grand, cluster))
+        targets = compared(report, naive=naive.predict(grand, cluster))
+        before = compared(report, naive=first.predict(grand, cluster))
         return {
             "loop": told,
             "version": champion.source,
@@ -225,34 +227,38 @@ class Demo:
         return watch
 
 
-def compared(report: "RunReport", naive: "Forecast") -> dict[str, dict[str, float]]:
-    """By target, how far the forecast of a run lay from what came true, beside the naive one.
+def compared(
+    *reports: "RunReport", naive: "Forecast", but: str = ""
+) -> dict[str, dict[str, float]]:
+    """By target, how far the forecast of runs lay from what came true, beside the naive one.
 
-    `error` is the mean of |log(forecast / observed)| over the attempts that succeeded (0.1 is about
+    The runs share one forecast; attempts on the worker `but` are left out. `error` is the mean of |log(forecast / observed)| over the attempts that succeeded (0.1 is about
     10 %); for failure it is the Brier score over all attempts.
     """
     from scheduler.records import Outcome
 
+    forecast = reports[0].forecast
+    attempts = [each for report in reports for each in report.attempts if each.worker != but]
     good = [
         each
-        for each in report.attempts
+        for each in attempts
         if each.observation is not None and each.observation.outcome is Outcome.SUCCEEDED
     ]
     found = {
         target: {
-            "error": _log_error(report.forecast, good, target),
+            "error": _log_error(forecast, good, target),
             "baseline_error": _log_error(naive, good, target),
         }
         for target in QUANTITIES
     }
     failed = [
         each.observation is not None and each.observation.outcome is not Outcome.SUCCEEDED
-        for each in report.attempts
+        for each in attempts
     ]
     return found | {
         "failure": {
-            "error": _brier(report.forecast, report.attempts, failed),
-            "baseline_error": _brier(naive, report.attempts, failed),
+            "error": _brier(forecast, attempts, failed),
+            "baseline_error": _brier(naive, attempts, failed),
         }
     }
 
