@@ -232,8 +232,9 @@ def compared(
 ) -> dict[str, dict[str, float]]:
     """By target, how far the forecast of runs lay from what came true, beside the naive one.
 
-    The runs share one forecast; attempts on the worker `but` are left out. `error` is the mean of |log(forecast / observed)| over the attempts that succeeded (0.1 is about
-    10 %); for failure it is the Brier score over all attempts.
+    The runs share one forecast; attempts on the worker `but` are left out. `error` is the mean of
+    |log(forecast / observed)| over the attempts that succeeded (0.1 is about 10 %); for failure it
+    is the Brier score over all attempts.
     """
     from scheduler.records import Outcome
 
