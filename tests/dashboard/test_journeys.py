@@ -336,10 +336,11 @@ def test_a_link_shows_somebody_else_the_same(desk: Desk, tmp_path: Path) -> None
     page.wait_for_url(re.compile("task="))
     settled(page)
     other = desk.visit("eve", page.url.removeprefix(desk.url + "/"))
+    for each in (page, other):
+        each.get_by_text("Why this worker?").first.wait_for()  # of the task that is selected
     told = [
         (
             each.locator("canvas.sheet").get_attribute("aria-label"),
-            each.get_by_text("Why this worker?").count(),
             parse_qs(urlsplit(each.url).query)["task"],
         )
         for each in (page, other)
