@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import ray
+from ray.exceptions import RpcError
 
 from scheduler.errors import AllotError
 
@@ -39,15 +40,15 @@ def ray_running(
     if ray.is_initialized():
         yield
         return
-    there = _left_behind() if address == "auto" else address
-    if there not in ("local", "auto"):
+    there = _started_here() if address == "auto" else address
+    if there != "local":
         _refuse_unreachable(there)
     _prepare_environment(local=address == "local")
     quiet: dict[str, Any] = {"log_to_driver": False, "logging_level": logging.ERROR}
     if address == "local":
         ray.init("local", include_dashboard=False, num_cpus=cpus, resources=resources, **quiet)
     else:
-        _join(address, quiet)
+        _join(there, quiet)
     try:
         yield
     finally:
@@ -64,21 +65,30 @@ def _prepare_environment(*, local: bool) -> None:
 def _join(address: str, quiet: dict[str, Any]) -> None:
     try:
         ray.init(address, **quiet)
-    except ConnectionError as error:
+    except (ConnectionError, RpcError) as error:
         raise AllotError(
-            f"There is no Ray at the address {address!r}; start one with: ray start --head, or "
-            "leave the address at local."
+            f"The Ray at the address {address!r} lets nobody in ({error}); is RAY_AUTH_TOKEN the "
+            "one it was started with? Otherwise leave the address at local."
         ) from error
 
 
-def _left_behind() -> str:
-    """What `auto` will try: the last Ray that was started here, even if it was killed since."""
+def _started_here() -> str:
+    """What `auto` means: the Ray that was told, or the last one started here to be shared.
+
+    Ray itself would then look through the machine's processes, find what another program keeps
+    for itself alone, and wait for minutes to be let in.
+    """
     told = os.environ.get("RAY_ADDRESS", "")
     folder = os.environ.get("RAY_TMPDIR") or os.environ.get("TMPDIR") or "/tmp"
     noted = Path(folder) / "ray" / "ray_current_cluster"
     if not told and noted.is_file():
         told = noted.read_text(encoding="utf-8").strip()
-    return told or "auto"
+    if told in ("", "auto", "local"):
+        raise AllotError(
+            "No Ray was started on this machine to be shared; start one with: ray start --head, "
+            "or leave the address at local."
+        )
+    return told
 
 
 def _refuse_unreachable(address: str) -> None:

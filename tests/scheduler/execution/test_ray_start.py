@@ -1,4 +1,8 @@
+import os
+import signal
 import socket
+import subprocess
+import sys
 import time
 from pathlib import Path
 
@@ -50,3 +54,35 @@ def test_auto_does_not_wait_for_a_ray_that_was_killed(
         (tmp_path / "ray" / "ray_current_cluster").write_text(address, encoding="utf-8")
         with pytest.raises(AllotError, match=address), ray_running(address="auto"):
             pass
+
+
+PRIVATE = """
+from scheduler.execution.executors.ray_start import ray_running
+with ray_running():
+    print("running", flush=True)
+    input()
+"""
+
+
+def test_auto_does_not_take_the_ray_that_another_program_keeps_for_itself(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.delenv("RAY_ADDRESS", raising=False)
+    # a session of its own: whatever happens, nothing of this Ray outlives the test
+    with subprocess.Popen(
+        [sys.executable, "-c", PRIVATE],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+    ) as other:
+        try:
+            assert other.stdout is not None
+            assert other.stdout.readline() == "running\n"
+            monkeypatch.setenv("RAY_TMPDIR", str(tmp_path))
+            began = time.monotonic()
+            with pytest.raises(AllotError, match="ray start --head"), ray_running(address="auto"):
+                pass
+            assert time.monotonic() - began < 10
+        finally:
+            os.killpg(other.pid, signal.SIGKILL)
