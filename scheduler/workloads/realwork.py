@@ -210,19 +210,23 @@ def _done_by(place: Place, ways: Ways) -> object:
     library = place.labels.get("library", "stdlib")
     if library not in ways:
         raise LookupError(f"this work has no way for {library!r}; it has {', '.join(ways)}")
+    began = time.monotonic() - time.process_time()  # an attempt is a process of its own
     done = ways[library]()
-    _keep_pace(float(place.labels.get("pace", 1)))
+    _keep_pace(float(place.labels.get("pace", 1)), began)
     return done
 
 
-def _keep_pace(pace: float) -> None:
-    """Keeps the core busy for as long as this attempt would have needed on a slower one.
+def _keep_pace(pace: float, began: float) -> None:
+    """Takes as much longer, working and waiting, as this attempt would have on a slower machine.
 
-    An attempt is a process of its own, whose seconds count from its start.
+    So the cores that it uses on the average stay what they were.
     """
-    until = time.process_time() / pace
-    while pace < 1 and time.process_time() < until:
+    if pace >= 1:
+        return
+    seconds, until = time.process_time() / pace, began + (time.monotonic() - began) / pace
+    while time.process_time() < seconds:
         hashlib.sha256(b"busy" * 4096).digest()
+    time.sleep(max(0.0, until - time.monotonic()))
 
 
 def _word(draw: random.Random) -> str:
