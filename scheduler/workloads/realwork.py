@@ -3,7 +3,8 @@
 Every action makes its input from a seed and works on it with the library that its place's label
 `library` names: `numpy` (arrays), `arrow` (columns) or `stdlib` (plain Python). Making the input
 is cheap beside the work, so that what is measured is how good the agent is at the kind. Where the
-label `pace` is below one, all of it takes as many seconds more on its core as on a slower one.
+label `pace` is below one, it works as many seconds more as on a slower core. Where the label
+`waits` is given, it waits that many seconds for each that it works, as agents do that ask services.
 """
 
 import bz2
@@ -212,21 +213,20 @@ def _done_by(place: Place, ways: Ways) -> object:
         raise LookupError(f"this work has no way for {library!r}; it has {', '.join(ways)}")
     began = time.monotonic() - time.process_time()  # an attempt is a process of its own
     done = ways[library]()
-    _keep_pace(float(place.labels.get("pace", 1)), began)
+    _keep_pace(began, float(place.labels.get("pace", 1)), float(place.labels.get("waits", 0)))
     return done
 
 
-def _keep_pace(pace: float, began: float) -> None:
-    """Takes as much longer, working and waiting, as this attempt would have on a slower machine.
+def _keep_pace(began: float, pace: float, waits: float) -> None:
+    """Works as much longer as this attempt would have on a slower core, and waits for the rest.
 
-    So the cores that it uses on the average stay what they were.
+    What it lost to others on its core is part of what it waits, as far as that goes.
     """
-    if pace >= 1:
-        return
-    seconds, until = time.process_time() / pace, began + (time.monotonic() - began) / pace
-    while time.process_time() < seconds:
+    works = time.process_time() / pace
+    while pace < 1 and time.process_time() < works:
         hashlib.sha256(b"busy" * 4096).digest()
-    time.sleep(max(0.0, until - time.monotonic()))
+    if waits > 0:
+        time.sleep(max(0.0, began + works * (1 + waits) - time.monotonic()))
 
 
 def _word(draw: random.Random) -> str:
