@@ -15,6 +15,7 @@ from scheduler.store.holds import HoldRows
 from scheduler.store.intents import IntentRows
 from scheduler.store.learning import LearningRows
 from scheduler.store.leases import LeaseRows
+from scheduler.store.marks import MarkRows
 from scheduler.store.mending import MendingRows
 from scheduler.store.outputs import OutputRows
 from scheduler.store.plans import PlanRows
@@ -24,6 +25,7 @@ from scheduler.store.runs import RunRows
 from scheduler.store.spending import SpendingRows
 from scheduler.store.summaries import SummaryRows
 from scheduler.store.watching import WatchingRows
+from scheduler.store.windows import WindowRows
 
 
 class Store(
@@ -43,6 +45,8 @@ class Store(
     DraftRows,
     MendingRows,
     WatchingRows,
+    MarkRows,
+    WindowRows,
 ):
     """Logs, runs, trainings, networks and requests, in SQLite or PostgreSQL."""
 
