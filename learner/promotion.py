@@ -14,6 +14,7 @@ MARGIN = 0.05  # how much worse one target may become when the mean gets better
 QUANTITIES = ("duration", "memory", "cpu")
 GAIN = 0.001  # how much better the mean must be at least
 NOTHING = 1e-3  # an error that nobody notices: a thousandth of a log, or of a Brier score
+NOTICED = 0.02  # how much more of a log's error somebody notices: two percent of the quantity
 RARELY = 0.02  # of a Brier score, which few failures decide
 LUCK = 0.1  # by which Brier scores vary at least
 CHEAP = 0.01  # and of regret: a hundredth of the best cost
@@ -53,6 +54,19 @@ class Compared:
     regrets: Floats = field(default_factory=lambda: np.zeros((0, 2)))
     worker: NDArray[np.str_] | None = None
 
+    @property
+    def cell(self) -> NDArray[np.str_]:
+        """Each attempt's kind on its worker."""
+        if self.worker is None:
+            return self.kind
+        pairs = zip(self.kind.tolist(), self.worker.tolist(), strict=True)
+        return np.array([" on ".join(each) for each in pairs], dtype=str)
+
+    @property
+    def drawn(self) -> NDArray[np.str_]:
+        """What is drawn as a whole: runs, or the kinds on workers of the only one."""
+        return self.run if len(np.unique(self.run)) > 1 else self.cell
+
 
 def decide(
     challenger: Mapping[str, Scores], champion: Mapping[str, Scores] | None = None
@@ -82,17 +96,23 @@ def weigh(compared: Compared) -> Decision:
     """Whether a challenger is surely better than the champion, and nowhere surely worse.
 
     What few runs tell by chance decides nothing: whole runs are drawn again and again (bootstrap
-    of clusters). Refused is what is worse in the mean, on a target, on a kind, or in the simulator;
+    of clusters), or, where there is one alone, its kinds on workers. Refused is what is worse in
+    the mean, on a target, on a kind, or in the simulator, by so much that somebody would notice;
     what is neither surely better nor worse stays undecided until more attempts have ended.
     """
     names = [name for name, each in compared.losses.items() if (~np.isnan(each)).all(1).any()]
     if not names:
         return Decision(False, ("no held-out attempt can tell how good it is",), UNDECIDED)
-    drawn = {name: _drawn(compared.losses[name], compared.run, _least(name)) for name in names}
+    drawn = {name: _drawn(compared.losses[name], compared.drawn, _least(name)) for name in names}
     ratios = {name: float(each[0]) for name, each in drawn.items()}
     means = np.mean(list(drawn.values()), axis=0)
     sure = float((means[1:] < 1 - GAIN).mean())
-    against = [*_worse_targets(drawn), *_worse_kinds(compared), *_worse_plans(compared.regrets)]
+    noticed = [name for name in names if _noticed(name, compared.losses[name])]
+    against = [
+        *_worse_targets({name: drawn[name] for name in noticed}),
+        *_worse_kinds(compared),
+        *_worse_plans(compared.regrets),
+    ]
     mean = float(means[0])
     told = (
         f"in the mean {_words(mean)} the champion, so in {sure:.0%} of draws",
@@ -102,7 +122,7 @@ def weigh(compared: Compared) -> Decision:
     if against or mean > 1 + MARGIN or (mean > 1 and sure < 1 - SURE):
         return Decision(False, told, REFUSED)
     better = mean < 1 - GAIN and sure >= SURE
-    unclear = [name for name, ratio in ratios.items() if ratio > 1 + MARGIN]
+    unclear = [name for name in noticed if ratios[name] > 1 + MARGIN]
     if better and not unclear:
         return Decision(True, told, PROMOTED)
     return Decision(False, (*told, "not yet sure"), UNDECIDED)
@@ -135,9 +155,7 @@ def _worse_targets(drawn: Mapping[str, Floats]) -> Iterator[str]:
 def _worse_kinds(compared: Compared) -> Iterator[str]:
     yield from _worse(compared, compared.kind, KIND_MARGIN, KIND_SURE)
     if compared.worker is not None:
-        pairs = zip(compared.kind.tolist(), compared.worker.tolist(), strict=True)
-        cells = np.array([" on ".join(each) for each in pairs], dtype=str)
-        yield from _worse(compared, cells, CELL_MARGIN, CELL_SURE)
+        yield from _worse(compared, compared.cell, CELL_MARGIN, CELL_SURE)
 
 
 def _worse(
@@ -163,6 +181,12 @@ def _worse_plans(regrets: Floats) -> Iterator[str]:
             f"simulated plans by it regret {mine.mean():.1%} of the best makespan, "
             f"by the champion {theirs.mean():.1%}"
         )
+
+
+def _noticed(target: str, losses: Floats) -> bool:
+    """Whether the challenger errs by so much more that somebody who plans by it would notice."""
+    mine, theirs = np.nanmean(losses[~np.isnan(losses).any(1)], axis=0)
+    return bool(mine - theirs > NOTICED) or target not in QUANTITIES
 
 
 def _least(target: str) -> float:

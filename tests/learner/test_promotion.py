@@ -92,6 +92,25 @@ def test_attempts_of_one_run_are_not_many_witnesses() -> None:
     assert not weigh(lucky).promote
 
 
+def test_the_only_run_is_no_certainty_where_its_kinds_disagree() -> None:
+    """Better on one kind of four, a little worse on the others: so in some draws, not in all."""
+    found = compared(mine=1.03, theirs=1.0, runs=1)
+    lucky = spoilt(found, np.flatnonzero(found.kind == "kind-1"), "duration", 0.3)
+    decision = weigh(lucky)
+    assert "in 100% of draws" not in decision.reasons[0]
+    assert decision.verdict == UNDECIDED
+
+
+@pytest.mark.parametrize(("theirs", "verdict"), [(0.1, PROMOTED), (0.4, REFUSED)])
+def test_a_seventh_more_error_keeps_out_where_somebody_would_notice_it(
+    theirs: float, verdict: str
+) -> None:
+    found = compared(mine=0.8, theirs=1.0)
+    cores = np.full((RUNS * EACH, 2), [theirs * 8 / 7, theirs])
+    told = Compared({**found.losses, "cpu": cores}, found.run, found.kind)
+    assert weigh(told).verdict == verdict
+
+
 def test_no_single_target_may_pay() -> None:
     worse = spoilt(compared(mine=0.5, theirs=1.0), np.arange(RUNS * EACH), "memory", 2.4)
     decision = weigh(worse)
