@@ -2,9 +2,9 @@
 
 `arrays` works with numpy, `columns` with Arrow, `plain` with nothing but Python. Each is the best
 at some kinds, `columns` lacks the skill `numeric`, and holds so little memory that the largest
-inputs do not fit there. They wait as long as they work, so that the three do not fight for the two
-cores of a small machine. An agent may have become slower (its pace is below one): nothing but the
-time that its attempts take tells a forecast of that.
+inputs do not fit there. They wait for almost as long as they work, so that the three do not fight
+for the two cores of a small machine. An agent may have become slower (its pace is below one):
+nothing but the time that its attempts take tells a forecast of that.
 """
 
 from collections.abc import Mapping
@@ -18,7 +18,7 @@ from scheduler.cluster import Cluster, Worker
 from scheduler.workflow import Dependency, Task, Workflow
 
 MEGABYTE = 10**6
-WAITS = 1.0  # seconds for each second of work
+WAITS = 0.75  # seconds for each second of work
 
 
 @dataclass(frozen=True)

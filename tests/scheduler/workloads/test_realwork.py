@@ -108,6 +108,27 @@ def test_every_page_gets_one_fingerprint(library: str) -> None:
     assert len({str(each) for each in done("digest", library, size=4096 * 7)}) == 7
 
 
+class FakeTime:
+    """A core that is this attempt's alone; looking at its seconds takes a hundredth of one."""
+
+    def __init__(self, *, worked: float, moment: float) -> None:
+        self.worked, self.moment = worked, moment
+
+    def work(self, seconds: float) -> None:
+        self.worked += seconds
+        self.moment += seconds
+
+    def process_time(self) -> float:
+        self.work(0.01)
+        return self.worked
+
+    def monotonic(self) -> float:
+        return self.moment
+
+    def sleep(self, seconds: float) -> None:
+        self.moment += seconds
+
+
 def test_an_agent_without_a_way_says_which_there_are() -> None:
     with pytest.raises(LookupError, match="numpy, stdlib"):
         done("multiply", "arrow", side=3)
@@ -116,16 +137,29 @@ def test_an_agent_without_a_way_says_which_there_are() -> None:
 def test_an_agent_that_became_slower_finds_the_same_after_as_much_more_time_on_its_core(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    seconds = iter([2.0, 3.0, 5.0, 6.1, 7.0])
-    monkeypatch.setattr(realwork.time, "process_time", lambda: next(seconds))
+    clock = FakeTime(worked=2.0, moment=102.0)
+    monkeypatch.setattr(realwork, "time", clock)
     place = Place("w", 1.0, 10**9, {"library": "stdlib", "pace": str(1 / 3)})
     assert realwork.multiply(place, side=3, seed=3) == done("multiply", "stdlib", side=3)
-    assert next(seconds, None) is None
+    assert clock.worked == pytest.approx(6.0, abs=0.2)
+
+
+@pytest.mark.parametrize(("pace", "takes"), [(1.0, 6.0), (1 / 3, 18.0)])
+def test_an_agent_that_asks_services_waits_for_what_its_work_would_have_it_wait(
+    monkeypatch: pytest.MonkeyPatch, pace: float, takes: float
+) -> None:
+    clock = FakeTime(worked=2.0, moment=102.0)
+    monkeypatch.setattr(realwork, "time", clock)
+    labels = {"library": "stdlib", "waits": "2", "pace": str(pace)}
+    realwork.multiply(Place("w", 1.0, 10**9, labels), side=3, seed=3)
+    assert clock.moment == pytest.approx(100.0 + takes, abs=0.2)
+    assert clock.worked == pytest.approx(takes / 3, abs=0.2)
 
 
 def test_who_became_slower_is_like_before_but_for_that() -> None:
     before, later = office.agents(), office.agents(pace={"columns": 0.5})
-    assert later.worker("columns").labels == {"library": "arrow", "pace": "0.5"}
+    labels = before.worker("columns").labels
+    assert later.worker("columns").labels == {**labels, "pace": "0.5"}
     assert [each for each in later.workers if each not in before.workers] == [later.workers[1]]
 
 
