@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from scheduler.cluster import Cluster
     from scheduler.execution.events import Event
     from scheduler.forecast import Forecast
+    from scheduler.planning.problem import Problem
     from scheduler.predictors.base import Predictor
     from scheduler.store import Store
     from scheduler.store.values import Attempt
@@ -133,9 +134,8 @@ class Demo:
         from scheduler.planning.feasibility import violations
         from scheduler.planning.planners.fifo import Fifo
         from scheduler.planning.planners.heft import Heft
-        from scheduler.planning.problem import Problem
 
-        problem = Problem(grand, cluster, learned.predict(grand, cluster))
+        problem = self._problem(grand, cluster, learned)
         reports = []
         for planner, label in ((Fifo(), "fifo baseline"), (Heft(), "planned")):
             bar = self.progress.add_task(f"Running the grand night ({label})", total=len(grand))
@@ -174,17 +174,20 @@ class Demo:
         from learner.loop import LoopSettings, turn
         from learner.predictor import load
         from scheduler.planning.planners.heft import Heft
-        from scheduler.planning.problem import Problem
 
         settings = LoopSettings(more=1, share=0.0)
         told = self._during(
             "Learning from what happened", lambda: turn(self.store, self.door.now(), settings)
         )
         champion = load(self.store) if "champion" in self.store.aliases() else first
-        problem = Problem(grand, cluster, champion.predict(grand, cluster))
+        problem = self._problem(grand, cluster, champion)
         bar = self.progress.add_task("Running the grand night again", total=len(grand))
         report = self._agent().carry_out(
-            problem, Heft().plan(problem), label="second round", watch=self._watch(bar)
+            problem,
+            Heft().plan(problem),
+            label="second round",
+            watch=self._watch(bar),
+            owner=user(),
         )
         targets = compared(report, naive=naive.predict(grand, cluster))
         before = compared(report, naive=first.predict(grand, cluster))
@@ -201,6 +204,17 @@ class Demo:
             "memory": reserved(report, grand),
             "given_up": dict(report.given_up),
         }
+
+    def _problem(self, grand: "Workflow", cluster: "Cluster", by: "Predictor") -> "Problem":
+        """The night as it is forecast, with memory as every run of the product gets it."""
+        from scheduler.commands.beliefs import sizing
+        from scheduler.planning.problem import Problem
+        from scheduler.sizing import with_allocations
+
+        kinds = {task.kind for task in grand.tasks}
+        policy = sizing(self.store, now=self.door.now(), kinds=kinds)
+        forecast = with_allocations(by.predict(grand, cluster), grand, cluster, policy)
+        return Problem(grand, cluster, forecast)
 
     def _agent(self) -> "Agent":
         from scheduler.agent import Agent

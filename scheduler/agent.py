@@ -128,7 +128,7 @@ class Agent:
         """
         forecast = self.predictor.predict(workflow, cluster)
         if self.sizing is not None:
-            forecast = with_allocations(forecast, workflow, self.sizing)
+            forecast = with_allocations(forecast, workflow, cluster, self.sizing)
         aims = objective or Objective()
         if self.governor is not None:
             aims = self.governor.bounded(aims, cluster)

@@ -22,7 +22,7 @@ class Forecast:
     - duration (seconds), memory (bytes), cpu (cores): n tasks x m workers x q quantiles, rising
     - failure: n x m, the probability that an attempt fails
     - affinity: n x m, the probability that the worker is the right one, each row summing to one
-    - allocations: n x attempts, the bytes that attempts should get in turn, never falling and
+    - allocations: n x m x attempts, the bytes that attempts should get in turn, never falling and
       whatever the worker has; None where no policy has chosen them
     - rows: n, where tasks that are alike share their beliefs; all arrays then have k rows in place
       of n, and what is believed of task i stands in row rows[i]
@@ -56,7 +56,7 @@ class Forecast:
         for name in PROBABILITIES:
             _check_probability(name, getattr(self, name), pairs)
         if self.allocations is not None:
-            _check_allocations(self.allocations, pairs[0])
+            _check_allocations(self.allocations, pairs)
 
     def at(self, quantity: str, level: float) -> Array:
         """One quantity at a quantile level, n x m (or k x m), interpolated between levels known.
@@ -109,10 +109,11 @@ def _check_quantity(name: str, values: Array, shape: tuple[int, ...]) -> None:
         raise InvalidInput(f"Forecast: the quantiles of {name} must not cross.")
 
 
-def _check_allocations(values: Array, tasks: int) -> None:
-    if values.ndim != 2 or values.shape[0] != tasks or not values.shape[1]:
+def _check_allocations(values: Array, pairs: tuple[int, int]) -> None:
+    if values.ndim != 3 or values.shape[:2] != pairs or not values.shape[2]:
         raise InvalidInput(
-            f"Forecast: allocations must have the shape {tasks} x attempts, found {values.shape}."
+            f"Forecast: allocations must have the shape {pairs[0]} x {pairs[1]} x attempts, found "
+            f"{values.shape}."
         )
     if not np.isfinite(values).all() or (values <= 0).any() or (np.diff(values) < 0).any():
         raise InvalidInput(

@@ -15,7 +15,7 @@ from scheduler.execution.events import (
 from scheduler.logs.base import Refused
 from scheduler.outlasting import Outlast
 from scheduler.records import Outcome, TaskRecord
-from scheduler.sizing import MemorySizing, told
+from scheduler.sizing import MemorySizing, Telling
 from scheduler.store import Store
 from scheduler.store.intents import Kept
 from scheduler.store.leases import Lease
@@ -90,8 +90,8 @@ class Journal:
         self._events, self._plans, self._seen, self._refused = [], [], [], []
         self._kept_at = self.seconds()
         if self.sizing is not None and seen:
-            said = told(self.now.problem.forecast)
-            self.sizing.learn(seen, {(each.run, each.task): said[each.task] for each in seen})
+            said = Telling(self.now.problem.forecast)
+            self.sizing.learn(seen, lambda each: said.of(each.task, each.worker))
         return events
 
     def _write(self, events: Sequence[Event], seen: Sequence[TaskRecord]) -> None:

@@ -142,7 +142,8 @@ class Replaying:
         else:
             forecast = self.policy.learn(known).predict(run.workflow, run.cluster)
         if self.policy.sizing and any(task.memory is None for task in run.workflow.tasks):
-            forecast = with_allocations(forecast, run.workflow, self.sizes.by(known, run))
+            sizing = self.sizes.by(known, run)
+            forecast = with_allocations(forecast, run.workflow, run.cluster, sizing)
         return Problem(run.workflow, run.cluster, forecast, self.policy.objective)
 
 

@@ -10,7 +10,7 @@ from scheduler.errors import NotFound
 from scheduler.predictors.base import Predictor
 from scheduler.predictors.history import HistoryPredictor
 from scheduler.records import TaskRecord
-from scheduler.sizing import MemorySizing, Told, told
+from scheduler.sizing import MemorySizing, Telling, Told
 from scheduler.store import Store
 
 GROUP = "scheduler.predictors"
@@ -50,14 +50,18 @@ def sizing(store: Store, *, now: datetime, kinds: Collection[str] | None = None)
         if kinds is None or record.kind in kinds:
             latest[record.kind].append(record)
     learned, forecasts = MemorySizing(), _forecasts(store, now)
+
+    def told(record: TaskRecord) -> Told | None:
+        said = forecasts.get(record.run)
+        return None if said is None else said.of(record.task, record.worker)
+
     for records in latest.values():
-        learned.learn(records, forecasts)
+        learned.learn(records, told)
     return learned
 
 
-def _forecasts(store: Store, now: datetime) -> dict[tuple[str, str], Told]:
+def _forecasts(store: Store, now: datetime) -> dict[str, Telling]:
     return {
-        (f"{each.workflow} #{each.id}", task): said
+        f"{each.workflow} #{each.id}": Telling(store.run_forecast(each.id))
         for each in store.runs(now=now, limit=LATEST_RUNS)
-        for task, said in told(store.run_forecast(each.id)).items()
     }

@@ -37,7 +37,7 @@ def problem_of(
         forecast = choose(store, predictor).predict(tasks, workers)
         kinds = {task.kind for task in tasks.tasks}
         policy = sizing(store, now=door.now(), kinds=kinds)
-        forecast = with_allocations(forecast, tasks, policy)
+        forecast = with_allocations(forecast, tasks, workers, policy)
     return Problem(tasks, workers, forecast, asked)
 
 

@@ -45,20 +45,21 @@ def grown(problem: Problem, task: Held) -> tuple[str, Allocation] | None:
 
     None where no worker that can take the task has more than it was given.
     """
-    wanted = math.ceil(problem.memory_after(task.row, task.allocation.memory))
+    held = task.allocation.memory
     larger = [
         (
-            worker.memory < wanted,
+            worker.memory < (wanted := math.ceil(problem.memory_after(task.row, column, held))),
             worker.name != task.worker,
             problem.duration[task.row, column],
             worker,
+            wanted,
         )
         for column, worker in enumerate(problem.cluster.workers)
-        if problem.eligible[task.row, column] and worker.memory > task.allocation.memory
+        if problem.eligible[task.row, column] and worker.memory > held
     ]
     if not larger:
         return None
-    chosen = min(larger, key=lambda each: each[:3])[3]
+    *_, chosen, wanted = min(larger, key=lambda each: each[:3])
     return chosen.name, Allocation(task.allocation.cores, min(wanted, chosen.memory))
 
 

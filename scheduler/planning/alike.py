@@ -111,8 +111,7 @@ class Alike:
     @property
     def _wanted_memory(self) -> Floats:
         if self.forecast.allocations is not None:
-            first = self._rows_of(self.forecast.allocations)[:, :1]
-            return np.repeat(first, len(self.workers), axis=1)
+            return self._rows_of(self.forecast.allocations)[..., 0]
         usual = self._believed("memory", 0.5)
         believed = self._believed("memory", self.objective.memory_quantile)
         return np.maximum(usual, believed * self.objective.memory_margin)

@@ -40,7 +40,8 @@ def beside(forecast: Forecast, other: Forecast, *, axis: int) -> Forecast:
     if axis == 1:
         share = affinity.shape[1] / (affinity.shape[1] + new.shape[1])
         affinity, new = affinity * share, new * (1 - share)
-        both["workers"], allocations = forecast.workers + other.workers, forecast.allocations
+        both["workers"] = forecast.workers + other.workers
+        allocations = _widened(forecast.allocations, len(other.workers))
     else:
         both["tasks"] = forecast.tasks + other.tasks
         allocations = _stacked(forecast.allocations, other.allocations)
@@ -51,11 +52,20 @@ def beside(forecast: Forecast, other: Forecast, *, axis: int) -> Forecast:
 def _stacked(upper: Floats | None, lower: Floats | None) -> Floats | None:
     if upper is None or lower is None:
         return None
-    wide = max(upper.shape[1], lower.shape[1])
+    wide = max(upper.shape[2], lower.shape[2])
     padded = [
-        np.pad(each, ((0, 0), (0, wide - each.shape[1])), mode="edge") for each in (upper, lower)
+        np.pad(each, ((0, 0), (0, 0), (0, wide - each.shape[2])), mode="edge")
+        for each in (upper, lower)
     ]
     return np.concatenate(padded)
+
+
+def _widened(given: Floats | None, more: int) -> Floats | None:
+    """With columns for more workers, for which nothing was chosen: the most of any worker."""
+    if given is None:
+        return None
+    most = given.max(axis=1, keepdims=True)
+    return np.concatenate([given, np.repeat(most, more, axis=1)], axis=1)
 
 
 def _held(forecast: Forecast) -> tuple[str, ...]:

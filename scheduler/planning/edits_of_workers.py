@@ -168,7 +168,7 @@ class WorkerAdded(Edit):
         wanted = self.forecast.at("memory", aim.memory_quantile)[:, 0] * aim.memory_margin
         wanted = np.maximum(usual, wanted)
         if world.forecast.allocations is not None:
-            wanted = world.forecast.allocations[:, 0]
+            wanted = world.forecast.allocations[..., 0].max(axis=1)
         whole = arrays.given_whole(flat, np.flatnonzero(free & able))
         if whole or aim.memory_chance is not None:
             return _from_values(flat, self.on_values(world).problem.flat)

@@ -107,15 +107,16 @@ class Problem:
     def _of_tasks(self, values: NDArray[Scalar]) -> NDArray[Scalar]:
         return values if self.forecast.rows is None else values[self.alike.row]
 
-    def memory_after(self, task: int, held: float) -> float:
-        """The bytes for the attempt after one of the task (an index) that ran out of `held`.
+    def memory_after(self, task: int, worker: int, held: float) -> float:
+        """The bytes for the attempt of the task on the worker after one ran out of `held`.
 
-        What the forecast plans, else twice as much.
+        What the forecast plans, else twice as much. Both are indices.
         """
         planned = np.empty(0)
         if self.forecast.allocations is not None:
             rows = self.forecast.rows
-            planned = np.ceil(self.forecast.allocations[task if rows is None else rows[task]])
+            row = task if rows is None else rows[task]
+            planned = np.ceil(self.forecast.allocations[row, worker])
         larger = planned[planned > held]
         return float(larger.min()) if larger.size else held * GROWTH
 

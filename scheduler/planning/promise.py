@@ -4,7 +4,7 @@ A schedule states one course of events. Here it is carried out on paper many tim
 memory and failures drawn from the forecast, by the rules of the dispatch (kernels/replay.py).
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -222,12 +222,13 @@ def _tame(plan: Plan) -> Plan:
     )
 
 
-def _rooms(problem: Problem, placed: Iterable[Placement], attempts: int) -> Floats:
+def _rooms(problem: Problem, placed: Sequence[Placement], attempts: int) -> Floats:
     """Bytes that the attempts of each task get in turn, each after one ran out of memory."""
     rooms = [np.array([each.allocation.memory for each in placed], dtype=np.float64)]
     planned = np.empty((rooms[0].size, 0))
     if problem.forecast.allocations is not None:
-        planned = np.ceil(problem.forecast.allocations[_rows(problem)])
+        worker = [problem.cluster.index[each.worker] for each in placed]
+        planned = np.ceil(problem.forecast.allocations[_rows(problem), worker])
     while len(rooms) < attempts:
         larger = np.where(planned > rooms[-1][:, None], planned, np.inf).min(axis=1, initial=np.inf)
         rooms.append(np.where(np.isfinite(larger), larger, rooms[-1] * GROWTH))

@@ -15,14 +15,14 @@ from scheduler.sizing.beliefs import Told
 from scheduler.sizing.inheritance import InheritedSizes
 from scheduler.sizing.ladder import Ladder, Terms
 from scheduler.sizing.memory import MemorySizing
-from scheduler.sizing.planned import told, with_allocations
+from scheduler.sizing.planned import Telling, with_allocations
 
 __all__ = [
     "InheritedSizes",
     "Ladder",
     "MemorySizing",
+    "Telling",
     "Terms",
     "Told",
-    "told",
     "with_allocations",
 ]

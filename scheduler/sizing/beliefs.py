@@ -6,8 +6,7 @@ kind that always needs the same gets a margin of hundredths of a percent, not a 
 """
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
-from statistics import NormalDist
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,12 +14,13 @@ from numpy.typing import NDArray
 from scheduler.sizing.kinship import plausible, related
 
 Array = NDArray[np.float64]
-_NORMAL = NormalDist()
 _FAR = 0.1  # the weight of something of quite another size, all of them together
 _UPPER = 0.5  # the share of the points that says how far the unseen may lie
 _TAIL = 0.25  # the scale of the tail over the mean excess of the upper points
 _TAIL_POINTS = 8
-_LEAST_SCALE = 1e-5  # of the largest, where all were equal
+_TOWARDS_TOP = 3
+_SUREST = 0.995  # of a forecast: beyond that nobody knows
+LEAST_SCALE = 1e-5
 _LEAST_SIZED = 5  # observations with a size, before sizes say anything
 _RIDGE = 0.5  # of the slope, in squared logarithms
 _BEYOND = 0.7  # how far outside the sizes seen a line is followed, in logarithms
@@ -32,8 +32,8 @@ class Past:
     """Observations of one kind: peaks (bytes), durations (seconds), logarithms of one size.
 
     `at` is the size of the task in question. A size that is not known is NaN. `groups` says who
-    belongs together by the name of the subject, coarse to fine, the task itself last.
-    Shape: groups is levels x one more than the observations.
+    belongs together, coarse to fine: by the worker, then by the name of the subject; the task
+    itself last. Shape: groups is levels x one more than the observations.
     """
 
     memory: Array
@@ -53,7 +53,8 @@ class Belief:
     """A level or a line in the logarithm of the size `of`, from all of the past or what is near.
 
     `width` is how near in logarithms of size; `share` sets the width so that this share of the
-    past is within it. `kin` moves each by what its subject's group needs more than others.
+    past is within it. `kin` moves each by what its worker and its subject's group need more than
+    others. `by` is who forecasts.
     """
 
     of: str | None = None
@@ -61,6 +62,7 @@ class Belief:
     width: float | None = None
     share: float | None = None
     kin: bool = False
+    by: str = ""
 
     def points(self, past: Past) -> tuple[Array, Array]:
         """Memory and weight, unsorted. Without a size it is the plain level of the kind."""
@@ -91,21 +93,43 @@ FORECAST = Belief("forecast")  # what a predictor says of this very task, and no
 
 @dataclass(frozen=True)
 class Told:
-    """A predictor's quantiles of one task's memory: `levels` within 0..1 and bytes, both rising."""
+    """A predictor's quantiles of one task's memory: `levels` within 0..1 and bytes, both rising.
+
+    `by` is who says so: each is judged by itself.
+    """
 
     levels: tuple[float, ...]
     memory: tuple[float, ...]
+    by: str = ""
 
-    def points(self, count: int) -> Array:
-        """So many equally likely peaks: between and beyond the levels as if log-normal."""
-        at = np.array([_NORMAL.inv_cdf((i + 0.5) / count) for i in range(count)])
-        known, logs = np.array([_NORMAL.inv_cdf(x) for x in self.levels]), np.log(self.memory)
+    @property
+    def belief(self) -> Belief:
+        """Under which name it is judged."""
+        return replace(FORECAST, by=self.by)
+
+    def points(self, count: int) -> tuple[Array, Array]:
+        """So many peaks, rising, and how likely they are, denser towards the top.
+
+        Between and beyond the levels the logarithm is taken for a Student t: its tails are wider
+        than those of a normal, since the levels told are estimates themselves.
+        """
+        edges = 1 - (1 - np.linspace(0, 1, count + 1)) ** _TOWARDS_TOP
+        middle = np.minimum((edges[1:] + edges[:-1]) / 2, _SUREST)
+        at, known = _student(middle), _student(np.array(self.levels))
+        weight, logs = np.diff(edges), np.log(self.memory)
         if len(known) == 1:
-            return np.full(count, self.memory[0])
+            return np.full(count, self.memory[0]), weight
         part = np.clip(np.searchsorted(known, at), 1, len(known) - 1)
         slope = np.diff(logs)[part - 1] / np.diff(known)[part - 1]
-        peaks: Array = np.exp(logs[part] + slope * (at - known[part]))
-        return peaks
+        return np.exp(logs[part] + slope * (at - known[part])), weight
+
+
+def _student(level: Array) -> Array:
+    """Quantiles of Student's t with four degrees of freedom (Shaw 2006, section 3)."""
+    root = np.sqrt(4 * level * (1 - level))
+    squared = np.maximum(np.cos(np.arccos(root) / 3) / root - 1, 0.0)  # else rounded below it
+    found: Array = np.sign(level - 0.5) * 2 * np.sqrt(squared)
+    return found
 
 
 KINSHIP = Belief(kin=True)
@@ -114,7 +138,7 @@ KINSHIP = Belief(kin=True)
 def beliefs(sizes: Sequence[str], *, kin: bool = False) -> tuple[Belief, ...]:
     """The plain level, and for each size by name levels and lines, wide and narrow.
 
-    With `kin`, also the level and the widest lines moved by what the subjects' groups need.
+    With `kin`, also the level and the widest lines moved by what workers and groups need.
     """
     related = (KINSHIP, *(Belief(name, line=True, kin=True) for name in sizes)) if kin else ()
     return (LEVEL, *(belief for name in sizes for belief in _of(name)), *related)
@@ -128,9 +152,10 @@ def _of(name: str) -> Iterator[Belief]:
     yield Belief(name, line=True, share=0.25)
 
 
-def with_tail(memory: Array, weight: Array) -> tuple[Array, Array]:
+def with_tail(memory: Array, weight: Array, *, least: float = LEAST_SCALE) -> tuple[Array, Array]:
     """Sorts each belief's points, and adds those that stand for what was never seen.
 
+    `least` is how far these lie above the largest where all were equal, as a share of it.
     Shape: beliefs x points, two of at least; the result has a few more points.
     """
     order = np.argsort(memory, 1)
@@ -140,7 +165,7 @@ def with_tail(memory: Array, weight: Array) -> tuple[Array, Array]:
     upper = min(max(3, int(np.ceil(_UPPER * memory.shape[1]))), memory.shape[1] - 1)
     excess = memory[:, -upper:] - memory[:, -upper - 1 : -upper]
     scale = (weight[:, -upper:] * excess).sum(1) / weight[:, -upper:].sum(1)
-    scale = np.maximum(_TAIL * scale, _LEAST_SCALE * memory[:, -1])
+    scale = np.maximum(_TAIL * scale, least * memory[:, -1])
     levels = -np.log(1 - (np.arange(_TAIL_POINTS) + 0.5) / _TAIL_POINTS)
     beyond = memory[:, -1:] + scale[:, None] * levels
     unseen = np.repeat((total / effective / _TAIL_POINTS)[:, None], _TAIL_POINTS, 1)

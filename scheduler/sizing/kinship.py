@@ -1,4 +1,4 @@
-"""What tasks on subjects of one group need more than others.
+"""What tasks of one group need more than others: on one worker, or on subjects that are akin.
 
 The leading parts of a name often say what belongs together: a sample, a batch, a tool before.
 """
@@ -58,6 +58,15 @@ def related(memory: Array, groups: Sequence[Codes]) -> Array:
         more, rest = _effect(rest, group)
         effect += more
     return plausible(np.exp(rest + effect), memory)
+
+
+def effects(memory: Array, group: Codes) -> Array:
+    """By group, the logarithm of what it needs more than others; as above, of all there are."""
+    logs = np.log(memory)
+    apart, count = logs - logs.mean(), np.bincount(group).astype(np.float64)
+    total: Array = np.bincount(group, apart, len(count)).astype(np.float64)
+    shrunk = _shrinkage(apart, count, total)
+    return total / (count + shrunk) if np.isfinite(shrunk) else np.zeros(len(count))
 
 
 def _effect(logs: Array, group: Codes) -> tuple[float, Array]:

@@ -107,19 +107,30 @@ def wastage(allocations: tuple[float, ...], peak: float, terms: Terms) -> float:
     return sum(allocations[:-1]) * terms.time_to_failure + allocations[-1] - peak
 
 
-def cheapest(memory: Array, weight: Array, terms: Terms) -> list[tuple[float, ...]]:
+def expected_wastage(allocations: tuple[float, ...], memory: Array, terms: Terms) -> Array:
+    """The same of each of these peaks, none of which is above the last allocation."""
+    given = np.array(allocations)
+    missed = np.concatenate([[0.0], np.cumsum(given[:-1]) * terms.time_to_failure])
+    place = np.searchsorted(given, memory)
+    return np.asarray(missed[place] + given[place] - memory)
+
+
+def cheapest(
+    memory: Array, weight: Array, terms: Terms, *, held: float = 0.0
+) -> list[tuple[float, ...]]:
     """For each belief the allocations of least expected wastage.
 
-    Shape: `memory` and `weight` are beliefs x points, memory rising; the result has one rising
-    tuple for each belief. What follows a miss is chosen for those points alone that lie above the
-    allocation that missed (backward induction over the points, as in Bellman's equation).
+    A miss wastes its allocation, and at least `held` bytes. Shape: `memory` and `weight` are
+    beliefs x points, memory rising; the result has one rising tuple for each belief. What follows
+    a miss is chosen for those points alone that lie above the allocation that missed (backward
+    induction over the points, as in Bellman's equation).
     """
     picked = _candidates(memory.shape[1])
     below, used = np.cumsum(weight, 1), np.cumsum(weight * memory, 1)
     above = below[:, -1:] - below[:, picked]
     missed = terms.time_to_failure + terms.retry_price
     given, below, used = memory[:, picked], below[:, picked], used[:, picked]
-    start = below * given - used + above * given * missed
+    start = below * given - used + above * np.maximum(given, held) * missed
     step = start[:, None, :] - below[:, :, None] * given[:, None, :] + used[:, :, None]
     count = len(picked)
     step = np.where(np.triu(np.ones((count, count), bool), 1), step, np.inf)

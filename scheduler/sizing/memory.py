@@ -6,8 +6,7 @@ attempt; weights fall exponentially with the charges (Hedge; Freund and Schapire
 The ladder given is the one that is cheapest for the mixture of the beliefs.
 """
 
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterable, Mapping, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,66 +14,19 @@ from numpy.typing import NDArray
 from scheduler.errors import InvalidInput
 from scheduler.numbers import at_least_one, not_negative, positive
 from scheduler.records import Outcome, TaskRecord
-from scheduler.sizing.beliefs import (
-    FORECAST,
-    LEVEL,
-    Belief,
-    Past,
-    Told,
-    beliefs,
-    with_tail,
-)
-from scheduler.sizing.kinship import grouped, lineage
-from scheduler.sizing.ladder import Ladder, Terms, cheapest, wastage
+from scheduler.sizing.beliefs import FORECAST, LEVEL, Belief, Told
+from scheduler.sizing.kinds import Asked, Kind, Points, points_of
+from scheduler.sizing.kinship import effects, lineage
+from scheduler.sizing.ladder import Ladder, Terms, cheapest, expected_wastage, wastage
 
 Array = NDArray[np.float64]
+Saying = Callable[[TaskRecord], Told | None]
 _FEW = 5  # observations of a kind below which other kinds say how much it may vary
 _TYPICAL_SPREAD = 0.1  # of the largest over the median, before any kind is known
-_TOLD_POINTS = 16
+_TOLD_POINTS = 48
+_ON_TRUST = 10  # attempts for which a forecast is believed in what it says of itself
 _RATE = 5.0  # of the weights in the charges, which are in units of the memory-time used
 _NEGLIGIBLE = 0.02  # weight over the largest, below which a belief is left out
-
-
-@dataclass(frozen=True)
-class _Asked:
-    """What is known of a task: logarithms of sizes, its subject's lineage, what is forecast."""
-
-    sizes: Mapping[str, float]
-    lineage: tuple[str, ...]
-    told: Told | None
-
-
-@dataclass
-class _Points:
-    """Beliefs about one task: rows of points and weights with their tails."""
-
-    held: tuple[Belief, ...]
-    memory: Array
-    weight: Array
-
-
-@dataclass
-class _Kind:
-    memory: list[float] = field(default_factory=list)
-    duration: list[float] = field(default_factory=list)
-    sizes: dict[str, list[float]] = field(default_factory=dict)
-    lineages: list[tuple[str, ...]] = field(default_factory=list)
-    charges: dict[Belief, float] = field(default_factory=lambda: {LEVEL: 0.0})
-    asked: tuple[_Asked, _Points] | None = None  # since the last observation
-
-    def remember(self, asked: _Asked, memory: float, duration: float, keep: int) -> None:
-        """Adds an observation, and forgets all but the latest."""
-        for name in asked.sizes:
-            self.sizes.setdefault(name, [np.nan] * len(self.memory))
-        for name, values in self.sizes.items():
-            values.append(asked.sizes.get(name, np.nan))
-        self.memory.append(memory)
-        self.duration.append(duration)
-        self.lineages.append(asked.lineage)
-        for values in (self.memory, self.duration, *self.sizes.values()):
-            del values[:-keep]
-        del self.lineages[:-keep]
-        self.asked = None
 
 
 class MemorySizing:
@@ -87,16 +39,13 @@ class MemorySizing:
     def __init__(self, terms: Terms | None = None, *, keep: int = 1000) -> None:
         at_least_one(keep, "MemorySizing: keep", InvalidInput)
         self._terms, self._keep = terms or Terms(), max(keep, _FEW)
-        self._kinds: dict[str, _Kind] = {}
+        self._kinds: dict[str, Kind] = {}
 
-    def learn(
-        self, records: Iterable[TaskRecord], told: Mapping[tuple[str, str], Told] | None = None
-    ) -> None:
+    def learn(self, records: Iterable[TaskRecord], told: Saying = lambda _: None) -> None:
         """Observes attempts that succeeded and whose peak and duration were measured.
 
-        `told` is what was forecast before, by run and task.
+        `told` gives what was forecast of an attempt before it began.
         """
-        said = told or {}
         for each in records:
             measured = each.peak_memory and each.duration
             if each.outcome is Outcome.SUCCEEDED and measured:
@@ -106,7 +55,8 @@ class MemorySizing:
                     duration=each.duration or 0.0,
                     sizes=each.sizes,
                     subject=each.task,
-                    told=said.get((each.run, each.task)),
+                    worker=each.worker,
+                    told=told(each),
                 )
 
     def allocate(
@@ -115,23 +65,28 @@ class MemorySizing:
         *,
         sizes: Mapping[str, float] | None = None,
         subject: str | None = None,
+        worker: str | None = None,
         told: Told | None = None,
         request: float | None = None,
         limit: float | None = None,
+        held: float = 0.0,
     ) -> Ladder:
         """The allocations for a task's attempts, none above `limit` (bytes of the worker).
 
         `sizes` are those known before the start, in any unit; `subject` is the name of what the
-        task works on: names that begin alike may need alike. `told` is what a predictor says; it
-        counts as much as the kind's past, until it has been seen to be better or worse. A kind
-        never seen gets what is told, else its `request`, else the largest peak of any kind, else
-        the limit; raises InvalidInput when none of these is known.
+        task works on: names that begin alike may need alike. `told` is what a predictor says of
+        the task on the `worker`; it counts by how it did so far, and by what it says of itself
+        before it was judged. A miss wastes at least `held` bytes: what nobody else could use
+        meanwhile. A kind never seen gets what is told, else its `request`, else the largest peak
+        of any kind, else the limit; raises InvalidInput when none of these is known.
         """
         for name, value in (("request", request), ("limit", limit)):
             if value is not None:
                 positive(value, f"Sizing of {kind!r}: {name}", InvalidInput)
-        asked = _Asked(_checked(kind, sizes), lineage(subject, kind), told)
-        ladder = Ladder(self._allocations(kind, asked, request, limit), growth=self._terms.growth)
+        not_negative(held, f"Sizing of {kind!r}: held", InvalidInput)
+        asked = Asked(_checked(kind, sizes), lineage(subject, kind), worker, told)
+        first = self._allocations(kind, asked, request, limit, held)
+        ladder = Ladder(first, growth=self._terms.growth)
         return ladder if limit is None else ladder.within(limit)
 
     def observe(
@@ -142,78 +97,113 @@ class MemorySizing:
         duration: float,
         sizes: Mapping[str, float] | None = None,
         subject: str | None = None,
+        worker: str | None = None,
         told: Told | None = None,
     ) -> None:
         """Learns from an attempt that held: its peak in bytes, its duration in seconds."""
         positive(memory, f"Sizing of {kind!r}: memory", InvalidInput)
         positive(duration, f"Sizing of {kind!r}: duration", InvalidInput)
-        asked = _Asked(_checked(kind, sizes), lineage(subject, kind), told)
-        past = self._kinds.setdefault(kind, _Kind())
+        asked = Asked(_checked(kind, sizes), lineage(subject, kind), worker, told)
+        past = self._kinds.setdefault(kind, Kind())
         if len(past.memory) >= _FEW:
             self._charge(past, asked, memory, duration)
         past.remember(asked, memory, duration, self._keep)
 
     def groups(self, kind: str, subject: str) -> tuple[str, ...]:
         """The leading parts of a subject's name that the kind's past shares, coarse to fine."""
-        past = self._kinds.get(kind, _Kind())
+        past = self._kinds.get(kind, Kind())
         known = {part for each in past.lineages for part in each}
         return tuple(part for part in lineage(subject, kind) if part in known)
 
+    def needs_of(self, kind: str) -> Mapping[str, float]:
+        """By worker, the logarithm of what the kind's past needed there more than elsewhere."""
+        past = self._kinds.get(kind, Kind())
+        named = [each for each in past.workers if each is not None]
+        if len(past.memory) < _FEW or len(set(named)) < 2:
+            return {}
+        of = {name: i for i, name in enumerate(dict.fromkeys(named))}
+        known = np.array([each is not None for each in past.workers])
+        found = effects(np.array(past.memory)[known], np.array([of[each] for each in named]))
+        return dict(zip(of, found.tolist(), strict=True))
+
     def weights(self, kind: str) -> dict[Belief, float]:
         """How much each belief about a kind counts; they sum to one."""
-        charges = self._kinds.get(kind, _Kind()).charges
-        least = min(charges.values())
-        raw = {each: float(np.exp(-_RATE * (cost - least))) for each, cost in charges.items()}
-        total = sum(raw.values())
-        return {each: value / total for each, value in raw.items()}
+        charges = self._kinds.get(kind, Kind()).charges
+        return dict(zip(charges, _weights(list(charges.values())).tolist(), strict=True))
 
     def _allocations(
-        self, kind: str, asked: _Asked, request: float | None, limit: float | None
+        self, kind: str, asked: Asked, request: float | None, limit: float | None, held: float
     ) -> tuple[float, ...]:
         past = self._kinds.get(kind)
         if past is None or len(past.memory) < _FEW:
-            return self._early(kind, past, asked.told, request, limit)
-        points = _points(past, asked)
-        weights = self.weights(kind)
-        share = np.array([weights.get(each, weights[LEVEL]) for each in points.held])
+            return self._early(kind, past, asked.told, request, limit, held)
+        points = points_of(past, asked)
+        share = _weights(self._charged(past, points))
         kept = share > _NEGLIGIBLE * share.max()
         memory = points.memory[kept].ravel()
         weight = points.weight[kept]
         mixed = (weight / weight.sum(1, keepdims=True) * share[kept, None]).ravel()
         order = np.argsort(memory)
-        return cheapest(memory[order][None], mixed[order][None], self._terms)[0]
+        return cheapest(memory[order][None], mixed[order][None], self._terms, held=held)[0]
 
     def _early(
         self,
         kind: str,
-        past: _Kind | None,
+        past: Kind | None,
         told: Told | None,
         request: float | None,
         limit: float | None,
+        held: float,
     ) -> tuple[float, ...]:
         """By what is told, and never below a margin over the few that were seen."""
         seen = max(past.memory) * (1 + self._spread()) if past else None
         if told is None:
             return (self._unseen(kind, request, limit) if seen is None else seen,)
-        memory, weight = with_tail(told.points(_TOLD_POINTS)[None], np.ones((1, _TOLD_POINTS)))
-        ladder = cheapest(memory, weight, self._terms)[0]
+        memory, weight = told.points(_TOLD_POINTS)
+        ladder = cheapest(memory[None], weight[None], self._terms, held=held)[0]
         if seen is None or seen <= ladder[0]:
             return ladder
         return (seen, *(each for each in ladder if each > seen))
 
-    def _charge(self, past: _Kind, asked: _Asked, memory: float, duration: float) -> None:
+    def _charge(self, past: Kind, asked: Asked, memory: float, duration: float) -> None:
         """Charges each belief its wastage over the memory-time that is usual for the kind."""
-        points = _points(past, asked)
+        points = points_of(past, asked)
         usual = float(np.mean(np.array(past.memory) * np.array(past.duration)))
         unit = duration / (memory * duration + usual)
         ladders = cheapest(points.memory, points.weight, self._terms)
-        level, charged = past.charges[LEVEL], {}
+        spent, begun = {}, dict(zip(points.held, self._charged(past, points), strict=True))
         for each, allocations in zip(points.held, ladders, strict=True):
             given = Ladder(allocations, growth=self._terms.growth).attempts(memory)
-            charged[each] = wastage(given, memory, self._terms) * unit
-        for each in {**past.charges, **charged}:  # who said nothing is charged as the plain level
-            spent = charged.get(each, charged[LEVEL])
-            past.charges[each] = past.charges.get(each, level) + spent
+            spent[each] = wastage(given, memory, self._terms) * unit
+        past.charges = {  # who said nothing is charged as the plain level
+            each: so_far + spent.get(each, spent[LEVEL])
+            for each, so_far in {**past.charges, **begun}.items()
+        }
+        past.judged += 1
+
+    def _charged(self, past: Kind, points: Points) -> list[float]:
+        """What each belief was charged; a new one as much as the plain level.
+
+        A forecast by somebody who was never judged is charged as if some attempts had shown it to
+        be as good, beside the best belief, as it says of itself.
+        """
+        level = past.charges[LEVEL]
+        found = [past.charges.get(each, level) for each in points.held]
+        if points.held[-1].of == FORECAST.of and points.held[-1] not in past.charges:
+            found[-1] = least = min(past.charges.values())
+            if past.judged:
+                says = self._says_of_itself(past, points)
+                found[-1] += min(past.judged, _ON_TRUST) * (says - least / past.judged)
+        return found
+
+    def _says_of_itself(self, past: Kind, points: Points) -> float:
+        """The charge for one attempt that the last belief expects."""
+        memory, weight = points.memory[-1:], points.weight[-1:]
+        ladder = cheapest(memory, weight, self._terms)[0]
+        used = np.array(past.memory) * np.array(past.duration)
+        usual = float(used.mean()) / float(np.mean(past.duration))
+        each = expected_wastage(ladder, memory[0], self._terms) / (memory[0] + usual)
+        return float(np.average(each, weights=weight[0]))
 
     def _unseen(self, kind: str, request: float | None, limit: float | None) -> float:
         if request is not None:
@@ -232,28 +222,9 @@ class MemorySizing:
         return float(np.median(spreads)) if spreads else _TYPICAL_SPREAD
 
 
-def _points(past: _Kind, asked: _Asked) -> _Points:
-    """Kept until the next observation: whoever allocates will mostly observe the same task."""
-    if past.asked is None or past.asked[0] != asked:
-        past.asked = asked, _fresh_points(past, asked)
-    return past.asked[1]
-
-
-def _fresh_points(past: _Kind, asked: _Asked) -> _Points:
-    memory, duration = np.array(past.memory), np.array(past.duration)
-    unknown, groups = np.full(len(memory), np.nan), grouped(past.lineages, asked.lineage)
-    by_size = {
-        name: Past(memory, duration, np.array(values), asked.sizes.get(name, np.nan), groups)
-        for name, values in past.sizes.items()
-    }
-    plain = Past(memory, duration, unknown, np.nan, groups)
-    held = beliefs(tuple(past.sizes), kin=bool(groups))
-    rows = [each.points(by_size[each.of] if each.of else plain) for each in held]
-    if asked.told is not None:
-        held += (FORECAST,)
-        rows.append((asked.told.points(len(memory)), np.full(len(memory), duration.mean())))
-    points, weights = (np.array(each) for each in zip(*rows, strict=True))
-    return _Points(held, *with_tail(points, weights))
+def _weights(charges: Sequence[float]) -> Array:
+    raw = np.exp(-_RATE * (np.array(charges) - min(charges)))
+    return np.asarray(raw / raw.sum())
 
 
 def _checked(kind: str, sizes: Mapping[str, float] | None) -> dict[str, float]:

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 import sqlalchemy as sa
+from numpy.typing import NDArray
 from sqlalchemy.engine import Connection, RowMapping
 from sqlmodel import SQLModel
 
@@ -323,13 +324,20 @@ def unpacked(data: bytes) -> Forecast:
             **{name: arrays[name] for name in _ARRAYS},
             quantiles=tuple(map(float, arrays["quantiles"])),
             source=str(arrays["source"]),
-            allocations=arrays["allocations"] if "allocations" in arrays.files else None,
+            allocations=_allocations(arrays["allocations"], len(names["workers"]))
+            if "allocations" in arrays.files
+            else None,
             gates={
                 name.removeprefix("gates."): arrays[name]
                 for name in arrays.files
                 if name.startswith("gates.")
             },
         )
+
+
+def _allocations(kept: NDArray[np.float64], workers: int) -> NDArray[np.float64]:
+    """By task and worker; once they were kept by task alone."""
+    return np.repeat(kept[:, None], workers, axis=1) if kept.ndim == 2 else kept
 
 
 def _summary(row: RowMapping, now: datetime) -> RunSummary:

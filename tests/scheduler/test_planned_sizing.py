@@ -18,7 +18,7 @@ from scheduler.planning.planners.heft import Heft
 from scheduler.planning.problem import Problem
 from scheduler.predictors.history import HistoryPredictor
 from scheduler.records import Outcome
-from scheduler.sizing import MemorySizing, told, with_allocations
+from scheduler.sizing import MemorySizing, Telling, with_allocations
 from scheduler.sizing.beliefs import FORECAST
 from scheduler.store import Store
 from scheduler.workloads.synthetic import random_world
@@ -46,7 +46,8 @@ def agent(store: Store, sizing: MemorySizing | None) -> Agent:
 
 
 def planned(sizing: MemorySizing | None = None) -> Forecast:
-    return with_allocations(WORLD.forecast(), WORLD.workflow, sizing or MemorySizing())
+    sizing = sizing or MemorySizing()
+    return with_allocations(WORLD.forecast(), WORLD.workflow, WORLD.cluster, sizing)
 
 
 def free(forecast: Forecast) -> Problem:
@@ -56,24 +57,31 @@ def free(forecast: Forecast) -> Problem:
     return Problem(workflow, WORLD.cluster, forecast)
 
 
-def test_each_task_gets_allocations_that_never_fall() -> None:
+def test_each_task_gets_allocations_on_each_worker_that_never_fall() -> None:
     found = planned().allocations
     assert found is not None
-    assert len(found) == len(WORLD.workflow)
+    assert found.shape[:2] == (len(WORLD.workflow), len(WORLD.cluster.workers))
     assert (np.diff(found) >= 0).all()
 
 
-def test_each_task_gets_what_it_would_get_alone() -> None:
+def test_each_task_gets_on_each_worker_what_it_would_get_alone() -> None:
     sizing = MemorySizing()
     for i, task in enumerate(WORLD.workflow.tasks * 3):
         memory = float(WORLD.memory[WORLD.workflow.index[task.id]].max()) * (1 + 0.01 * (i % 5))
         sizing.observe(task.kind, memory=memory, duration=9.0, sizes=task.sizes, subject=task.id)
     forecast = planned(sizing)
     assert forecast.allocations is not None
-    said = told(forecast)
-    for task, row in zip(WORLD.workflow.tasks, forecast.allocations, strict=True):
-        alone = sizing.allocate(task.kind, sizes=task.sizes, subject=task.id, told=said[task.id])
-        assert row[0] == pytest.approx(alone.first, rel=0.02)
+    for task, rows in zip(WORLD.workflow.tasks, forecast.allocations, strict=True):
+        for worker, row in zip(WORLD.cluster.workers, rows, strict=True):
+            alone = sizing.allocate(
+                task.kind,
+                sizes=task.sizes,
+                subject=task.id,
+                worker=worker.name,
+                told=Telling(forecast).of(task.id, worker.name),
+                held=worker.memory * min(task.cores / worker.cores, 1.0),
+            )
+            assert row[0] == pytest.approx(alone.first, rel=0.02)
 
 
 def test_a_problem_reserves_what_the_policy_gives_the_first_attempt() -> None:
@@ -81,21 +89,22 @@ def test_a_problem_reserves_what_the_policy_gives_the_first_attempt() -> None:
     assert forecast.allocations is not None
     problem = free(forecast)
     room = np.array([each.memory for each in WORLD.cluster.workers])
-    wanted = np.ceil(np.minimum(forecast.allocations[:, :1], room))
+    wanted = np.ceil(np.minimum(forecast.allocations[..., 0], room))
     usual = forecast.at("memory", 0.5) <= room
     assert (problem.memory == wanted)[usual].all()
 
 
 def test_an_attempt_after_a_miss_gets_the_next_allocation_and_then_twice_as_much() -> None:
-    rows = np.repeat([[100.0, 150.5, 400.0]], len(WORLD.workflow), axis=0)
+    rows = np.tile([[100.0, 150.5, 400.0]], (len(WORLD.workflow), 3, 1)) * [[1.0], [2.0], [3.0]]
     problem = free(replace(WORLD.forecast(), allocations=rows))
-    assert [problem.memory_after(0, held) for held in (100, 151, 400)] == [151, 400, 800]
-    assert free(WORLD.forecast()).memory_after(0, 100) == 200
+    assert [problem.memory_after(0, 0, held) for held in (100, 151, 400)] == [151, 400, 800]
+    assert problem.memory_after(0, 1, 200) == 301
+    assert free(WORLD.forecast()).memory_after(0, 0, 100) == 200
 
 
 def test_a_task_that_ran_out_of_memory_runs_again_with_what_was_planned_next() -> None:
-    need = WORLD.memory.max(axis=1, keepdims=True)
-    rows = need * np.array([[0.5, 1.25]])
+    need = WORLD.memory.max(axis=1)
+    rows = np.tile(need[:, None, None] * [0.5, 1.25], (1, len(WORLD.cluster.workers), 1))
     problem = free(replace(WORLD.forecast(), allocations=rows))
     started = [
         event
@@ -104,14 +113,14 @@ def test_a_task_that_ran_out_of_memory_runs_again_with_what_was_planned_next() -
     ]
     room = {each.name: each.memory for each in WORLD.cluster.workers}
     given = [each.allocation.memory for each in started]
-    wanted = np.ceil(rows[[problem.workflow.index[each.task] for each in started], 1])
+    wanted = np.ceil(rows[[problem.workflow.index[each.task] for each in started], 0, 1])
     assert given
     assert given == [min(w, room[each.worker]) for w, each in zip(wanted, started, strict=True)]
 
 
 @pytest.mark.parametrize(
     "wrong",
-    [np.ones((1, 2)), np.ones(25), -np.ones((25, 2)), np.array([[2.0, 1.0]] * 25)],
+    [np.ones((1, 3, 2)), np.ones((25, 2)), -np.ones((25, 3, 2)), np.full((25, 3, 2), [2.0, 1.0])],
 )
 def test_allocations_that_make_no_sense_are_refused(wrong: np.ndarray) -> None:
     with pytest.raises(InvalidInput, match="Forecast: allocations must"):
@@ -135,8 +144,8 @@ def test_an_agent_tells_its_policy_what_each_attempt_needed_and_was_forecast(sto
     report = agent(store, sizing).run(WORLD.workflow, WORLD.cluster)
     needed = [r for r in store.records() if r.outcome is Outcome.SUCCEEDED]
     again = MemorySizing()
-    forecasts = told(report.forecast)
-    again.learn(needed, {(each.run, each.task): forecasts[each.task] for each in needed})
+    said = Telling(report.forecast)
+    again.learn(needed, lambda each: said.of(each.task, each.worker))
     kinds = {each.kind for each in needed}
     assert {kind: sizing.weights(kind) for kind in kinds} == {
         kind: again.weights(kind) for kind in kinds
@@ -147,7 +156,8 @@ def test_a_policy_learned_from_a_store_knows_how_good_forecasts_were(store: Stor
     for _ in range(3):
         agent(store, MemorySizing()).run(WORLD.workflow, WORLD.cluster)
     learned = learned_sizing(store, now=NOW)
-    assert any(FORECAST in learned.weights(each.kind) for each in WORLD.workflow.tasks)
+    judged = {each for task in WORLD.workflow.tasks for each in learned.weights(task.kind)}
+    assert replace(FORECAST, by="history") in judged
 
 
 def test_a_policy_learns_nothing_of_kinds_that_nobody_asks_it_for(store: Store) -> None:
