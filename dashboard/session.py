@@ -4,7 +4,6 @@ The selection (`run`, `task`, `training`, ...) lives in the address, so that a l
 the session remembers it from screen to screen.
 """
 
-import getpass
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
@@ -21,6 +20,7 @@ from dashboard.words import ago, clipped
 from scheduler import settings
 from scheduler.errors import AllotError, StoreError
 from scheduler.store import Store
+from scheduler.processes import user
 from scheduler.store.engine import shown
 from scheduler.store.summaries import Mark
 from scheduler.store.values import RunSummary
@@ -45,7 +45,7 @@ def who() -> Person:
         found = people.by_header(st.context.headers.get_all(asked.header), asked)
         lack = f"the proxy must set {asked.header} once, and nobody else may; open its address"
     else:
-        return people.local(getpass.getuser(), st.context.headers.to_dict(), asked)
+        return people.local(user(), st.context.headers.to_dict(), asked)
     if found is None:
         raise NotSignedIn(f"Nobody is signed in{': ' + lack if lack else ''}.")
     return found

@@ -1,6 +1,5 @@
 """The learner's commands: train, models, promote, rollback, evaluate."""
 
-import getpass
 from collections.abc import Callable, Mapping
 from datetime import datetime
 from pathlib import Path
@@ -10,6 +9,7 @@ import typer
 from rich.table import Table
 
 from scheduler.door import Door, Json, Seed, StoreUrl
+from scheduler.processes import user
 
 if TYPE_CHECKING:
     from learner.training.noted import Progress
@@ -225,7 +225,7 @@ def promote(version: Version, reason: Reason, store: StoreUrl = None, json: Json
     with door.store() as opened:
         chosen = opened.version(version)
         _checked(opened, chosen)
-        opened.promote(chosen.id, reason=reason, by=getpass.getuser(), at=door.now())
+        opened.promote(chosen.id, reason=reason, by=user(), at=door.now())
         former = opened.promotions(limit=1)[0].replaced
     door.answer(
         {"champion": chosen.id, "replaced": former, "reason": reason},
@@ -239,7 +239,7 @@ def rollback(reason: Reason, store: StoreUrl = None, json: Json = False) -> None
     with door.store() as opened:
         _checked(opened, opened.version("previous"))
         former = opened.aliases().get("champion")
-        version = opened.roll_back(reason=reason, by=getpass.getuser(), at=door.now())
+        version = opened.roll_back(reason=reason, by=user(), at=door.now())
     door.answer(
         {"champion": version.id, "replaced": former, "reason": reason},
         f"{version.id} is champion again.",

@@ -1,6 +1,5 @@
 """`allot drift`, `allot sources` and `allot learn`: what the loop found, and one round of it."""
 
-import getpass
 from typing import Annotated, Any
 
 import typer
@@ -8,6 +7,7 @@ from rich.table import Table
 
 from scheduler.door import Door, Json, Seed, StoreUrl
 from scheduler.errors import InvalidInput
+from scheduler.processes import user
 
 Name = Annotated[str, typer.Argument(help="The source, as `allot sources` names it.")]
 Reason = Annotated[str, typer.Option("--reason", help="Why, for those who ask later.")]
@@ -44,7 +44,7 @@ def drift(
         if acknowledge:
             opened.settle_drifts(acknowledge, state="acknowledged")
             which = f"drift {', '.join(map(str, sorted(acknowledge)))}"
-            opened.audit("acknowledge drift", which, by=getpass.getuser(), at=door.now())
+            opened.audit("acknowledge drift", which, by=user(), at=door.now())
         found = opened.drifts(state=None if every else "open")
     table = Table("", "target", "kind", "worker", "times expected", "records", "since", "state")
     for each in found:
@@ -99,7 +99,7 @@ def _judge(name: str, state: str, reason: str, door: Door) -> None:
     if not reason.strip():
         raise InvalidInput("A reason must not be blank: --reason says why, for those who ask.")
     with door.store() as opened:
-        opened.judge_source(name, state=state, reason=reason, by=getpass.getuser(), at=door.now())
+        opened.judge_source(name, state=state, reason=reason, by=user(), at=door.now())
     door.answer({"source": name, "state": state, "reason": reason}, f"{name} is {state} now.")
 
 

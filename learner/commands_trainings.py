@@ -1,6 +1,5 @@
 """`allot trainings`, `stop-training` and `delete-training`: what was learned, and what goes on."""
 
-import getpass
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -9,6 +8,7 @@ from rich.table import Table
 
 from scheduler.door import Door, Json, StoreUrl
 from scheduler.errors import InvalidInput
+from scheduler.processes import user
 
 if TYPE_CHECKING:
     from scheduler.store import Store
@@ -54,7 +54,7 @@ def stop_training(training: Number, store: StoreUrl = None, json: Json = False) 
 
     door = Door.open(json=json, store=store)
     with door.store() as opened:
-        request = ask_to_stop(opened, training, by=getpass.getuser(), at=door.now())
+        request = ask_to_stop(opened, training, by=user(), at=door.now())
     door.answer(
         {"training": training, "request": request},
         f"Training {training} ends after its epoch; go on with: allot train --resume {training}",

@@ -22,6 +22,7 @@ from rich.progress import Progress
 from rich.table import Table
 
 from scheduler.door import Door, Json, Seed, StoreUrl
+from scheduler.processes import user
 
 if TYPE_CHECKING:
     from learner.predictor import NetworkPredictor
@@ -115,7 +116,11 @@ class Demo:
             problem = Problem(each, cluster, nothing_known(each, cluster))
             for turn in range(TURNS):
                 self._agent().carry_out(
-                    problem, probe(problem, turn), label="probe", watch=self._watch(bar)
+                    problem,
+                    probe(problem, turn),
+                    label="probe",
+                    watch=self._watch(bar),
+                    owner=user(),
                 )
 
     def _train(self) -> "tuple[str, NetworkPredictor]":
@@ -141,7 +146,9 @@ class Demo:
             bar = self.progress.add_task(f"Running the grand night ({label})", total=len(grand))
             schedule = planner.plan(problem)
             reports.append(
-                self._agent().carry_out(problem, schedule, label=label, watch=self._watch(bar))
+                self._agent().carry_out(
+                    problem, schedule, label=label, watch=self._watch(bar), owner=user()
+                )
             )
         fifo, planned = reports
         broken = violations(planned.schedule, problem)

@@ -119,12 +119,14 @@ class Agent:
         watch: Watcher | None = None,
         token: str | None = None,
         began: Callable[[int], None] | None = None,
+        owner: str = "",
     ) -> RunReport:
         """Predicts, plans, runs and records one workflow.
 
         `token` is a name that no other run of any store has; one is made where none is given.
-        `began` is told the run's number as soon as it is kept. Raises Infeasible when a task has no
-        worker, or limits cannot all be kept. Interrupted, the run is recorded as such.
+        `owner` is for whom it is done. `began` is told the run's number as soon as it is kept.
+        Raises Infeasible when a task has no worker, or limits cannot all be kept. Interrupted, the
+        run is recorded as such.
         """
         forecast = self.predictor.predict(workflow, cluster)
         if self.sizing is not None:
@@ -137,7 +139,9 @@ class Agent:
         schedule = self.planner.plan(problem)
         if self.governor is not None:
             schedule = self.governor.preferred(problem, schedule, self.planner)
-        return self.carry_out(problem, schedule, label=label, watch=watch, token=token, began=began)
+        return self.carry_out(
+            problem, schedule, label=label, watch=watch, token=token, began=began, owner=owner
+        )
 
     def carry_out(
         self,
@@ -148,6 +152,7 @@ class Agent:
         watch: Watcher | None = None,
         token: str | None = None,
         began: Callable[[int], None] | None = None,
+        owner: str = "",
     ) -> RunReport:
         """Runs a given schedule and records it, as `run` does; refuses one that breaks a rule."""
         broken = violations(schedule, problem)
@@ -157,7 +162,7 @@ class Agent:
                 f"{broken[0].message} Plan with search, for longer, or loosen a limit."
             )
         token = token or uuid4().hex
-        run = self._begin(problem, schedule, label, token)
+        run = self._begin(problem, schedule, label, token, owner)
         if began is not None:
             began(run)
         lease = self._outlast(lambda: self.store.lease(lease_of(run)))
@@ -362,7 +367,9 @@ class Agent:
             over.set()
             beating.join()
 
-    def _begin(self, problem: Problem, schedule: Schedule, label: str, token: str) -> int:
+    def _begin(
+        self, problem: Problem, schedule: Schedule, label: str, token: str, owner: str
+    ) -> int:
         """Keeps a new run; one whose answer was lost is known by its token."""
         tried = False
 
@@ -392,6 +399,7 @@ def _end_by(error: BaseException) -> tuple[str, str]:
     """The state in which a run is left by what breaks it off, and why."""
     if isinstance(error, KeyboardInterrupt):
         return "interrupted", "stopped by hand"
+                owner=owner,
     return ("running" if isinstance(error, StoreAway) else "failed"), str(error)
 
 

@@ -1,5 +1,6 @@
 """Which process is which: one that lives is told apart from a later one with the same number."""
 
+import getpass
 import os
 import socket
 from collections.abc import Mapping
@@ -11,6 +12,14 @@ from typing import Self
 import psutil
 
 _PROC = Path("/proc")
+
+
+def user() -> str:
+    """Whom the operating system says this process belongs to; by number where that has no name."""
+    try:
+        return getpass.getuser()
+    except (ImportError, KeyError, OSError):  # of a container that was given any number
+        return f"user {os.getuid()}"
 
 
 @dataclass(frozen=True)

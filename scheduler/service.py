@@ -217,6 +217,7 @@ class Service:
             )
         except StoreAway:  # it may have begun: the next look tells
             raise
+                owner=str(asked.get("owner") or request.by),
         except Exception as error:
             if self.store.run_of(token) is None:  # it has not begun, and would not the next time
                 self._answer(request, "refused", str(error))

@@ -1,6 +1,5 @@
 """`allot submit` and `allot agent`: leave a workflow to the agent, and be the agent."""
 
-import getpass
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -12,6 +11,7 @@ from scheduler.commands.parts import (
     Deadline,
     HardDeadlines,
     MaxCost,
+    Owner,
     PlannerChoice,
     PredictorName,
     Quantile,
@@ -24,6 +24,7 @@ from scheduler.commands.parts import (
     with_deadline,
 )
 from scheduler.door import Door, Json, Seed, StoreUrl
+from scheduler.processes import user
 
 if TYPE_CHECKING:
     import threading
@@ -61,9 +62,7 @@ def submit(
         bool,
         typer.Option("--replan/--no-replan", help="Plan again where the run leaves the plan."),
     ] = True,
-    owner: Annotated[
-        str | None, typer.Option(help="For whom it is done [default: you].", show_default=False)
-    ] = None,
+    owner: Owner = None,
     priority: Annotated[int, typer.Option(help="Higher goes first.")] = 0,
     seed: Seed = None,
     store: StoreUrl = None,
@@ -96,7 +95,7 @@ def submit(
         deadline=deadline,
         quotas=quotas,
     )
-    by = owner or getpass.getuser()
+    by = owner or user()
     payload = {
         "token": uuid4().hex,
         "workflow": workflow_document(tasks),
@@ -132,7 +131,8 @@ def agent(
     ] = True,
     turn: Annotated[float, typer.Option(min=1, help="Seconds between turns of companions.")] = 30.0,
     until_idle: Annotated[
-        bool, typer.Option("--until-idle", help="End when nothing is left to be done.")
+        bool,
+        typer.Option("--until-idle", help="End when nothing is left that goes on without people."),
     ] = False,
     store: StoreUrl = None,
     json: Json = False,

@@ -1,6 +1,5 @@
 """`allot questions`, `approve`, `refuse`, `audit`, ...: what people decide, and who did what."""
 
-import getpass
 from dataclasses import asdict
 from datetime import timedelta
 from typing import Annotated
@@ -9,6 +8,7 @@ import typer
 from rich.table import Table
 
 from scheduler.door import Door, Json, StoreUrl
+from scheduler.processes import user
 
 Number = Annotated[int, typer.Argument(metavar="QUESTION", help="The question's number.")]
 Reason = Annotated[str, typer.Option("--reason", help="Why; it is kept.")]
@@ -72,7 +72,7 @@ def decide(
 def _decide(question: int, answer: str, reason: str, door: Door) -> None:
     from scheduler.governor import decide
 
-    by = getpass.getuser()
+    by = user()
     with door.store() as opened:
         found = decide(opened, question, answer, by=by, reason=reason, at=door.now())
     document = {"question": question, "state": found.state, "by": by, "run": found.run}

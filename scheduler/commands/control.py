@@ -1,6 +1,5 @@
 """`allot cancel`, `pause`, `resume`, ...: ask something of a run while it goes on."""
 
-import getpass
 from pathlib import Path
 from time import monotonic, sleep
 from typing import TYPE_CHECKING, Annotated, Any
@@ -8,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from scheduler.door import Door, Json, StoreUrl
+from scheduler.processes import user
 
 if TYPE_CHECKING:
     from scheduler.store import Store
@@ -133,7 +133,7 @@ def _ask(run: int, action: str, reason: str, wait: float, door: Door, **asked: A
     from scheduler.asked import ask_of_run
 
     with door.store() as opened:
-        by = getpass.getuser()
+        by = user()
         number = ask_of_run(opened, run, action, by=by, at=door.now(), reason=reason, **asked)
         state = opened.run(run, now=door.now()).state
         found = _answered(opened, number, wait)

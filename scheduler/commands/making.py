@@ -1,6 +1,5 @@
 """Agents made of what is kept with each run, so that anybody can go on with it."""
 
-import getpass
 import math
 from collections.abc import Callable, Collection, Mapping
 from time import monotonic, sleep
@@ -17,6 +16,7 @@ from scheduler.governor import Governor, keep_policy
 from scheduler.planning.objective import Objective
 from scheduler.policy import policy_from, read_policy
 from scheduler.predictors.base import Predictor
+from scheduler.processes import user
 from scheduler.store import Store
 
 USUAL: Mapping[str, Any] = {"executor": "ray", "address": "local", "seed": 1, "replan": True}
@@ -87,7 +87,7 @@ def announced(door: Door, store: Store) -> None:
     nothing. Raises InvalidInput where it breaks rules.
     """
     if document := policy(door):
-        keep_policy(store, document, by=getpass.getuser(), at=door.now())
+        keep_policy(store, document, by=user(), at=door.now())
 
 
 def policy(door: Door) -> Mapping[str, Any]:

@@ -58,6 +58,9 @@ Aims = Annotated[
         show_default=False,
     ),
 ]
+Owner = Annotated[
+    str | None, typer.Option(help="For whom it is done [default: you].", show_default=False)
+]
 MaxCost = Annotated[
     float | None, typer.Option("--max-cost", help="Money that the schedule may cost at most.")
 ]

@@ -15,6 +15,7 @@ from scheduler.commands.parts import (
     Deadline,
     HardDeadlines,
     MaxCost,
+    Owner,
     PlannerChoice,
     PredictorName,
     Quantile,
@@ -26,6 +27,7 @@ from scheduler.commands.parts import (
 from scheduler.door import Door, Json, Seed, StoreUrl
 from scheduler.execution.events import AttemptEnded, Event, PlanChanged, TaskGivenUp
 from scheduler.numbers import counted
+from scheduler.processes import user
 
 if TYPE_CHECKING:
     from scheduler.agent import RunReport
@@ -72,6 +74,7 @@ def run(
         bool,
         typer.Option("--replan/--no-replan", help="Plan again where the run leaves the plan."),
     ] = True,
+    owner: Owner = None,
     seed: Seed = None,
     store: StoreUrl = None,
     json: Json = False,
@@ -115,7 +118,7 @@ def run(
             }
             progress.update(bar, total=len(tasks))
             agent = agent_of(how, door, opened, kinds={task.kind for task in tasks.tasks})
-            report = agent.run(tasks, workers, objective=asked, watch=watch)
+            report = agent.run(tasks, workers, objective=asked, watch=watch, owner=owner or user())
     _answer(door, report)
 
 
@@ -199,6 +202,7 @@ def status(store: StoreUrl = None, json: Json = False) -> None:
         Column("run", no_wrap=True),
         "workflow",
         "label",
+        "owner",
         Column("state", no_wrap=True),
         "planner",
         "tasks",
@@ -212,6 +216,7 @@ def status(store: StoreUrl = None, json: Json = False) -> None:
             str(each.id),
             each.workflow,
             each.label,
+            each.owner,
             each.state,
             each.planner,
             str(each.tasks),

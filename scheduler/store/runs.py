@@ -57,6 +57,7 @@ _SUMMARY = (
     "started",
     "ended",
     "message",
+    "owner",
 )
 
 
@@ -82,11 +83,13 @@ class RunRows(Part):
         token: str = "",
         how: Mapping[str, Any] | None = None,
         holder: str = "",
+        owner: str = "",
     ) -> int:
         """Notes a run before anything of it starts; `workflow` and `cluster` are documents.
 
         `token` is a name that no other run has, `how` what is needed to go on with it after a
-        crash. The `holder`, where one is named, has the run's lease from the first moment.
+        crash, `owner` for whom it is done. The `holder`, where one is named, has the run's lease
+        from the first moment.
         """
         row = {
             "workflow": workflow["name"],
@@ -108,6 +111,7 @@ class RunRows(Part):
             "token": token,
             "how": dict(how or {}),
             "steps": 0,
+            "owner": owner,
         }
         with self._writing() as connection:
             bound(connection)

@@ -21,7 +21,6 @@ REQUEST = SQLModel.metadata.tables["request"]
 INTENT = SQLModel.metadata.tables["intent"]
 QUESTION = SQLModel.metadata.tables["question"]
 LOST, RUNNING = "lost", "running"
-_ANSWER = "run "  # how the agent answers what was submitted: run 12
 
 
 @dataclass(frozen=True)
@@ -136,20 +135,16 @@ class SummaryRows(Part):
             return tuple(connection.execute(query.limit(limit)).scalars())
 
     def run_owners(self) -> tuple[str, ...]:
-        """Who has left runs to the agent, by name."""
-        query = sa.select(REQUEST.c.by).where(*_begun()).distinct().order_by(REQUEST.c.by)
+        """For whom runs are done, by name."""
+        query = sa.select(RUN.c.owner).where(RUN.c.owner != "").distinct().order_by(RUN.c.owner)
         with self._reading() as connection:
             return tuple(connection.execute(query).scalars())
 
     def owners_of(self, runs: Collection[int]) -> dict[int, str]:
-        """For whom runs are done; those that nobody left to the agent are not in it."""
-        answers = [f"{_ANSWER}{each}" for each in runs]
-        query = sa.select(REQUEST.c.answer, REQUEST.c.by).where(
-            *_begun(), REQUEST.c.answer.in_(answers)
-        )
+        """For whom these runs are done; those of which nobody said so are not in it."""
+        query = sa.select(RUN.c.id, RUN.c.owner).where(RUN.c.id.in_(list(runs)), RUN.c.owner != "")
         with self._reading() as connection:
-            rows = connection.execute(query).all()
-        return {int(row.answer.removeprefix(_ANSWER)): row.by for row in rows}
+            return {row.id: row.owner for row in connection.execute(query)}
 
     def mark_of(self, run: int) -> Mark:
         """How far what is kept of a run is, cheaply enough to be asked for every moment.
@@ -284,9 +279,7 @@ def _conditions(wanted: RunsWanted, now: datetime) -> list[Any]:
     if wanted.workflows:
         found.append(RUN.c.workflow.in_(sorted(wanted.workflows)))
     if wanted.owners:
-        owned = sa.select(REQUEST.c.answer).where(*_begun(), REQUEST.c.by.in_(wanted.owners))
-        number = sa.literal(_ANSWER).concat(sa.cast(RUN.c.id, sa.String))
-        found.append(number.in_(owned))
+        found.append(RUN.c.owner.in_(sorted(wanted.owners)))
     if text := wanted.text.strip():
         names = (RUN.c.workflow, RUN.c.label)
         found.append(sa.or_(*(each.icontains(text, autoescape=True) for each in names)))
@@ -303,12 +296,6 @@ def _in_state(state: str, now: datetime) -> Any:
     if state == RUNNING:
         return sa.and_(RUN.c.state == RUNNING, RUN.c.heartbeat >= now - SILENCE)
     return RUN.c.state == state
-
-
-def _begun() -> tuple[Any, ...]:
-    """Of what was left to the agent: what it has begun."""
-    started = REQUEST.c.answer.startswith(_ANSWER)
-    return REQUEST.c.kind == "run", REQUEST.c.state == "done", started
 
 
 def _count(condition: Any) -> Any:

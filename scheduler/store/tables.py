@@ -141,6 +141,7 @@ class RunRow(SQLModel, table=True):
     token: str = ""
     how: dict[str, Any] = _json()
     steps: int = 0
+    owner: str = Field(default="", index=True)
 
 
 class PlacementRow(SQLModel, table=True):

@@ -14,7 +14,8 @@ from scheduler.logs.base import Refused
 class RunSummary:
     """One run in a line. `state` is running, succeeded, failed, interrupted or lost.
 
-    A run that says it is running but has not been heard of for a while is `lost`.
+    `owner` is for whom it is done, empty where nobody said. A run that says it is running but has
+    not been heard of for a while is `lost`.
     """
 
     id: int
@@ -31,6 +32,7 @@ class RunSummary:
     started: datetime
     ended: datetime | None
     message: str
+    owner: str = ""
 
 
 @dataclass(frozen=True)

@@ -41,7 +41,7 @@ def fill(store: Store, *, seed: int = 7, tasks: int = 60, hostile: str = "") -> 
     problem = a_problem(rng, tasks, hostile=hostile)
     for hours, planner, label in ((2, Fifo(), "baseline"), (3, Heft(), "planned")):
         at, plan = START + timedelta(hours=hours), planner.plan(problem)
-        run = begin(store, problem, plan, label=label + hostile, at=at)
+        run = begin(store, problem, plan, label=label + hostile, at=at, owner="dora" + hostile)
         carry_out(
             store, run, problem, plan, rng, at=at, give_up=label == "planned", hostile=hostile
         )
@@ -81,12 +81,14 @@ def _renamed_workers(cluster: Cluster, hostile: str) -> Cluster:
     return Cluster(cluster.name, workers, bandwidth=cluster.bandwidth, latency=cluster.latency)
 
 
-def begin(store: Store, problem: Problem, plan: Schedule, *, label: str, at: datetime) -> int:
+def begin(
+    store: Store, problem: Problem, plan: Schedule, *, label: str, at: datetime, owner: str = ""
+) -> int:
     """Notes a run with its documents."""
     return store.begin_run(
         workflow=workflow_document(problem.workflow), cluster=cluster_document(problem.cluster),
         objective=asdict(problem.objective), forecast=problem.forecast, schedule=plan,
-        executor="Simulator", label=label, at=at,
+        executor="Simulator", label=label, at=at, owner=owner,
     )  # fmt: skip
 
 

@@ -33,7 +33,10 @@ def operate(
     problem = a_problem(np.random.default_rng(seed), tasks, hostile=hostile)
     plan = Heft().plan(problem)
     passed = PASSED * plan.makespan
-    live = begin(store, problem, plan, label="live" + hostile, at=now - timedelta(seconds=passed))
+    live = begin(
+        store, problem, plan, label="live" + hostile, at=now - timedelta(seconds=passed),
+        owner="ann" + hostile,
+    )  # fmt: skip
     at, events, first = now - timedelta(seconds=passed), list[Event](), plan.placements[0]
     for number, each in enumerate(plan.placements):
         if each.start > passed / LATER:
@@ -73,8 +76,6 @@ def operate(
         "cluster": cluster_document(problem.cluster), "objective": {}, "priority": 3, "how": {},
     }  # fmt: skip
     store.ask("run", payload, by="cem" + hostile, at=now)
-    began_by = store.ask("run", payload | {"token": "u"}, by="ann" + hostile, at=at)
-    store.answer(began_by, state="done", answer=f"run {live}", at=at)
     store.note_drift(
         Drift("duration", "sort" + hostile, "w1" + hostile, 1.8, 40, 6.5, "cgc-3", old, now)
     )

@@ -30,7 +30,7 @@ def line(state: str, *, makespan: float | None = None, deadline: float | None = 
     run = RunSummary(
         1, "w", "", state, "heft", "local", "history", 10, 100.0, 0.0, makespan, START, ended, ""
     )
-    return RunLine(run, Progress(succeeded=4, given_up=1), "ann", 120.0, deadline)
+    return RunLine(run, Progress(succeeded=4, given_up=1), 120.0, deadline)
 
 
 def at(seconds: float) -> datetime:

@@ -1,5 +1,6 @@
 """The command line as a user meets it: answers, exit codes, and what bad input is told."""
 
+import getpass
 import json
 import sqlite3
 from collections.abc import Callable
@@ -225,7 +226,8 @@ def test_a_run_that_simulates_the_forecast_adds_no_records(allot: Allot) -> None
         "run", "workflow.json", "--cluster", "cluster.json", "--executor", "simulator", "--json"
     )
     assert said.json["state"] == "succeeded"
-    assert allot("status", "--json").json["runs"][0]["state"] == "succeeded"
+    (kept,) = allot("status", "--json").json["runs"]
+    assert (kept["state"], kept["owner"]) == ("succeeded", getpass.getuser())
     assert allot("store", "check", "--json").json["records"] == 0
 
 

@@ -24,15 +24,14 @@ def filled(store: Store) -> Store:
     plan = Heft().plan(problem)
     for hour, give_up in ((1, False), (2, True)):
         at = START + timedelta(hours=hour)
-        run = begin(store, problem, plan, label=f"day {hour} 100%", at=at)
+        owner = "" if give_up else "ann"
+        run = begin(store, problem, plan, label=f"day {hour} 100%", at=at, owner=owner)
         carry_out(store, run, problem, plan, rng, at=at, give_up=give_up)
     first = plan.placements[0]
     for at in (NOW - timedelta(seconds=10), START + timedelta(hours=3)):
         run = begin(store, problem, plan, label="live", at=at)
         started = AttemptStarted(first.task, 1, first.worker, 0.5, at, first.allocation)
         store.append_events(run, [started], at=at)
-    asked = store.ask("run", {"workflow": WORKFLOW, "priority": 3}, by="ann", at=START)
-    store.answer(asked, state="done", answer="run 1", at=START)
     return store
 
 
@@ -91,6 +90,7 @@ def test_a_question_that_is_open_counts_for_its_run(filled: Store) -> None:
 def test_owners_and_workflows_are_named_once(filled: Store) -> None:
     assert filled.run_owners() == ("ann",)
     assert filled.owners_of([1, 2]) == {1: "ann"}
+    assert [each.owner for each in filled.runs_of([1, 2], now=NOW)] == ["ann", ""]
     assert filled.run_workflows() == (filled.run(1, now=NOW).workflow,)
 
 
