@@ -12,6 +12,11 @@ from scheduler.processes import user
 Name = Annotated[str, typer.Argument(help="The source, as `allot sources` names it.")]
 Reason = Annotated[str, typer.Option("--reason", help="Why, for those who ask later.")]
 OWN = "(runs of Allot)"
+NO_DRIFT = "No drift: forecasts are as good as ever."
+NOBODY_TO_DRIFT = (
+    "No drift is known, and there is no champion whose forecasts could be compared with what came "
+    "true; train one with: allot train"
+)
 DRIFT = ("target", "kind", "worker", "effect", "records", "evidence", "version", "since", "found")
 
 group = typer.Typer(
@@ -46,6 +51,7 @@ def drift(
             which = f"drift {', '.join(map(str, sorted(acknowledge)))}"
             opened.audit("acknowledge drift", which, by=user(), at=door.now())
         found = opened.drifts(state=None if every else "open")
+        champion = opened.aliases().get("champion")
     table = Table("", "target", "kind", "worker", "times expected", "records", "since", "state")
     for each in found:
         table.add_row(
@@ -57,7 +63,8 @@ def drift(
         {"id": each.id, "state": each.state} | {name: getattr(each, name) for name in DRIFT}
         for each in found
     ]
-    door.answer({"drifts": told}, table if found else "No drift: forecasts are as good as ever.")
+    none = NO_DRIFT if champion else NOBODY_TO_DRIFT
+    door.answer({"drifts": told, "champion": champion}, table if found else none)
 
 
 @group.callback()

@@ -91,6 +91,8 @@ def audit(
     door = Door.open(json=json, store=store)
     with door.store() as opened:
         found = opened.audits(subject=None if run is None else f"run {run}", limit=limit)
+        if run is not None and not found:
+            opened.run(run, now=door.now())  # refuses one that there is not
     table = Table("at (UTC)", "by", "did", "to", "what came of it", "reason")
     for each in found:
         what = str(each.details.get("words", ""))

@@ -261,6 +261,9 @@ def test_what_the_loop_found_is_listed_and_sources_are_judged(tmp_path: Path) ->
     assert allot("drift", url)["drifts"][0]["worker"] == "beta"
     assert allot("drift", url, "--acknowledge", str(number))["drifts"] == []
     assert allot("drift", url, "--all")["drifts"][0]["state"] == "acknowledged"
+    assert allot("drift", url)["champion"] is None
+    shown = CliRunner().invoke(build(), ["drift", "--store", url]).output
+    assert "there is no champion" in " ".join(shown.split())
     assert allot("sources", url)["sources"][0]["state"] == "new"
     allot("sources hold", url, "monday", "--reason", "a broken clock")
     assert allot("sources", url)["sources"][0]["reason"] == "a broken clock"

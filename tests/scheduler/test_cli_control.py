@@ -144,6 +144,15 @@ def test_a_question_is_shown_answered_once_and_audited(store: Store, allot: Allo
     assert audited["details"]["words"] == "of question 1, tasks: deploys"
 
 
+def test_nobody_did_anything_to_a_run_yet_or_there_is_no_such_run(
+    store: Store, allot: Allot
+) -> None:
+    run = begun(store)
+    assert allot("audit", "--run", str(run)) == (0, {"audits": []})
+    code, said = allot("audit", "--run", "77")
+    assert (code, "There is no run 77" in said["message"]) == (1, True)
+
+
 def test_an_answer_that_was_not_asked_for_is_refused(store: Store, allot: Allot) -> None:
     at = datetime.now(UTC)
     store.put_question("unknown", "t1", answers=("succeeded", "failed"), reasons=(), at=at)
