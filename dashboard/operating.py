@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from scheduler.asked import GOES_ON
+from scheduler.asked import CUT_OFF, GOES_ON
 from scheduler.planning.schedule import Placement
 from scheduler.store import Store
 from scheduler.store.summaries import Progress, Use
@@ -34,6 +34,11 @@ class RunLine:
     def goes_on(self) -> bool:
         """Whether something can be asked of it."""
         return self.run.state in GOES_ON
+
+    @property
+    def cut_off(self) -> bool:
+        """Whether it has ended before its work had, so that the agent can go on with it."""
+        return self.run.state in CUT_OFF and self.done() < 1.0
 
     def done(self) -> float:
         """The share of its tasks that are over."""

@@ -171,10 +171,16 @@ class Agent:
         return self._carry_on(run, lease, Answer(problem, schedule), charge, watch=watch)
 
     def resume(
-        self, run: int, *, watch: Watcher | None = None, patience: Watch | None = None
+        self,
+        run: int,
+        *,
+        watch: Watcher | None = None,
+        patience: Watch | None = None,
+        began: Callable[[], None] | None = None,
     ) -> RunReport:
         """Goes on with a run whose agent is gone, from what the store knows of it.
 
+        `began` is told as soon as it is kept that the run goes on.
         Attempts that had begun are asked about where they ran: none is begun twice, unless its task
         is idempotent. Raises AllotError where somebody who lives has the run in charge.
         """
@@ -194,7 +200,7 @@ class Agent:
             since = found.since(self.clock() if self.executor.real else None)
             charge = Charge(found.token, lease.epoch, since, found.history)
         begun = Answer(found.problem, found.schedule)
-        return self._carry_on(run, lease, begun, charge, now=found.now, watch=watch)
+        return self._carry_on(run, lease, begun, charge, now=found.now, watch=watch, began=began)
 
     def _carry_on(
         self,
@@ -205,6 +211,7 @@ class Agent:
         *,
         watch: Watcher | None,
         now: Answer | None = None,
+        began: Callable[[], None] | None = None,
     ) -> RunReport:
         """Carries a run out from where it stands, in the epoch of the lease."""
         outlast = self._outlast if self.executor.real else None
@@ -229,6 +236,8 @@ class Agent:
             journal.number = self._outlast(
                 lambda: self.store.begin_again(run, lease=lease, at=self.clock())
             )
+            if began is not None:
+                began()
             journal.recall(charge.history)
             following = self._following(now or begun)
             steps = self.executor.steps(

@@ -195,6 +195,8 @@ SETTLED = "it is decided"
 GOES_ON = frozenset(
     {"running", "waiting", "lost"}
 )  # states of runs of which something can be asked
+CUT_OFF = frozenset({"interrupted", "failed"})  # of runs that may have ended before their work had
+GO_ON = "go on"  # the kind of requests by which the agent goes on with a run that was cut off
 
 
 def control_of(request: Request, now: float, time: datetime) -> Controlled:
@@ -231,9 +233,12 @@ def ask_of_run(
 ) -> int:
     """Asks this of a run that goes on, as `control_payload` names it; returns the request's number.
 
-    Raises NotFound for a run that there is not, and AllotError for one that has ended.
+    To resume a run that was cut off is asked of the agent. Raises NotFound for a run that there is
+    not, and AllotError for one that has ended.
     """
     state = store.run(run, now=at).state
+    if action == Action.RESUME and not asked.get("worker") and was_cut_off(store, run, at=at):
+        return store.ask(GO_ON, {"run": run, "reason": reason}, by=by, at=at)
     if state not in GOES_ON:
         interrupted = f"go on with it by: allot run --resume {run}"
         anew = "start its workflow again with: allot run"
@@ -243,6 +248,18 @@ def ask_of_run(
         )
     payload = control_payload(run, action, reason=reason, **asked)
     return store.ask(CONTROL, payload, by=by, at=at)
+
+
+def was_cut_off(store: Store, run: int, *, at: datetime) -> bool:
+    """Whether a run has ended before its work had, so that one can go on with it.
+
+    Raises NotFound for a run that there is not.
+    """
+    found = store.run(run, now=at)
+    if found.state not in CUT_OFF:
+        return False
+    done = store.progress_of([run])[run].succeeded
+    return done + len(store.run_given_up(run)) < found.tasks
 
 
 def _worker(payload: Mapping[str, Any]) -> Worker:

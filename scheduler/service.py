@@ -9,9 +9,11 @@ import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
+from functools import partial
 from typing import Any, Protocol
 
 from scheduler.agent import Agent
+from scheduler.asked import GO_ON, GOES_ON, was_cut_off
 from scheduler.documents import cluster_from, objective_from, workflow_from
 from scheduler.errors import AllotError, StoreAway
 from scheduler.governor import MONEY
@@ -129,6 +131,8 @@ class Service:
             news = self._news(run)
             if state == "running" or news - self._told.get(run, frozenset()):
                 yield name, lambda run=run, news=news: self._resume(run, news)  # type: ignore[misc]
+        for request in self.store.waiting_requests(GO_ON):
+            yield f"request {request.id}", lambda request=request: self._go_on(request)  # type: ignore[misc]
         for request in sorted(self.store.waiting_requests(RUN), key=_turn):
             yield f"request {request.id}", lambda request=request: self._run(request)  # type: ignore[misc]
 
@@ -221,6 +225,40 @@ class Service:
         except Exception as error:
             if self.store.run_of(token) is None:  # it has not begun, and would not the next time
                 self._answer(request, "refused", str(error))
+            raise
+
+    def _go_on(self, request: Request) -> None:
+        """Goes on with a run that was cut off, as was asked; once it runs it is like all others."""
+        answered = False
+
+        def answer(state: str, words: str) -> None:
+            nonlocal answered
+            self.store.audit(
+                "resume" if state == "done" else "resume refused",
+                f"run {request.payload.get('run')}",
+                by=request.by,
+                at=self.clock(),
+                reason=str(request.payload.get("reason", "")),
+                details={"words": words},
+            )
+            self._answer(request, state, words)
+            answered = True
+
+        try:
+            run = int(request.payload["run"])
+            if self.store.run(run, now=self.clock()).state in GOES_ON:
+                answer("done", f"run {run} goes on already")
+            elif not was_cut_off(self.store, run, at=self.clock()):
+                answer("refused", f"run {run} has ended, and nothing of it is left to be done")
+            else:
+                agent = self.agent(self.store.run_how(run)[1])
+                began = partial(answer, "done", f"run {run} goes on")
+                agent.resume(run, patience=self.watch, began=began)
+        except StoreAway:  # the next look tells whether it goes on
+            raise
+        except Exception as error:
+            if not answered:
+                answer("refused", str(error))
             raise
 
     def _answer(self, request: Request, state: str, words: str) -> None:

@@ -30,6 +30,7 @@ MORE = {
     "retry": " What was given up is tried again, and what waits for it.",
     "cancel": " What runs of it is stopped.",
     "pause": " Nothing more begins; what runs goes on to its end.",
+    "resume": " What was paused goes on; what was cut off, too, from where it stood.",
 }
 HELD = "runs.held"  # the runs of the page as long as some are chosen: rows must not move then
 
@@ -174,6 +175,7 @@ def _acts(chosen: Sequence[RunLine]) -> None:
     going = [each.run.id for each in chosen if each.goes_on]
     named = listed([f"#{each.run.id}" for each in chosen], 6)
     none = "Choose rows first." if not chosen else ""
+    cut = [each.run.id for each in chosen if each.cut_off]
     over = none or ("" if going else OVER)
     with st.container(horizontal=True, vertical_alignment="center"):
         st.markdown(f"**{count(len(chosen), 'run')} chosen**", width="content")
@@ -184,6 +186,7 @@ def _acts(chosen: Sequence[RunLine]) -> None:
             ("Cancel", "cancel", ":material/cancel:"),
         ):  # fmt: skip
             asking.act(
+            can = [*going, *cut] if action == "resume" else going
                 label, _steered(action, going), key=f"runs-{action}", icon=icon, disabled=over,
                 explain=f"{label} {named}.{MORE.get(action, '')}",
                 confirm=f"{label} {count(len(going), 'run')}",
@@ -193,10 +196,13 @@ def _acts(chosen: Sequence[RunLine]) -> None:
             icon=":material/restart_alt:", disabled=none,
             explain=f"Leaves the workflows of {named} to the agent once more.",
         )  # fmt: skip
-    cut = [each.run.id for each in chosen if each.run.state in ("interrupted", "lost")]
-    if cut:
-        st.caption("What was cut off goes on from where it stood; an agent does so by itself:")
-        st.code(f"allot run --resume {cut[0]}", language="bash")
+    lost = [each.run.id for each in chosen if each.run.state == "lost"]
+    if cut or lost:
+        st.caption(
+            "What was cut off goes on from where it stood: the agent does so with a lost run by "
+            "itself, with others when they are resumed. Without an agent:"
+        )
+        st.code(f"allot run --resume {[*cut, *lost][0]}", language="bash")
 
 
 def _open(chosen: Sequence[RunLine]) -> None:

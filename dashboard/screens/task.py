@@ -13,7 +13,7 @@ from dashboard.lateness import Lateness
 from dashboard.parts import pairs, state_badge
 from dashboard.reading import RunView
 from dashboard.words import NOTHING, clipped, cores, count, listed, plain, seconds, size
-from scheduler.asked import GOES_ON
+from scheduler.asked import CUT_OFF, GOES_ON
 from scheduler.execution.events import Event
 from scheduler.forecast import QUANTITIES
 from scheduler.planning.schedule import Placement
@@ -207,7 +207,15 @@ def _acts(view: RunView, task: str) -> None:
     workers = list(view.plan.cluster.index)
 
     def steer(action: str, **asked: object) -> Callable[[Acting, str, object], Deed]:
+    cut = view.summary.state in CUT_OFF and "interrupted" in frames.states(view).values()
         return lambda who, reason, _: who.steer(run, action, reason=reason, tasks=(task,), **asked)
+        if cut:
+            asking.act(
+                "Resume the run",
+                lambda who, reason, _: who.steer(run, "resume", reason=reason),
+                key="task-resume", icon=":material/play_arrow:",
+                explain="The agent goes on with the run from where it stood when it was cut off.",
+            )  # fmt: skip
 
     with st.container(horizontal=True):
         asking.act(

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 from streamlit.testing.v1 import AppTest
 
+from scheduler.asked import GO_ON
 from scheduler.store import Store
 from tests.dashboard.conftest import HOSTILE
 from tests.dashboard.filler import fill
@@ -116,6 +117,21 @@ def test_many_runs_are_steered_at_once_with_a_result_each(
     store.answer(asked[-1].id, state="done", answer="paused: nothing more begins", at=asked[0].at)
     app.run()
     assert "pause, run 3: paused: nothing more begins" in told(app)
+
+
+def test_a_run_that_was_cut_off_is_resumed_from_runs_and_from_its_task(
+    url: str, store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store.end_run(LOST, state="interrupted", makespan=None, message="by hand", at=datetime.now(UTC))
+    app = opened(monkeypatch, url, "runs", states="interrupted")
+    _choose(app, "runs-table", [0])
+    do(app, "runs-resume", why="power is back")
+    (asked,) = store.waiting_requests(GO_ON)
+    assert asked.payload == {"run": LOST, "reason": "power is back"}
+    assert f"resume, run {LOST} · asked" in said(app)
+    app = opened(monkeypatch, url, "task", run=str(LOST), task="sort-0")
+    do(app, "task-resume", why="")
+    assert len(store.waiting_requests(GO_ON)) == 2
 
 
 def test_what_was_submitted_is_withdrawn(

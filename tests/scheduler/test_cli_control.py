@@ -12,6 +12,7 @@ import pytest
 from worlds import problem_of, schedule_of
 
 from scheduler import cli
+from scheduler.asked import GO_ON
 from scheduler.documents import cluster_document, workflow_document
 from scheduler.store import Store
 
@@ -159,6 +160,16 @@ def test_an_answer_that_was_not_asked_for_is_refused(store: Store, allot: Allot)
     code, said = allot("approve", "1")
     assert (code, "can be answered by 'succeeded', 'failed'" in said["message"]) == (1, True)
     assert allot("decide", "1", "failed")[0] == 0
+
+
+def test_a_run_that_was_cut_off_is_resumed_by_the_agent(store: Store, allot: Allot) -> None:
+    run, at = begun(store), datetime.now(UTC)
+    store.end_run(run, state="interrupted", makespan=None, message="stopped by hand", at=at)
+    code, said = allot("resume", str(run), "--reason", "so", "--wait", "0")
+    (request,) = store.waiting_requests(GO_ON)
+    assert (code, said["state"], said["request"]) == (0, "open", request.id)
+    assert request.payload == {"run": run, "reason": "so"}
+    assert allot("pause", str(run))[0] == 1
 
 
 def test_owners_are_shown_also_where_nothing_ran(store: Store, allot: Allot) -> None:

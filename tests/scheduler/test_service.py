@@ -15,6 +15,7 @@ import numpy as np
 import pytest
 
 from scheduler.agent import Agent
+from scheduler.asked import GO_ON, ask_of_run
 from scheduler.desk import Desk
 from scheduler.documents import cluster_document, objective_document, workflow_document
 from scheduler.errors import AllotError, StoreAway
@@ -30,6 +31,7 @@ from scheduler.predictors.history import HistoryPredictor
 from scheduler.recovery import known
 from scheduler.service import Service
 from scheduler.store import Store
+from scheduler.store.values import Request
 from scheduler.workloads.synthetic import random_world
 
 WORLD = random_world(np.random.default_rng(3), 15, 3)
@@ -191,6 +193,74 @@ def test_a_run_that_somebody_who_lives_has_in_charge_is_left_alone(store: Store)
     object.__setattr__(busy, "seconds", beat_and_tell)
     with pytest.raises(AllotError, match="who lives"):
         busy.resume(run, patience=Watch(patience=5.0))
+
+
+def cut_off_after(store: Store, events: int) -> int:
+    """A run that somebody stopped by hand after so many events; its number."""
+    seen: list[Event] = []
+
+    def watch(event: Event) -> None:
+        seen.append(event)
+        if len(seen) == events:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        agent(store).run(WORLD.workflow, WORLD.cluster, watch=watch, owner="cem")
+    return store.runs(now=datetime.now(UTC))[0].id
+
+
+def resumed(store: Store, run: int) -> Request:
+    """What became of asking for a run to be resumed, once an agent has nothing left to do."""
+    asked = {"run": run, "reason": "power is back"}
+    number = store.ask(GO_ON, asked, by="ann", at=datetime.now(UTC))
+    service(store).serve(until_idle=True)
+    found = store.request(number)
+    assert found is not None
+    return found
+
+
+def test_a_run_that_was_stopped_by_hand_is_gone_on_with_as_soon_as_somebody_asks(
+    store: Store,
+) -> None:
+    run = cut_off_after(store, 9)
+    service(store).serve(until_idle=True)
+    assert states(store) == ["interrupted"], "nobody has asked for it"
+    number = ask_of_run(
+        store, run, "resume", by="ann", at=datetime.now(UTC), reason="power is back"
+    )
+    service(store).serve(until_idle=True)
+    found = store.request(number)
+    assert found is not None
+    assert (found.state, found.answer) == ("done", f"run {run} goes on")
+    assert over(store, run) == sorted(WORLD.workflow.index)
+    (kept,) = store.audits(action="resume", subject=f"run {run}")
+    assert (kept.by, kept.reason) == ("ann", "power is back")
+    assert store.run(run, now=datetime.now(UTC)).owner == "cem"
+
+
+def test_to_resume_a_run_that_was_taken_over_meanwhile_begins_no_second_time(store: Store) -> None:
+    run = killed_after(store, 3)
+    assert resumed(store, run).answer == f"run {run} goes on already"
+    assert over(store, run) == sorted(WORLD.workflow.index)
+
+
+def test_to_resume_what_is_over_or_cannot_be_found_is_refused_with_the_reason(
+    store: Store,
+) -> None:
+    agent(store).run(WORLD.workflow, WORLD.cluster)
+    found = resumed(store, 1)
+    assert (found.state, "nothing of it is left" in found.answer) == ("refused", True)
+    found = resumed(store, 9)
+    assert (found.state, "no run 9" in found.answer) == ("refused", True)
+    with pytest.raises(AllotError, match="has ended"):
+        ask_of_run(store, 1, "resume", by="ann", at=datetime.now(UTC))
+
+
+def test_a_run_that_is_done_for_somebody_says_so(store: Store) -> None:
+    submit(store)
+    submit(store, owner="bob")
+    service(store).serve(until_idle=True)
+    assert store.run_owners() == ("ann", "bob")
 
 
 class Forgetful(Simulator):
