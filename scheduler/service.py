@@ -64,6 +64,8 @@ class Service:
     def serve(self, *, until_idle: bool = False) -> None:
         """Works until it is told to stop; `until_idle` also ends when nothing is left to be done.
 
+        What waits for people is left then: answers, and causes to be mended for which a run cannot
+        be gone on with.
         Raises AllotError where another agent that lives serves this store, and StaleEpoch where
         one has taken its place.
         """
@@ -110,16 +112,14 @@ class Service:
             self.stop.wait(PAUSE)
 
     def _look(self, lease: Lease) -> bool:
-        """One look at what is to be done, all of it begun; whether there is nothing."""
+        """One look at what is to be done, all of it begun; whether nothing is, and goes on."""
         self.store.beat_lease(lease, at=self.clock())
         self._busy = {name: each for name, each in self._busy.items() if each.is_alive()}
-        later = False
         for name, work in self._wanted():
-            if name in self._vain and self.seconds() < self._vain[name][0]:
-                later = True
-            elif name not in self._busy and len(self._busy) < self.runs:
+            vain = name in self._vain and self.seconds() < self._vain[name][0]
+            if not vain and name not in self._busy and len(self._busy) < self.runs:
                 self._busy[name] = self._begin(name, work)
-        return not (self._busy or later)
+        return not self._busy
 
     def _wanted(self) -> Iterator[tuple[str, Callable[[], object]]]:
         """What could be done now, by name: first what others have left, then what was asked for."""
@@ -217,11 +217,11 @@ class Service:
                 cluster_from(asked["cluster"]),
                 objective=objective_from(asked["objective"]),
                 token=token,
+                owner=str(asked.get("owner") or request.by),
                 began=lambda run: self._answer(request, "done", f"run {run}"),
             )
         except StoreAway:  # it may have begun: the next look tells
             raise
-                owner=str(asked.get("owner") or request.by),
         except Exception as error:
             if self.store.run_of(token) is None:  # it has not begun, and would not the next time
                 self._answer(request, "refused", str(error))

@@ -329,15 +329,30 @@ def test_a_run_whose_agent_cannot_be_made_is_tried_less_and_less_often_and_told_
         for each in threading.enumerate():
             if each.name == f"run:{run}":
                 each.join()
+        if len(tries) == 9:
+            serving.stop.set()
         return False
 
     serving.agent, serving.seconds = made, lambda: now[0]
     monkeypatch.setattr(serving.stop, "wait", waited)
-    serving.serve(until_idle=True)
+    serving.serve()
     pauses = [b - a for a, b in pairwise(tries)]
     assert pauses == pytest.approx([1, 2, 4, 8, 16, 32, 60, 60], abs=1.1)
     assert caplog.text.count("cannot be gone on with: ModuleNotFoundError") == 1
     assert "allot doctor" in caplog.text
+    assert over(store, run) == sorted(WORLD.workflow.index)
+
+
+def test_an_agent_until_idle_leaves_what_only_people_can_mend(store: Store) -> None:
+    run, serving = killed_after(store, 4), service(store)
+
+    def broken(_: object) -> Agent:
+        raise ModuleNotFoundError("No module named 'ray'")
+
+    serving.agent = broken
+    serving.serve(until_idle=True)
+    assert states(store) == ["running"]
+    service(store).serve(until_idle=True)
     assert over(store, run) == sorted(WORLD.workflow.index)
 
 
