@@ -238,6 +238,7 @@ def main() -> None:
     parser.add_argument("--cuts", type=int, default=25)
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--way", help="cuts in this way alone")
+    parser.add_argument("--share", type=float, default=WRITES, help="of the writes that are cut")
     parser.add_argument("--hasty", action="store_true", help="shorter bounds, to take less time")
     parser.add_argument("--impatient", action="store_true", help="each cut breaks the run off")
     parser.add_argument("--unnumbered", action="store_true", help="no numbers: keeps steps twice")
@@ -251,7 +252,7 @@ def main() -> None:
     if asked.way:
         bench.ways = {asked.way: 1.0}
     cutter = Cutter(bench, random.Random(asked.seed), asked.cuts)
-    engine.writing = cutter.around(engine.writing, WRITES, "write")  # type: ignore[assignment]
+    engine.writing = cutter.around(engine.writing, asked.share, "write")  # type: ignore[assignment]
     engine.reading = cutter.around(engine.reading, READS, "read")  # type: ignore[assignment]
     campaign = Campaign(bench, asked.folder, cutter, 0.0 if asked.impatient else MOST)
     try:
