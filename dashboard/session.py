@@ -99,15 +99,18 @@ def live(draw: Callable[[], None], *, every: float | None) -> None:
     st.fragment(part, run_every=every)()
 
 
-def on_change(told: Callable[[], object], *, every: float = 2.0) -> None:
-    """Draws the whole screen anew once what is told is another than now; looked at alone."""
-    before = told()
+def on_change(mark: Callable[[], object]) -> None:
+    """Draws the whole screen anew as soon as the mark is another than now; looks at it alone.
+
+    To be called before anything is read that the mark is of, so that nothing is missed.
+    """
+    before = mark()
 
     def look() -> None:
-        if told() != before:
+        if mark() != before:
             st.rerun()
 
-    live(look, every=every)
+    live(look, every=SOON)
 
 
 def chosen(name: str) -> str | None:

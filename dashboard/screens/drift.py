@@ -28,10 +28,8 @@ OWN = "(runs of Allot)"
 def draw() -> None:
     """What drifted, one drift over time, and the sources of records."""
     store = session.store()
+    session.on_change(lambda: store.mark("drifts", "sources"))
     found, sources = store.drifts(limit=500), _sources(store)
-    session.on_change(
-        lambda: ([(e.id, e.state) for e in store.drifts(limit=500)], store.judged_sources())
-    )
     if not found and not sources:
         session.nothing_yet(
             "There is nothing to watch yet.",

@@ -32,7 +32,7 @@ STATES = {"open": "Waiting", "mended": "Mended", "aside": "Put aside"}
 def draw() -> None:
     """Upload, history, quarantine and kinds."""
     store = session.store()
-    session.on_change(lambda: (store.ingests(limit=1), store.quarantine_count(state="open")))
+    session.on_change(lambda: store.mark("ingests", "refused", "audits"))
     _upload(store)
     names = {
         "history": f"History ({len(store.ingests()):,})",

@@ -28,8 +28,8 @@ TITLES = {"compare": "Compared", "saved": "Saved networks", "history": "History"
 def draw() -> None:
     """Networks in use, the challenger and the gate's words, what may be done, and the history."""
     store = session.store()
+    session.on_change(lambda: store.mark("networks", "aliases", "promotions", "questions"))
     versions = {each.id: each for each in store.versions()}
-    session.on_change(lambda: _news(store))
     if not versions:
         session.nothing_yet(
             "No network has been saved yet.",
@@ -50,12 +50,6 @@ def draw() -> None:
         _saved(versions, aliases, changes)
     else:
         _history(changes)
-
-
-def _news(store: Store) -> object:
-    """What the loop or somebody else may change meanwhile."""
-    waiting = store.questions(kind=PROMOTION, state="open")
-    return store.aliases(), store.promotions(limit=1), [each.id for each in waiting]
 
 
 def _tiles(named: Mapping[str, ModelVersion], saved: int) -> None:

@@ -35,12 +35,13 @@ PACKAGES = ("allot", "streamlit", "numpy", "numba", "sqlalchemy", "torch", "ray"
 def draw() -> None:
     """One of three parts, as the address says."""
     wanted = session.choose_one("Part", list(TITLES), "part", shown=TITLES.__getitem__)
-    {"audit": _audit, "settings": _settings, "people": _people}[wanted](session.store())
+    store = session.store()
+    session.on_change(lambda: store.mark("audits"))
+    {"audit": _audit, "settings": _settings, "people": _people}[wanted](store)
 
 
 def _audit(store: Store) -> None:
     names = store.audited()
-    session.on_change(lambda: [each.id for each in store.audits(limit=1)])
     if not names["action"]:
         session.nothing_yet(
             "Nobody has done anything yet.",

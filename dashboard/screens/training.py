@@ -56,8 +56,8 @@ PARTS = {"one": "One training", "compare": "Compare", "new": "What the newest lo
 def draw() -> None:
     """What can be asked, then one training, several side by side, or what new records say."""
     store = session.store()
+    session.on_change(lambda: store.mark("trainings", "requests"))
     trainings = store.trainings(now=session.now())
-    session.on_change(lambda: _news(store))
     if not trainings:
         session.nothing_yet(
             "Nothing has been trained yet.",
@@ -76,13 +76,6 @@ def draw() -> None:
     else:
         _newest(store, trainings)
     _asked(store)
-
-
-def _news(store: Store) -> object:
-    """What changes the lists: trainings that begin or end, and requests."""
-    known = [(each.id, each.state) for each in store.trainings(now=session.now(), limit=20)]
-    asked = [(each.id, each.state) for each in store.requests(limit=20)]
-    return known, asked
 
 
 def _training(store: Store, trainings: Sequence[Training]) -> None:
