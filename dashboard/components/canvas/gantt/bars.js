@@ -2,24 +2,26 @@
 import { clipped } from '../letters.js'
 import { onto } from '../colours.js'
 import { PLANNED } from './data.js'
+import { colourOf } from './hues.js'
 import { HEAD, bottom, rowTop, slot } from './frame.js'
 import { perSecond, toX } from './scale.js'
 
 const LEAST = 1.5, ROUND = 6, WORDS = 26 // pixels
+const PALE = .5, COMING = .38 // how strong what is planned is, under what happened and after it
 
 export function boxOf(chart, i) {
   const { bars } = chart, [down, tall] = slot(chart, bars.layer(i)), x = toX(chart, bars.start[i])
   return [x, rowTop(chart, bars.row[i]) + down, Math.max(LEAST, (bars.end[i] - bars.start[i]) * perSecond(chart)), tall]
 }
 
-const dimmed = (chart, kind) => chart.view.lit !== null && kind !== chart.view.lit
+const dimmed = (chart, hue) => chart.view.lit !== null && hue !== chart.view.lit
 
 export function paintBars(pen, chart) {
-  const { bars } = chart, both = bars.first > 0 && bars.first < bars.n
+  const { bars } = chart, weak = chart.data.runs ? COMING : bars.first > 0 && bars.first < bars.n ? PALE : 1
   bars.groups.forEach((group, g) => {
-    const kind = g % bars.kinds, layer = Math.floor(g / bars.kinds)
-    pen.fillStyle = chart.look.kinds[kind % chart.look.kinds.length]
-    pen.globalAlpha = (dimmed(chart, kind) ? .14 : 1) * (layer === PLANNED && both ? .5 : 1)
+    const hue = g % bars.hues, layer = Math.floor(g / bars.hues)
+    pen.fillStyle = colourOf(chart, hue)
+    pen.globalAlpha = (dimmed(chart, hue) ? .14 : 1) * (layer === PLANNED ? weak : 1)
     fillGroup(pen, chart, group, slot(chart, layer))
   })
   pen.globalAlpha = 1
@@ -52,7 +54,7 @@ export function paintFailed(pen, chart) {
   for (const i of inSight(chart, chart.bars.failed)) {
     const [x, y, w, h] = boxOf(chart, i), left = Math.max(x, chart.gutter - 4)
     const wide = Math.max(3, Math.min(x + w, chart.width + 4) - left)
-    pen.globalAlpha = dimmed(chart, kindOf(chart, i)) ? .2 : 1
+    pen.globalAlpha = dimmed(chart, hueOf(chart, i)) ? .2 : 1
     pen.fillStyle = chart.look.failed
     pen.fillRect(left, y, wide, h)
     if (wide > 4 && h > 4) hatch(pen, chart, left, y, wide, h)
@@ -79,7 +81,7 @@ export function paintRunning(pen, chart) {
   pen.lineWidth = 1.5
   pen.setLineDash([3, 3])
   for (const i of inSight(chart, chart.bars.running)) {
-    pen.globalAlpha = dimmed(chart, kindOf(chart, i)) ? .2 : 1
+    pen.globalAlpha = dimmed(chart, hueOf(chart, i)) ? .2 : 1
     pen.strokeRect(...boxOf(chart, i))
   }
   pen.setLineDash([])
@@ -88,7 +90,7 @@ export function paintRunning(pen, chart) {
 }
 
 export function paintLabels(pen, chart) {
-  const { bars } = chart, from = bars.first < bars.n ? bars.first : 0
+  const { bars } = chart, many = chart.data.runs !== undefined, from = bars.first < bars.n && !many ? bars.first : 0
   if (chart.rowHeight < 18) return
   pen.font = '11px ' + chart.look.font
   pen.textAlign = 'left'
@@ -96,15 +98,15 @@ export function paintLabels(pen, chart) {
     if ((bars.end[i] - bars.start[i]) * perSecond(chart) < WORDS || !seen(chart, i)) continue
     const [x, y, w, h] = boxOf(chart, i), left = Math.max(x, chart.gutter), room = Math.min(x + w, chart.width) - left - 8
     if (room < WORDS - 8) continue
-    const failed = bars.stateOf(i) === 1, kind = kindOf(chart, i)
-    pen.fillStyle = onto(failed ? chart.look.failed : chart.look.kinds[kind % chart.look.kinds.length])
-    pen.globalAlpha = dimmed(chart, kind) ? .25 : 1
+    const failed = bars.stateOf(i) === 1, hue = hueOf(chart, i), pale = many && i < bars.first
+    pen.fillStyle = pale ? chart.look.text : onto(failed ? chart.look.failed : colourOf(chart, hue))
+    pen.globalAlpha = dimmed(chart, hue) ? .25 : 1
     pen.fillText(clipped(pen, chart.data.names[bars.task[i]], room), left + 4, y + h / 2 + 4)
   }
   pen.globalAlpha = 1
 }
 
-export const kindOf = (chart, i) => chart.bars.ofTask.kind[chart.bars.task[i]]
+const hueOf = (chart, i) => chart.bars.hue[chart.bars.task[i]]
 
 export function seen(chart, i) {
   const { bars, view } = chart, y = rowTop(chart, bars.row[i])

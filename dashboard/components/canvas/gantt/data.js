@@ -1,4 +1,6 @@
 // What Python packed, as arrays: bars lie by row and, within a row, by time; planned ones first.
+import { hueBy, huesOf } from './hues.js'
+
 export const PLANNED = 0
 export const ACTUAL = 1
 export const FAILED = 1
@@ -20,20 +22,22 @@ function joined(one, other) {
 export function barsOf(data) {
   const [start, end, row, task, worker, low, high] = columns(data.planned, 7)
   const [began, ended, place, whose, where, state, attempt] = columns(data.actual, 7)
-  const [kind, deadline, critical, cores, memory, stands] = columns(data.tasks, 6)
+  const [kind, deadline, critical, cores, memory, stands, run] = columns(data.tasks, data.runs ? 7 : 6)
   const first = start.length, n = first + began.length
   const bars = {
-    n, first, kinds: data.kinds.length, start: joined(start, began), end: joined(end, ended), row: joined(row, place),
+    n, first, hues: huesOf(data).length, start: joined(start, began), end: joined(end, ended), row: joined(row, place),
     task: joined(task, whose), worker: joined(worker, where), low, high, state, attempt,
-    ofTask: { kind, deadline, critical, cores, memory, state: stands },
+    ofTask: { kind, deadline, critical, cores, memory, state: stands, run },
   }
   bars.layer = i => i < first ? PLANNED : ACTUAL
   bars.stateOf = i => i < first ? 0 : state[i - first]
+  bars.hue = bars.ofTask[hueBy(data)]
+  bars.unsure = low.some((each, i) => high[i] > each)
   bars.failed = []
   bars.running = []
   bars.groups = grouped(bars)
   bars.standsFor = standing(bars)
-  bars.present = new Set(kind) // the kinds that have a bar
+  bars.present = new Set(bars.hue) // what has a bar
   for (let i = first; i < n; i++) {
     if (state[i - first] === FAILED) bars.failed.push(i)
     if (state[i - first] === RUNNING) bars.running.push(i)
@@ -41,12 +45,12 @@ export function barsOf(data) {
   return bars
 }
 
-// The bars of each layer and kind: a group has one colour.
+// The bars of each layer and hue: a group has one colour.
 function grouped(bars) {
-  const groups = Array.from({ length: 2 * bars.kinds }, () => [])
+  const groups = Array.from({ length: 2 * bars.hues }, () => [])
   for (let i = 0; i < bars.n; i++) {
     if (bars.stateOf(i) === FAILED) continue // drawn apart
-    groups[bars.layer(i) * bars.kinds + bars.ofTask.kind[bars.task[i]]].push(i)
+    groups[bars.layer(i) * bars.hues + bars.hue[bars.task[i]]].push(i)
   }
   return groups.map(each => Uint32Array.from(each))
 }
@@ -73,12 +77,22 @@ function standing(bars) {
   return found
 }
 
-// Which bar it is, whatever its place in the next data: its task, and its attempt (zero in the plan).
-export const nameOf = (bars, names, i) => [names[bars.task[i]], i < bars.first ? 0 : bars.attempt[i - bars.first]]
+// The run of a task where many are shown; null where one is.
+export const runOf = (chart, task) => chart.data.runs ? chart.data.runs[chart.bars.ofTask.run[task]] : null
 
-export function barNamed(bars, names, [task, attempt]) {
-  const all = barsByTask(bars).get(names.indexOf(task)) ?? []
-  return all.find(i => nameOf(bars, names, i)[1] === attempt) ?? -1
+// What a task is called towards Python: tasks of other runs may have its name.
+export function idOf(chart, task) {
+  const run = runOf(chart, task)
+  return run ? `${run.id}/${chart.data.names[task]}` : chart.data.names[task]
+}
+
+// Which bar it is, whatever its place in the next data: its task, and its attempt (zero in the plan).
+export const nameOf = (chart, i) => [idOf(chart, chart.bars.task[i]), attemptOf(chart.bars, i)]
+const attemptOf = (bars, i) => i < bars.first ? 0 : bars.attempt[i - bars.first]
+
+export function barNamed(chart, [task, attempt]) {
+  const place = chart.data.names.findIndex((_, k) => idOf(chart, k) === task)
+  return (barsByTask(chart.bars).get(place) ?? []).find(i => attemptOf(chart.bars, i) === attempt) ?? -1
 }
 
 // The bars that the keyboard visits, in order of time: attempts, and plans of what has not begun.

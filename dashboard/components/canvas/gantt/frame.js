@@ -14,10 +14,10 @@ export function measured(chart) {
   chart.gutter = Math.min(170, 24 + longest)
 }
 
-// Where a bar lies between the lines of its row: [from the top, height].
+// Where a bar lies between the lines of its row: [from the top, height]. Of many runs each bar has a row of its own.
 export function slot(chart, layer) {
-  const tall = chart.rowHeight, thin = tall >= 18 ? THIN : 2
-  if (!chart.bars.first || chart.bars.first === chart.bars.n) return tall >= 18 ? [2, tall - 4] : [1, tall - 2]
+  const tall = chart.rowHeight, thin = tall >= 18 ? THIN : 2, alone = !chart.bars.first || chart.bars.first === chart.bars.n
+  if (alone || chart.data.runs) return tall >= 18 ? [2, tall - 4] : [1, tall - 2]
   if (layer === 0) return [tall - thin - (tall >= 18 ? 2 : 1), thin]
   return tall >= 18 ? [2, tall - thin - 6] : [1, tall - thin - 3]
 }

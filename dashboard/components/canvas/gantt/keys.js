@@ -3,7 +3,7 @@ import { walk } from './data.js'
 import { boxOf } from './bars.js'
 import { HEAD, bottom, rowTop } from './frame.js'
 import { middle, pan, scroll, zoom } from './scale.js'
-import { hover } from './tip.js'
+import { hover } from '../tips.js'
 
 export function keys(chart) {
   let leaving = false

@@ -3,7 +3,8 @@ import { spot } from '../dom.js'
 import { barAt } from './bars.js'
 import { HEAD } from './frame.js'
 import { pan, scroll, toTime, toX, zoom } from './scale.js'
-import { hair, hover, tellUsage } from './tip.js'
+import { hover } from '../tips.js'
+import { hair, tellUsage } from './tip.js'
 
 const STILL = 4, NARROW = 5 // pixels that are still a click; and that are no window
 

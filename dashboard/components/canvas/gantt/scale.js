@@ -9,8 +9,11 @@ export const toTime = (chart, x) => chart.view.lo + (x - chart.gutter) / perSeco
 export const perSecond = chart => (chart.width - chart.gutter) / (chart.view.hi - chart.view.lo)
 export const middle = chart => (chart.view.lo + chart.view.hi) / 2
 
+// All that there is: a run with some room, a window of many runs as it is.
+export const whole = chart => chart.data.runs ? { lo: -chart.end * .005, hi: chart.end * 1.005 } : { lo: -chart.end * .01, hi: chart.end * 1.03 }
+
 export function fit(chart) {
-  Object.assign(chart.view, { lo: -chart.end * .01, hi: chart.end * 1.03, y: 0, fitted: true })
+  Object.assign(chart.view, { ...whole(chart), y: 0, fitted: true })
   chart.redraw()
 }
 

@@ -1,9 +1,9 @@
 // The same in rows, for those who hear the page: the bars in sight, in order of time.
 import { button, element } from '../dom.js'
-import { PLANNED, walk } from './data.js'
+import { PLANNED, runOf, walk } from './data.js'
 
 const MOST = 100
-const HEADS = ['Task', 'Kind', 'State', 'Worker', 'From', 'To']
+const HEADS = ['Kind', 'State', 'Worker', 'From', 'To']
 
 export function table(chart) {
   const { bars, view, rows } = chart
@@ -16,7 +16,7 @@ export function table(chart) {
     ? `The first ${MOST} of ${found.length} bars between ${chart.say(from)} and ${chart.say(to)}; zoom in or filter to see others.`
     : `${found.length} bars between ${chart.say(from)} and ${chart.say(to)}.`
   const head = element(element(rows, 'thead'), 'tr'), body = element(rows, 'tbody')
-  for (const each of HEADS) element(head, 'th', '', each).scope = 'col'
+  for (const each of ['Task', ...(chart.data.runs ? ['Run'] : []), ...HEADS]) element(head, 'th', '', each).scope = 'col'
   for (const i of found.slice(0, MOST)) line(chart, body, i)
 }
 
@@ -24,8 +24,8 @@ function line(chart, body, i) {
   const { bars, data } = chart, task = bars.task[i], row = element(body, 'tr'), name = element(row, 'th')
   name.scope = 'row'
   button(name, data.names[task], `Select ${data.names[task]}`, () => chart.select(i))
-  const state = bars.layer(i) === PLANNED ? 'planned' : data.states[bars.ofTask.state[task]]
-  for (const each of [data.kinds[bars.ofTask.kind[task]] ?? '', state, data.workers[bars.worker[i]], chart.say(bars.start[i]), chart.say(bars.end[i])]) {
+  const state = bars.layer(i) === PLANNED ? chart.planned : data.states[bars.ofTask.state[task]], run = runOf(chart, task)
+  for (const each of [...(run ? [run.name] : []), data.kinds[bars.ofTask.kind[task]] ?? '', state, data.workers[bars.worker[i]], chart.say(bars.start[i]), chart.say(bars.end[i])]) {
     element(row, 'td', '', each)
   }
 }

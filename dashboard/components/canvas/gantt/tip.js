@@ -1,44 +1,35 @@
-// What stands beside the pointer: of a bar, of a strip of usage, and the moment under a fine line.
+// What is told of a bar, of a strip of usage, and of the moment under a fine line.
 import { besides, element, pairOf } from '../dom.js'
 import { clockMark } from '../clock.js'
+import { ring } from '../tips.js'
 import { bytes, cores, moment, span } from '../words.js'
-import { PLANNED, barsByTask } from './data.js'
+import { PLANNED, barsByTask, runOf } from './data.js'
 import { boxOf } from './bars.js'
 import { HEAD, bottom } from './frame.js'
 import { toTime } from './scale.js'
 import { usageSaid } from './usage.js'
 
-export function hover(chart, i, x, y) {
-  const changed = chart.over !== i
-  chart.over = i
-  chart.sheet.classList.toggle('over', i >= 0)
-  ring(chart)
-  if (i < 0) { chart.tip.style.visibility = 'hidden'; return }
-  if (changed) tell(chart, i)
-  besides(chart.tip, chart.frame, x, y)
-}
-
-// The frame around the bar under the pointer: an element, so that nothing is painted anew.
-export function ring(chart) {
-  const shown = chart.over >= 0 && chart.over < chart.bars.n
-  chart.ring.style.display = shown ? 'block' : 'none'
-  if (!shown) return
-  const [x, y, w, h] = boxOf(chart, chart.over), left = Math.max(x, chart.gutter), right = Math.min(x + w, chart.width)
+// The part of a bar that is in sight; null where nothing of it is.
+export function boxInSight(chart, i) {
+  if (i >= chart.bars.n) return null
+  const [x, y, w, h] = boxOf(chart, i), left = Math.max(x, chart.gutter), right = Math.min(x + w, chart.width)
   const top = Math.max(y, HEAD), low = Math.min(y + h, bottom(chart))
-  if (right < left || low < top) { chart.ring.style.display = 'none'; return }
-  Object.assign(chart.ring.style, { left: left - 2 + 'px', top: top - 2 + 'px', width: right - left + 4 + 'px', height: low - top + 4 + 'px' })
+  return right < left || low < top ? null : [left, top, right - left, low - top]
 }
 
-function tell(chart, i) {
-  const { bars, data, tip } = chart, task = bars.task[i], of = bars.ofTask
-  tip.replaceChildren()
+export function tell(chart, i) {
+  const { bars, data, tip } = chart, task = bars.task[i], of = bars.ofTask, run = runOf(chart, task)
   element(tip, 'b', '', data.names[task])
+  if (run) {
+    pairOf(tip, 'run', `${run.name} (${run.state})`)
+    if (run.owner) pairOf(tip, 'for', run.owner)
+  }
   pairOf(tip, 'kind', data.kinds[of.kind[task]] ?? '')
   pairOf(tip, 'state', data.states[of.state[task]])
   pairOf(tip, 'holds', `${cores(of.cores[task])}, ${bytes(of.memory[task])}`)
   for (const j of barsByTask(bars).get(task)) {
     const from = bars.start[j], to = bars.end[j], where = data.workers[bars.worker[j]]
-    pairOf(tip, `${bars.layer(j) === PLANNED ? 'planned' : 'attempt ' + bars.attempt[j - bars.first]} on ${where}`,
+    pairOf(tip, `${bars.layer(j) === PLANNED ? chart.planned : 'attempt ' + bars.attempt[j - bars.first]} on ${where}`,
       `${chart.say(from)} to ${chart.say(to)} (${span(to - from)})`)
     if (bars.layer(j) === PLANNED && bars.high[j] > bars.low[j]) {
       pairOf(tip, 'its end, P10 to P90', `${chart.say(bars.low[j])} to ${chart.say(bars.high[j])}`)

@@ -5,27 +5,33 @@ import { paint } from './paint.js'
 import { middle, zoom } from './scale.js'
 
 export function tools(chart, parent) {
-  chart.cleared = button(parent, '', 'Show the whole run again', () => chart.whole())
+  const whole = chart.data.runs ? 'all of this time' : 'the whole run'
+  chart.cleared = button(parent, '', `Show ${whole} again`, () => chart.whole())
   chart.cleared.className = 'window'
-  const path = button(parent, 'Critical path', 'Show the critical path', () => {
-    chart.view.path = !chart.view.path
-    pressed(path, chart.view.path)
-    chart.redraw()
-  })
+  if (!chart.data.runs) path(chart, parent)
   const brush = button(parent, 'Window', 'Drag over the chart to choose a window of time', () => {
     chart.view.brushing = !chart.view.brushing
     pressed(brush, chart.view.brushing)
     chart.sheet.classList.toggle('brushing', chart.view.brushing)
   })
-  for (const [made, on] of [[path, chart.view.path], [brush, chart.view.brushing]]) pressed(made, on)
+  pressed(brush, chart.view.brushing)
   chart.sheet.classList.toggle('brushing', chart.view.brushing)
   element(parent, 'span', 'gap')
   button(parent, '−', 'Zoom out', () => zoom(chart, 1.25, middle(chart)))
   button(parent, '+', 'Zoom in', () => zoom(chart, .8, middle(chart)))
-  button(parent, 'Fit', 'Show the whole run', () => chart.whole())
+  button(parent, 'Fit', `Show ${whole}`, () => chart.whole())
   element(parent, 'span', 'gap')
   button(parent, 'PNG', 'Save as a picture (PNG)', () => saved(chart, savePng))
   button(parent, 'SVG', 'Save as a drawing (SVG)', () => saved(chart, saveSvg))
+}
+
+function path(chart, parent) {
+  const made = button(parent, 'Critical path', 'Show the critical path', () => {
+    chart.view.path = !chart.view.path
+    pressed(made, chart.view.path)
+    chart.redraw()
+  })
+  pressed(made, chart.view.path)
 }
 
 function saved(chart, save) {

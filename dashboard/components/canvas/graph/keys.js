@@ -1,6 +1,6 @@
 // The keyboard: from box to box, and everything else that the mouse can do.
 import { boxOnScreen, fit, left, pan, reveal, top, zoom } from './place.js'
-import { hover } from './tip.js'
+import { hover } from '../tips.js'
 
 const FAR = 60
 

@@ -1,44 +1,26 @@
 // The graph: begun once for each place on the page, then shown again whenever its data changes.
-import { appearance } from '../colours.js'
-import { button, element, livingIn, oncePerFrame } from '../dom.js'
+import { begin, penOf, resized } from '../chart.js'
+import { button, element, livingIn } from '../dom.js'
 import { savePng, saveSvg } from '../saving.js'
+import { hover, ring } from '../tips.js'
 import { kin, neighbours } from './kin.js'
 import { keys } from './keys.js'
 import { legend } from './legend.js'
 import { paint } from './paint.js'
-import { fit, reveal, zoom } from './place.js'
+import { boxOnScreen, fit, reveal, zoom } from './place.js'
 import { listen } from './pointer.js'
 import { table } from './table.js'
-import { hover, ring } from './tip.js'
+import { tell } from './tip.js'
 
 const views = new Map() // where each graph was looked at: kept from screen to screen
 const HINT = 'Wheel zooms, drag pans, double-click fits, click selects. Keys: arrows go from box to box, Shift and arrows pan, ' +
   '+ − zoom, 0 fits, Tab next box, Enter selects, Esc then Tab leaves.'
 
 function begun(root) {
-  const chart = { root, over: -1, width: 0, height: 0, data: null }
-  const bar = element(root, 'div', 'bar')
-  chart.legend = element(bar, 'div', 'legend')
-  tools(chart, element(bar, 'div', 'tools'))
-  chart.frame = element(root, 'div', 'frame')
-  chart.sheet = element(chart.frame, 'canvas', 'sheet')
-  chart.ring = element(chart.frame, 'div', 'ring')
-  chart.tip = element(root, 'div', 'tip')
-  chart.tip.setAttribute('role', 'status')
-  element(root, 'div', 'hint', HINT)
-  const more = element(root, 'details', 'table')
-  element(more, 'summary', '', 'The graph as a table')
-  chart.rows = element(more, 'table')
-  more.ontoggle = () => table(chart)
-  chart.sheet.tabIndex = 0
-  chart.sheet.setAttribute('role', 'application')
-  chart.sheet.setAttribute('aria-roledescription', 'graph')
-  chart.redraw = oncePerFrame(() => draw(chart))
-  chart.resize = () => {
-    chart.sheet.style.height = chart.height + 'px'
-    const wide = Math.round(chart.width * devicePixelRatio), tall = Math.round(chart.height * devicePixelRatio)
-    if (chart.sheet.width !== wide || chart.sheet.height !== tall) Object.assign(chart.sheet, { width: wide, height: tall })
-  }
+  const chart = begin(root, { role: 'graph', hint: HINT, rows: 'The graph as a table', over: ['ring'], draw, sized, table })
+  chart.tell = i => tell(chart, i)
+  chart.boxOver = i => boxOnScreen(chart, i)
+  chart.resize = () => resized(chart)
   chart.select = i => {
     if (i < 0 || i === undefined) return
     chart.view.selectedName = chart.data.boxes[i].name
@@ -46,13 +28,9 @@ function begun(root) {
     chart.redraw()
     chart.send('clicked', chart.view.selectedName)
   }
+  tools(chart, chart.tools)
   listen(chart)
   keys(chart)
-  const watch = new ResizeObserver(() => sized(chart))
-  watch.observe(chart.frame)
-  const dark = matchMedia('(prefers-color-scheme: dark)'), later = () => setTimeout(chart.redraw, 200)
-  dark.addEventListener('change', later)
-  chart.stop = () => { watch.disconnect(); dark.removeEventListener('change', later) }
   return chart
 }
 
@@ -103,10 +81,8 @@ function sized(chart) {
 }
 
 function draw(chart) {
-  if (!chart.data || !chart.sheet.isConnected || chart.width < 10 || chart.view.scale === null) return
-  const pen = chart.sheet.getContext('2d')
-  chart.look = appearance(chart.root, chart.data.palettes)
-  pen.setTransform(devicePixelRatio, 0, 0, devicePixelRatio, 0, 0)
+  const pen = chart.view?.scale ? penOf(chart) : null
+  if (!pen) return
   paint(pen, chart)
   legend(chart)
   ring(chart)

@@ -1,7 +1,7 @@
 // The mouse and the finger: wheel zooms, drag pans, double-click fits, click selects.
 import { spot } from '../dom.js'
 import { boxAt, fit, pan, zoom } from './place.js'
-import { hover } from './tip.js'
+import { hover } from '../tips.js'
 
 const STILL = 4 // pixels that are still a click
 
