@@ -399,6 +399,7 @@ class Agent:
                 token=token,
                 how=self.how,
                 holder=this_holder(),
+                owner=owner,
             )
 
         return self._outlast(begin)
@@ -408,7 +409,6 @@ def _end_by(error: BaseException) -> tuple[str, str]:
     """The state in which a run is left by what breaks it off, and why."""
     if isinstance(error, KeyboardInterrupt):
         return "interrupted", "stopped by hand"
-                owner=owner,
     return ("running" if isinstance(error, StoreAway) else "failed"), str(error)
 
 

@@ -173,10 +173,9 @@ def _table(lines: Sequence[RunLine], moment: datetime, where: object) -> tuple[R
 
 def _acts(chosen: Sequence[RunLine]) -> None:
     going = [each.run.id for each in chosen if each.goes_on]
+    cut = [each.run.id for each in chosen if each.cut_off]
     named = listed([f"#{each.run.id}" for each in chosen], 6)
     none = "Choose rows first." if not chosen else ""
-    cut = [each.run.id for each in chosen if each.cut_off]
-    over = none or ("" if going else OVER)
     with st.container(horizontal=True, vertical_alignment="center"):
         st.markdown(f"**{count(len(chosen), 'run')} chosen**", width="content")
         _open(chosen)
@@ -187,9 +186,11 @@ def _acts(chosen: Sequence[RunLine]) -> None:
         ):  # fmt: skip
             asking.act(
             can = [*going, *cut] if action == "resume" else going
-                label, _steered(action, going), key=f"runs-{action}", icon=icon, disabled=over,
-                explain=f"{label} {named}.{MORE.get(action, '')}",
-                confirm=f"{label} {count(len(going), 'run')}",
+            asking.act(
+                label, _steered(action, can), key=f"runs-{action}", icon=icon,
+                disabled=none or ("" if can else OVER),
+                explain=f"{label} {listed([f'#{run}' for run in can], 6)}.{MORE.get(action, '')}",
+                confirm=f"{label} {count(len(can), 'run')}",
             )  # fmt: skip
         asking.act(
             "Run again", _again([each.run.id for each in chosen]), key="runs-again",

@@ -207,8 +207,10 @@ def _acts(view: RunView, task: str) -> None:
     workers = list(view.plan.cluster.index)
 
     def steer(action: str, **asked: object) -> Callable[[Acting, str, object], Deed]:
-    cut = view.summary.state in CUT_OFF and "interrupted" in frames.states(view).values()
         return lambda who, reason, _: who.steer(run, action, reason=reason, tasks=(task,), **asked)
+
+    cut = view.summary.state in CUT_OFF and "interrupted" in frames.states(view).values()
+    with st.container(horizontal=True):
         if cut:
             asking.act(
                 "Resume the run",
@@ -216,8 +218,6 @@ def _acts(view: RunView, task: str) -> None:
                 key="task-resume", icon=":material/play_arrow:",
                 explain="The agent goes on with the run from where it stood when it was cut off.",
             )  # fmt: skip
-
-    with st.container(horizontal=True):
         asking.act(
             "Retry", steer("retry"), key="task-retry", icon=":material/replay:", disabled=over,
             explain="Tries it again if it was given up or is unknown, and what waits for it.",
