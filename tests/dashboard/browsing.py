@@ -9,12 +9,17 @@ from typing import Any
 
 from dashboard.navigation import screens
 from dashboard.theme import Palette
+from tests.dashboard.serving import PATIENCE, until
 
 CHROMIUM = Path("/usr/bin/chromium")
 FLAGS = (
     "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-sync",
     "--disable-background-networking", "--disable-component-update", "--disable-dev-shm-usage",
 )  # fmt: skip
+APP, SHEET = '[data-testid="stApp"]', "canvas.sheet"
+DONE = '[data-test-script-state="notRunning"]'
+CONNECTED = '[data-test-connection-state="CONNECTED"]'
+HEAD, ROW = 35, 33  # pixels of a table
 PROBES = re.compile(r"/_stcore/(health|host-config)$")  # Streamlit asks below the address first
 
 
@@ -23,7 +28,7 @@ def page_of(browser: Any, **options: Any) -> Iterator[tuple[Any, list[str]]]:
     """A page, and the errors of its console and of its requests."""
     wanted = {"color_scheme": "light", "viewport": {"width": 1440, "height": 1600}, **options}
     context = browser.new_context(**wanted)
-    context.set_default_timeout(40_000)
+    context.set_default_timeout(PATIENCE * 1000)
     page, errors = context.new_page(), []
 
     def answered(response: Any) -> None:
@@ -47,29 +52,61 @@ def go(page: Any, address: str) -> None:
 
 
 def turn_to(page: Any, screen: str) -> None:
-    """By the sidebar, as people go."""
+    """By the sidebar, as people go; who is there already stays."""
     title = {each.path.stem: each.title for each in screens()}[screen]
-    page.locator('[data-testid="stSidebarNavLink"]', has_text=title).click()
-    page.wait_for_selector(f"h1:has-text('{title}')")
+    if not page.locator(f"h1:has-text('{title}')").count():
+        page.locator('[data-testid="stSidebarNavLink"]', has_text=title).click()
+        page.wait_for_selector(f"h1:has-text('{title}')")
     settled(page)
 
 
 def settled(page: Any) -> None:
-    """Waits until the script is done, and the canvas of a screen that has one."""
-    page.wait_for_selector('[data-testid="stApp"][data-test-script-state="notRunning"]')
+    """Waits until the script is done and its parts are drawn: with it, the canvas of a chart."""
+    page.wait_for_selector(f"{APP}{CONNECTED}{DONE}")
+    page.wait_for_selector("[data-testid=stSkeleton]", state="detached")  # of a part still to come
     if page.locator("h1:has-text('Schedule'), h1:has-text('Graph')").count():
         page.wait_for_selector('[data-ready="1"]')
 
 
+def said(page: Any) -> str:
+    """What the chart says of itself."""
+    return str(page.locator(SHEET).first.get_attribute("aria-label"))
+
+
+def anew(page: Any, before: str) -> None:
+    """Waits until the chart says something else than before: the script is done sooner."""
+    until(lambda: said(page) != before, f"the chart says no more: {before}")
+    settled(page)
+
+
+def ground(page: Any) -> tuple[int, ...]:
+    """The colour of the chart in its corner."""
+    script = "c => [...c.getContext('2d').getImageData(2, 2, 1, 1).data.slice(0, 3)]"
+    return tuple(page.locator(SHEET).first.evaluate(script))
+
+
 def shows(page: Any, colours: Palette) -> None:
-    """Waits until the page has the ground of an appearance, and is drawn anew."""
-    ground = tuple(int(colours.background[i : i + 2], 16) for i in (1, 3, 5))
+    """Waits until the page has the ground of an appearance, its chart too, and is drawn anew."""
+    wanted = tuple(int(colours.background[i : i + 2], 16) for i in (1, 3, 5))
     page.wait_for_function(
         "wanted => { const app = document.querySelector('[data-testid=stApp]');"
         " return app && getComputedStyle(app).backgroundColor === wanted }",
-        arg=f"rgb{ground}",
+        arg=f"rgb{wanted}",
     )
     settled(page)
+    if page.locator(SHEET).count():
+        until(lambda: ground(page) == wanted, "the chart has the ground of the page")
+
+
+def row_of(table: Any, text: str) -> None:
+    """Waits until a table, which is a canvas, has a cell with a text in sight, and can be used."""
+    table.locator("[role=gridcell]", has_text=text).first.wait_for(state="attached")
+
+
+def choose_row(table: Any, row: int) -> None:
+    """A click into the box before the row, counted from 0."""
+    table.scroll_into_view_if_needed()
+    table.click(position={"x": 17, "y": HEAD + ROW * row + ROW / 2})
 
 
 def keep(page: Any, name: str, folder: Path, *, still: bool = True) -> Path:

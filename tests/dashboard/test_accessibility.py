@@ -17,6 +17,7 @@ from tests.dashboard.operated import operate
 from tests.dashboard.serving import served
 
 SERIOUS = ("serious", "critical")
+AT_ONCE = "*, ::before, ::after { transition: none !important }"  # no colour is half way
 SCREENS = [each.path.stem for each in screens()]
 
 pytestmark = [pytest.mark.browser, pytest.mark.timeout(120)]
@@ -32,6 +33,7 @@ def page(chromium: Any, tmp_path_factory: pytest.TempPathFactory) -> Iterator[An
         operate(store, datetime.now(UTC))
     with served(url, folder) as address, page_of(chromium) as (visitor, _):
         go(visitor, f"{address}/schedule?run=2&task=align-0")
+        visitor.add_style_tag(content=AT_ONCE)
         yield visitor
 
 

@@ -13,7 +13,7 @@ from dashboard.reading import RunView
 from dashboard.theme import LIGHT
 from scheduler.store import Store
 from scheduler.workflow import Workflow
-from tests.dashboard.browsing import go, page_of, settled
+from tests.dashboard.browsing import anew, go, page_of, said, settled
 from tests.dashboard.serving import served
 
 SVG = "{http://www.w3.org/2000/svg}"
@@ -63,10 +63,6 @@ def words(picture: ET.Element) -> list[str]:
     return [each.text or "" for each in picture.iter(f"{SVG}text")]
 
 
-def said(page: Any) -> str:
-    return str(page.locator("canvas.sheet").get_attribute("aria-label"))
-
-
 def rows(page: Any) -> Any:
     """The lines of the table below the chart."""
     if not page.locator("details.table[open]").count():
@@ -111,7 +107,7 @@ def test_the_keyboard_keeps_its_bar_when_the_chart_is_shown_anew(gantt: Any) -> 
     gantt.keyboard.press("Enter")
     gantt.wait_for_url(re.compile(f"task={task}"))
     settled(gantt)
-    assert gantt.locator(".gantt .ring").is_visible()
+    gantt.locator(".gantt .ring").wait_for()
     gantt.keyboard.press("Shift+Tab")
     gantt.keyboard.press("Tab")
     assert gantt.locator(".gantt .tip b").inner_text() == task
@@ -187,10 +183,7 @@ def test_late_only_goes_into_the_address(visit: tuple[Any, str]) -> None:
     whole = said(page)
     page.locator('[data-testid="stCheckbox"]', has_text="Late only").locator("label").click()
     page.wait_for_url(re.compile("late=yes"))
-    page.wait_for_function(
-        "([canvas, old]) => canvas.getAttribute('aria-label') !== old",
-        arg=[page.locator("canvas.sheet").element_handle(), whole],
-    )
+    anew(page, whole)
 
 
 def test_a_selection_draws_an_arrow_for_each_dependency_and_a_picture_shows_them(

@@ -7,13 +7,11 @@ from typing import Any
 import pytest
 
 from scheduler.store import Store
-from tests.dashboard.browsing import go, page_of
+from tests.dashboard.browsing import choose_row, go, page_of, row_of
 from tests.dashboard.operated import operate
 from tests.dashboard.serving import served
 
 pytestmark = [pytest.mark.browser, pytest.mark.timeout(120)]
-
-HEAD, ROW = 35, 33  # pixels of a table
 
 
 def now() -> datetime:
@@ -29,9 +27,8 @@ def test_the_run_that_is_chosen_is_the_one_acted_on_though_others_come_meanwhile
         with page_of(chromium) as (page, errors):
             go(page, f"{address}/runs")
             table = page.locator('[data-testid="stDataFrame"]').first
-            table.locator("canvas").first.wait_for()
-            box = table.bounding_box()
-            page.mouse.click(box["x"] + 17, box["y"] + HEAD + ROW + ROW / 2)
+            row_of(table, "cut off")
+            choose_row(table, 1)
             page.wait_for_selector("text=1 run chosen")
             operate(store, now(), tasks=12)
             page.wait_for_selector("text=/of 4 runs/")

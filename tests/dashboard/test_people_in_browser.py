@@ -1,46 +1,25 @@
 """Who looks, by a header of a proxy, as it comes over a real connection."""
 
 import json
-import os
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from tests.dashboard.browsing import CHROMIUM, FLAGS
+from tests.dashboard.browsing import go, page_of
 from tests.dashboard.serving import served
 
 pytestmark = [pytest.mark.browser, pytest.mark.timeout(200)]
 ASKED = {"header": "X-Allot-User", "people": {"ann": "operator"}}
 
 
-@pytest.fixture(scope="module")
-def chromium() -> Iterator[Any]:
-    if not CHROMIUM.exists():
-        if os.environ.get("CI"):
-            pytest.fail(f"{CHROMIUM} is missing")
-        pytest.skip(f"{CHROMIUM} is missing")
-    from playwright.sync_api import sync_playwright
-
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=str(CHROMIUM), args=list(FLAGS))
-        yield browser
-        browser.close()
-
-
 def seen(browser: Any, url: str, headers: dict[str, str], text: str) -> list[str]:
     """What stands in the main part and the sidebar once a text is there."""
-    context = browser.new_context(extra_http_headers=headers)
-    page = context.new_page()
-    page.set_default_timeout(60_000)
-    page.goto(f"{url}/logs", wait_until="domcontentloaded")
-    page.wait_for_selector(f"text={text}")
-    found = [page.inner_text("[data-testid=stMain]")]
-    if page.locator("[data-testid=stSidebar]").count():
-        found.append(page.inner_text("[data-testid=stSidebar]"))
-    context.close()
-    return found
+    with page_of(browser, extra_http_headers=headers) as (page, _):
+        go(page, f"{url}/logs")
+        page.wait_for_selector(f"text={text}")
+        parts = page.locator("[data-testid=stMain], [data-testid=stSidebar]")
+        return sorted(parts.all_inner_texts(), key=lambda each: text not in each)
 
 
 def test_the_header_of_each_connection_says_who_looks(
