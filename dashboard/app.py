@@ -17,13 +17,22 @@ CHOSEN = f"""<style>body {{ color-scheme: light dark }}
 [data-testid='stMultiSelect'] span[title], [data-testid^='stBaseButton-primary']:not(:disabled) *
 {{ color: light-dark({LIGHT.background}, {DARK.background}) !important }}</style>"""
 
+# An open page keeps what it shows while its server is away; it must not pass for what is now.
+AWAY = f"""<style>[data-testid='stApp']:not([data-test-connection-state='CONNECTED'])::after {{
+content: 'The server does not answer: what you see may be old. This page goes on by itself.';
+position: fixed; top: 0; left: 0; right: 0; z-index: 1000000; padding: .4rem 1rem;
+text-align: center; color: light-dark({LIGHT.background}, {DARK.background});
+background: light-dark({LIGHT.failed}, {DARK.failed}) }}</style>"""
+
 
 def main() -> None:
     """Draws the sidebar and the screen that the address names, once it is known who looks."""
     st.set_page_config(page_title="Allot", page_icon=MARK, layout="wide")
     st.html(STEADY)
     st.html(CHOSEN)
+    st.html(AWAY)
     st.logo(LOGO, size="large", icon_image=MARK)
+    session.come_back()
     with session.told():
         try:
             person = session.who()

@@ -26,6 +26,7 @@ from scheduler.store.summaries import Mark
 from scheduler.store.values import RunSummary
 
 SOON, SLOWLY = 0.5, 5.0  # seconds until a run is looked at, and is drawn although nothing is new
+A_DAY = 86_400.0
 MARK = "mark of the run that is shown"
 
 
@@ -97,6 +98,16 @@ def live(draw: Callable[[], None], *, every: float | None) -> None:
             draw()
 
     st.fragment(part, run_every=every)()
+
+
+def come_back() -> None:
+    """Lets a page that finds its server again ask for its screen, with what the address selects.
+
+    A browser asks only where a part of the page redraws itself; else a page that was open while
+    the server was started anew would go on showing what it showed, to a server that knows nothing
+    of it. This part shows nothing, and hardly ever.
+    """
+    live(lambda: None, every=A_DAY)
 
 
 def on_change(mark: Callable[[], object]) -> None:

@@ -2,10 +2,9 @@
 
 import json
 import re
-import signal
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -17,6 +16,7 @@ from uuid import uuid4
 import numpy as np
 import pytest
 
+from dashboard.theme import DARK, LIGHT
 from scheduler import governor
 from scheduler.agent import Agent
 from scheduler.documents import cluster_document, objective_document, workflow_document
@@ -33,19 +33,31 @@ from scheduler.store import Store
 from scheduler.store.networks import MANIFEST, WEIGHTS, hash_of
 from scheduler.store.values import ModelVersion
 from scheduler.workloads.synthetic import random_world
-from tests.dashboard import serving
-from tests.dashboard.browsing import go, keep, page_of, settled, turn_to
+from tests.dashboard.browsing import (
+    APP,
+    CONNECTED,
+    anew,
+    choose_row,
+    go,
+    keep,
+    page_of,
+    row_of,
+    said,
+    settled,
+    shows,
+    turn_to,
+)
 from tests.dashboard.filler import fill
+from tests.dashboard.serving import PATIENCE, Server, until
 
 PEOPLE = {"header": "X-Allot-User", "people": {"ann": "operator", "ada": "admin"}}
 WORLD = random_world(np.random.default_rng(3), 8, 2)
-STEP = 0.15  # seconds that pass between two things that happen in the world on paper
-PATIENCE = 40.0
-HEAD, ROW = 35, 33  # pixels of a table
+STEP = 0.1  # seconds after which a world that stands still is looked at again
+FIRST = 3  # ends after which it may stand still
 SIZE = {"width": 1280, "height": 900}
 BAD = "task,kind,outcome,duration\na,sort,succeeded,1\nlate,sort,succeeded,-4\n"
 
-pytestmark = [pytest.mark.browser, pytest.mark.timeout(150)]
+pytestmark = [pytest.mark.browser, pytest.mark.timeout(240)]
 
 
 def now() -> datetime:
@@ -53,19 +65,30 @@ def now() -> datetime:
 
 
 class Paced(SimulatedSession):
-    """A world on paper in which a viewer can see things happen."""
+    """A world on paper that stands still after its first ends until a viewer has seen them."""
+
+    def __init__(self, *given: Any, seen: threading.Event) -> None:
+        super().__init__(*given)
+        self._seen, self._ends = seen, 0
 
     def wait(self, until: float | None) -> tuple[AttemptEnded, ...]:
-        time.sleep(STEP)
-        return tuple(super().wait(until))
+        if self._ends >= FIRST and not self._seen.wait(STEP):
+            return ()
+        ends = tuple(super().wait(until))
+        self._ends += len(ends)
+        return ends
 
 
+@dataclass(frozen=True)
 class PacedSimulator(Simulator):
     """Runs schedules in such a world."""
 
+    seen: threading.Event = field(default_factory=threading.Event)
+
     @contextmanager
     def open(self, problem: Problem, charge: Charge = NEW) -> Iterator[Paced]:
-        session = Paced(problem, self.truth, np.random.default_rng(1), self.began, self.outages)
+        rng = np.random.default_rng(1)
+        session = Paced(problem, self.truth, rng, self.began, self.outages, seen=self.seen)
         session.go_on_from(charge.since)
         yield session
 
@@ -85,13 +108,13 @@ def learner(store: Store, at: datetime) -> None:
 
 
 @contextmanager
-def agent(url: str) -> Iterator[None]:
+def agent(url: str, seen: threading.Event) -> Iterator[None]:
     """An agent that serves a store beside a learner; people are to approve of each run."""
     stop = threading.Event()
     with Store.open(url) as store:
         made = Agent(
-            HistoryPredictor.learn([]), Heft(), PacedSimulator(AsForecast(), began=now()), store,
-            now, group=0.0,
+            HistoryPredictor.learn([]), Heft(),
+            PacedSimulator(AsForecast(), began=now(), seen=seen), store, now, group=0.0,
             governor=governor.Governor(
                 store, Policy(approvals=Approvals(seconds=0.0)), now, time.monotonic, time.sleep
             ),
@@ -111,41 +134,19 @@ def agent(url: str) -> Iterator[None]:
 
 @dataclass
 class Desk:
-    """A dashboard that can be started anew at its address, its store, and people who look."""
+    """A dashboard on a store that an agent serves, and people who look at it.
+
+    The runs of the agent stand still on their way while nobody has `seen` that.
+    """
 
     store: Store
-    folder: Path
-    port: int = field(default_factory=serving.free_port)
+    server: Server
+    seen: threading.Event
     people: dict[str, Any] = field(default_factory=dict)
-
-    @property
-    def url(self) -> str:
-        return f"http://127.0.0.1:{self.port}"
-
-    def start(self) -> None:
-        self.process = serving.start(
-            "--store", self.store.url, "--port", str(self.port), folder=self.folder
-        )
-        assert self.process.stderr is not None
-        for line in self.process.stderr:
-            if line.startswith("The dashboard is at "):
-                break
-        else:
-            raise AssertionError("the dashboard ended before it was ready")
-        self.reader = threading.Thread(target=self.process.stderr.read)  # a full pipe stops it
-        self.reader.start()
-
-    def stop(self) -> None:
-        self.process.send_signal(signal.SIGINT)
-        self.process.wait(PATIENCE)
-        self.reader.join()
-        for each in (self.process.stdout, self.process.stderr):
-            assert each is not None
-            each.close()
 
     def visit(self, name: str, address: str) -> Any:
         """The page of somebody, on a screen."""
-        go(self.people[name], f"{self.url}/{address}")
+        go(self.people[name], f"{self.server.url}/{address}")
         return self.people[name]
 
     def submitted(self) -> int:
@@ -161,6 +162,15 @@ class Desk:
         assert question.run is not None
         return int(question.run)
 
+    @contextmanager
+    def standing_still(self) -> Iterator[None]:
+        """What is begun meanwhile goes on to its end after the block only."""
+        self.seen.clear()
+        try:
+            yield
+        finally:
+            self.seen.set()
+
     def questions(self) -> Any:
         return self.store.questions(state="open")
 
@@ -174,10 +184,11 @@ def desk(chromium: Any, tmp_path_factory: pytest.TempPathFactory) -> Iterator[De
         patch.setenv("ALLOT_DASHBOARD", json.dumps(PEOPLE))
         store = stack.enter_context(Store.open(f"sqlite:///{folder / 'allot.db'}"))
         fill(store)
-        stack.enter_context(agent(store.url))
-        made = Desk(store, folder)
-        made.start()
-        stack.callback(made.stop)
+        made = Desk(store, Server(store.url, folder), threading.Event())
+        made.seen.set()
+        stack.enter_context(agent(store.url, made.seen))
+        stack.callback(made.server.stop)
+        made.server.start()
         for name in ("eve", "ann", "ada"):
             headers = {str(PEOPLE["header"]): name}
             page, _ = stack.enter_context(
@@ -195,13 +206,6 @@ window.WebSocket = class extends Own {
   send(data) { if (!window.held_) return super.send(data)
     window.held_.push(Array.from(data instanceof ArrayBuffer ? new Uint8Array(data) : data)) }
 } })()"""
-
-
-def until(true: Callable[[], object], what: str) -> None:
-    limit = time.monotonic() + PATIENCE
-    while not true():
-        assert time.monotonic() < limit, what
-        time.sleep(0.05)
 
 
 def tile(page: Any, label: str) -> Any:
@@ -226,26 +230,25 @@ def decide(desk: Desk, run: int, answer: str = "approve") -> None:
 
 
 def test_a_run_is_watched_to_its_end_without_a_reload(desk: Desk, tmp_path: Path) -> None:
-    run = desk.submitted()
-    page = desk.visit("ann", f"schedule?run={run}")
-    done = tile(page, "Tasks done")
-    assert "0 / 8" in done.inner_text()
-    page.evaluate("window.same_ = true")
-    decide(desk, run)
-    page.wait_for_function(
-        "() => [...document.querySelectorAll('[data-testid=stMetric]')]"
-        ".some(e => /Tasks done\\s+[1-7] \\/ 8/.test(e.innerText))"
-    )
-    keep(page, "journey-watch", tmp_path)
+    with desk.standing_still():
+        run = desk.submitted()
+        page = desk.visit("ann", f"schedule?run={run}")
+        done = tile(page, "Tasks done")
+        done.get_by_text("0 / 8").wait_for()
+        page.evaluate("window.same_ = true")
+        decide(desk, run)
+        done.get_by_text(re.compile("[1-7] / 8")).wait_for()
+        keep(page, "journey-watch", tmp_path)
     done.get_by_text("8 / 8").wait_for()
     assert page.evaluate("window.same_") is True
 
 
 def test_why_a_task_is_late_is_found_from_the_schedule(desk: Desk, tmp_path: Path) -> None:
     page = desk.visit("ann", "schedule?run=2")
+    whole = said(page)
     page.locator('[data-testid="stCheckbox"]', has_text="Late only").locator("label").click()
     page.wait_for_url(re.compile("late=yes"))
-    settled(page)
+    anew(page, whole)
     canvas = page.locator("canvas.sheet")
     canvas.focus()
     canvas.press("Tab")
@@ -254,7 +257,7 @@ def test_why_a_task_is_late_is_found_from_the_schedule(desk: Desk, tmp_path: Pat
     page.wait_for_url(re.compile(f"task={task}"))
     turn_to(page, "task")
     page.wait_for_selector("text=/^It ended .* later than planned/")
-    assert page.locator("text=/^\\+.*: it (waited|ran|was|took|had)/").count()
+    page.locator("text=/^\\+.*: it (waited|ran|was|took|had)/").first.wait_for()
     keep(page, "journey-late", tmp_path)
 
 
@@ -281,10 +284,10 @@ def test_a_bad_line_of_an_upload_is_mended_and_taken_in(desk: Desk, tmp_path: Pa
     page.get_by_role("button", name="Take in 1 record").click()
     page.wait_for_selector("text=/1 new record, .* 1 line in quarantine/")
     table = page.locator(".st-key-quarantine-open [data-testid=stDataFrame]")
-    table.scroll_into_view_if_needed()
     until(lambda: desk.store.quarantine_count(state="open") > before, "the line is refused")
-    box = table.bounding_box()
-    page.mouse.click(box["x"] + 17, box["y"] + HEAD + ROW / 2)  # the newest line comes first
+    row_of(table, "friday.csv")
+    settled(page)
+    choose_row(table, 0)  # the newest line comes first
     page.wait_for_selector("text=/friday.csv, line 3: duration/")
     line = desk.store.quarantined(state="open", limit=1)[0]
     key = f".st-key-mend-{line.id}"
@@ -335,12 +338,12 @@ def test_a_link_shows_somebody_else_the_same(desk: Desk, tmp_path: Path) -> None
     canvas.press("Enter")
     page.wait_for_url(re.compile("task="))
     settled(page)
-    other = desk.visit("eve", page.url.removeprefix(desk.url + "/"))
+    other = desk.visit("eve", page.url.removeprefix(desk.server.url + "/"))
     for each in (page, other):
         each.get_by_text("Why this worker?").first.wait_for()  # of the task that is selected
     told = [
         (
-            each.locator("canvas.sheet").get_attribute("aria-label"),
+            said(each),
             parse_qs(urlsplit(each.url).query)["task"],
         )
         for each in (page, other)
@@ -417,3 +420,52 @@ def test_a_viewer_cannot_act_on_a_screen_or_by_a_request_of_their_own(
 
 def asked_to_stop(desk: Desk, training: int) -> list[str]:
     return [each.by for each in desk.store.requests() if each.payload == {"training": training}]
+
+
+def test_a_page_goes_on_with_its_selection_when_the_server_was_started_anew(
+    desk: Desk, tmp_path: Path
+) -> None:
+    page = desk.visit("ann", "schedule?run=2&lanes=kind&task=solve-23")
+    before = said(page)
+    page.evaluate("window.same_ = true")
+    desk.server.stop()
+    try:
+        page.wait_for_selector(f"{APP}:not({CONNECTED})")
+        keep(page, "journey-server-away", tmp_path, still=False)
+        run = desk.store.run(2, now=now())
+        assert run.ended is not None
+        desk.store.end_run(
+            2, state=run.state, makespan=run.makespan, message="looked at again", at=run.ended
+        )
+    finally:
+        desk.server.start()
+    page.wait_for_selector("text=looked at again")
+    settled(page)
+    assert said(page) == before
+    page.locator("strong:has-text('solve-23')").wait_for()
+    keep(page, "journey-reconnected", tmp_path)
+    turn_to(page, "task")
+    page.locator("strong:has-text('solve-23')").wait_for()
+    assert page.evaluate("window.same_") is True
+
+
+def test_a_page_that_is_open_turns_dark_with_its_browser_and_keeps_what_is_selected(
+    desk: Desk, tmp_path: Path
+) -> None:
+    page = desk.visit("eve", "schedule?run=2&task=solve-23")
+    before = said(page)
+    page.evaluate("window.same_ = true")
+    page.emulate_media(color_scheme="dark")
+    try:
+        shows(page, DARK)
+        assert said(page) == before
+        keep(page, "journey-dark", tmp_path)
+        for screen in ("graph", "decisions"):
+            turn_to(page, screen)
+            shows(page, DARK)
+            page.locator("text=solve-23").first.wait_for()
+            keep(page, f"journey-dark-{screen}", tmp_path)
+    finally:
+        page.emulate_media(color_scheme="light")
+    shows(page, LIGHT)
+    assert page.evaluate("window.same_") is True
