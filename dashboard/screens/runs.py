@@ -184,7 +184,6 @@ def _acts(chosen: Sequence[RunLine]) -> None:
             ("Retry", "retry", ":material/replay:"),
             ("Cancel", "cancel", ":material/cancel:"),
         ):  # fmt: skip
-            asking.act(
             can = [*going, *cut] if action == "resume" else going
             asking.act(
                 label, _steered(action, can), key=f"runs-{action}", icon=icon,
