@@ -17,6 +17,12 @@ CHOSEN = f"""<style>body {{ color-scheme: light dark }}
 [data-testid='stMultiSelect'] span[title], [data-testid^='stBaseButton-primary']:not(:disabled) *
 {{ color: light-dark({LIGHT.background}, {DARK.background}) !important }}</style>"""
 
+# What came of an act stands over the screen, below on the right: nothing on the screen moves then.
+OVER = f"""<style>.st-key-acts-said {{ position: fixed; right: 1rem; bottom: 1rem; z-index: 90;
+width: min(36rem, calc(100vw - 2rem)); max-height: 40vh; overflow-y: auto;
+background: light-dark({LIGHT.panel}, {DARK.panel}); box-shadow: 0 2px 16px rgba(0, 0, 0, .3) }}
+[data-testid='stLayoutWrapper']:has(> .st-key-acts-place) {{ position: absolute }}</style>"""
+
 # An open page keeps what it shows while its server is away; it must not pass for what is now.
 AWAY = f"""<style>[data-testid='stApp']:not([data-test-connection-state='CONNECTED'])::after {{
 content: 'The server does not answer: what you see may be old. This page goes on by itself.';
@@ -31,6 +37,8 @@ def main() -> None:
     st.html(STEADY)
     st.html(CHOSEN)
     st.html(AWAY)
+    st.html(ENDLESS)
+    st.html(OVER)
     st.logo(LOGO, size="large", icon_image=MARK)
     session.come_back()
     with session.told():
@@ -66,6 +74,7 @@ def _who(person: Person) -> None:
         st.text(f"{person.name} · {person.role}", help=f"Known {plain(person.how)}.")
         if settings.load().dashboard.login:
             st.button("Sign out", on_click=st.logout, key="sign-out", icon=":material/logout:")
+        session.pick_zone()
 
 
 def _sign_in(why: str) -> None:

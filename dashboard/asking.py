@@ -115,10 +115,14 @@ def each(
 
 
 def told_back() -> None:
-    """What came of the acts of this session, on every screen, until it is put away."""
-    if st.session_state.get(SAID):
-        waits = any(one.state == OPEN for one in st.session_state[SAID])
-        session.live(_told, every=LOOK if waits else None)
+    """What came of the acts of this session, on every screen, until it is put away.
+
+    It has a place of its own, so that nothing on the screen moves when it comes or goes.
+    """
+    with st.container(key="acts-place"):
+        if st.session_state.get(SAID):
+            waits = any(one.state == OPEN for one in st.session_state[SAID])
+            session.live(_told, every=LOOK if waits else None)
 
 
 def _told() -> None:

@@ -5,7 +5,7 @@ from collections.abc import Iterator, Mapping, Sequence
 import numpy as np
 import pandas as pd
 
-from dashboard.words import listed, seconds
+from dashboard.words import listed, money, seconds
 from scheduler.cluster import Cluster
 from scheduler.planning.objective import Objective
 from scheduler.policy import Policy
@@ -13,7 +13,9 @@ from scheduler.records import TaskRecord
 from scheduler.workflow import Task
 
 
-def bounds(task: Task, cluster: Cluster, objective: Objective, policy: Policy) -> Iterator[str]:
+def bounds(
+    task: Task, cluster: Cluster, objective: Objective, policy: Policy, *, currency: str = ""
+) -> Iterator[str]:
     """The limits that the plan of this task had to keep, and what people must approve, in words."""
     for bar in objective.bars:
         off = [each.name for each in cluster.workers if bar.keeps_off(each)]
@@ -23,7 +25,7 @@ def bounds(task: Task, cluster: Cluster, objective: Objective, policy: Policy) -
     if (most := objective.quotas.get(task.owner)) is not None:
         yield f"The tasks of {task.owner or 'nobody'} hold at most {most:g} cores at a time."
     if objective.budget is not None:
-        yield f"The whole plan may cost at most {objective.budget:.6g}."
+        yield f"The whole plan may cost at most {money(objective.budget, currency)}."
     if task.deadline is not None:
         kept = "must" if objective.hard_deadlines else "should"
         yield f"It {kept} end {seconds(task.deadline)} after the run began."

@@ -1,14 +1,14 @@
 """Figures: pure functions of frames and colours. Each has a table beside it."""
 
-from collections.abc import Mapping, Sequence
-from math import ceil
+from collections.abc import Callable, Mapping, Sequence
+from math import ceil, isnan
 
 import pandas as pd
 import plotly.graph_objects as go
 from plotly.subplots import make_subplots
 
 from dashboard.frames import level_name
-from dashboard.theme import Palette
+from dashboard.theme import Palette, ink, shade
 from dashboard.words import cores, seconds, share, size
 
 SCALES = {"duration": (("h", 3600.0, 7200.0), ("min", 60.0, 180.0), ("s", 1.0, 0.5),
@@ -96,11 +96,12 @@ def gate_weights(frame: pd.DataFrame, colours: Palette) -> go.Figure:
     figure = go.Figure(
         go.Heatmap(
             z=frame.to_numpy(), x=spelt(frame.columns), y=spelt(frame.index), zmin=0, zmax=1,
-            colorscale=_scale(colours), texttemplate="%{z:.0%}", xgap=2, ygap=2,
+            colorscale=stops(colours.scale), xgap=2, ygap=2,
             hovertemplate="%{y}: %{x} %{z:.1%}<extra></extra>",
             colorbar={"tickformat": ".0%", "thickness": 10, "outlinewidth": 0, "len": 0.9},
         )
     )  # fmt: skip
+    written(figure, colours.scale, "{:.0%}".format)
     figure.update_yaxes(autorange="reversed")
     return styled(figure, colours, height=70 + 42 * len(frame))
 
@@ -176,14 +177,15 @@ def agreement(frame: pd.DataFrame, prefix: str, colours: Palette) -> go.Figure:
     names = sorted({*last["target"], *others}, key=target_order)
     both = found | {(b, a): v for (a, b), v in found.items()}
     matrix = [[1.0 if a == b else both.get((a, b)) for b in names] for a in names]
+    scale = (colours.failed, colours.panel, colours.primary)
     figure = go.Figure(
         go.Heatmap(
             z=matrix, x=spelt(names), y=spelt(names), zmin=-1, zmax=1, xgap=2, ygap=2,
-            colorscale=[(0, colours.failed), (0.5, colours.panel), (1, colours.primary)],
-            texttemplate="%{z:.2f}", hovertemplate="%{y} and %{x}: %{z:.3f}<extra></extra>",
+            colorscale=stops(scale), hovertemplate="%{y} and %{x}: %{z:.3f}<extra></extra>",
             colorbar={"thickness": 10, "outlinewidth": 0, "len": 0.9},
         )
     )  # fmt: skip
+    written(figure, scale, "{:.2f}".format)
     figure.update_yaxes(autorange="reversed")
     return styled(figure, colours, height=90 + 42 * len(names))
 
@@ -249,6 +251,33 @@ def spelt(found: Sequence[str] | pd.Index | pd.Series) -> list[str]:
     return [str(each).replace("&", "&amp;").replace("<", "&lt;") for each in found]
 
 
+def stops(scale: Sequence[str]) -> list[tuple[float, str]]:
+    """A scale as plotly takes it: its colours at equal distances."""
+    return [(each / (len(scale) - 1), colour) for each, colour in enumerate(scale)]
+
+
+def written(figure: go.Figure, scale: Sequence[str], say: Callable[[float], str]) -> None:
+    """Writes the numbers of a heatmap into its cells, each in the ink that is read best there.
+
+    Plotly's own choice of letters cannot be read on the middle of a scale.
+    """
+    heat = figure.data[0]
+    low, high = heat.zmin, heat.zmax
+    cells = [
+        (x, y, float(value))
+        for y, row in zip(heat.y, heat.z, strict=True)
+        for x, value in zip(heat.x, row, strict=True)
+        if value is not None and not isnan(value)
+    ]
+    figure.add_scatter(
+        x=[x for x, _, _ in cells], y=[y for _, y, _ in cells], mode="text", hoverinfo="skip",
+        text=[say(value) for _, _, value in cells], showlegend=False,
+        textfont={"size": FONT, "color": [
+            ink(shade(scale, (value - low) / ((high - low) or 1))) for _, _, value in cells
+        ]},
+    )  # fmt: skip
+
+
 def target_order(target: str) -> tuple[int, str]:
     """A key that brings targets into the order in which people think of them."""
     known = ("duration", "memory", "cpu", "failure", "assignment", "all")
@@ -266,11 +295,6 @@ def _by_number(name: str) -> tuple[int, str]:
 
 def _marked(colours: Palette, chosen: bool) -> str:
     return colours.primary if chosen else colours.states["waiting"]
-
-
-def _scale(colours: Palette) -> list[tuple[float, str]]:
-    last = len(colours.scale) - 1
-    return [(i / last, colour) for i, colour in enumerate(colours.scale)]
 
 
 def _faint(colour: str) -> str:

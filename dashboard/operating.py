@@ -210,11 +210,6 @@ def current_plan(store: Store, run: int) -> tuple[Placement, ...]:
     return tuple(placed.values())
 
 
-def midnight(now: datetime) -> datetime:
-    """When the day began (UTC)."""
-    return now.replace(hour=0, minute=0, second=0, microsecond=0)
-
-
 PERIODS: Mapping[str, timedelta | None] = {
     "all": None,
     "hour": timedelta(hours=1),

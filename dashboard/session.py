@@ -9,10 +9,11 @@ from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import cast
+from zoneinfo import ZoneInfo
 
 import streamlit as st
 
-from dashboard import people
+from dashboard import people, words, zones
 from dashboard.people import NotSignedIn, Person
 from dashboard.reading import Plan, RunView, newest_plan, read_plan, read_run
 from dashboard.theme import Palette, palette
@@ -27,7 +28,8 @@ from scheduler.store.values import RunSummary
 
 SOON, SLOWLY = 0.5, 5.0  # seconds until a run is looked at, and is drawn although nothing is new
 A_DAY = 86_400.0
-MARK = "mark of the run that is shown"
+MARK = "mark of what is shown"
+ZONE = "zone"
 
 
 def now() -> datetime:
@@ -55,6 +57,48 @@ def who() -> Person:
 def colours() -> Palette:
     """The colours of the appearance that the viewer's browser shows."""
     return palette(st.context.theme.type)
+
+
+def zone() -> ZoneInfo:
+    """In which zone times are told: as was chosen, else where the viewer's browser is."""
+    usual = settings.load().timezone
+    return zones.chosen(chosen(ZONE), browser=st.context.timezone, usual=usual)
+
+
+def when(time: datetime | None) -> str:
+    """A moment in the viewer's zone."""
+    return words.when(time, zone())
+
+
+def pick_zone() -> None:
+    """A select box of zones; what was chosen stands in the address, the browser's own does not."""
+    asked, own = chosen(ZONE), zones.named(st.context.timezone)
+    if asked is not None and zones.named(asked) is None:
+        st.caption("The address names a time zone that is not known; this is another one.")
+        asked = None
+    choose(ZONE, asked)
+    others = [] if asked is None or asked in zones.offered() else [asked]
+    st.session_state[f"pick.{ZONE}"] = asked or zones.BROWSER
+    browser = f"The browser's: {own.key}" if own else f"As set: {zone().key}"
+
+    def took() -> None:
+        found = str(st.session_state[f"pick.{ZONE}"])
+        choose(ZONE, None if found == zones.BROWSER else found)
+
+    st.selectbox(
+        "Times in the zone", [zones.BROWSER, *others, *zones.offered()], key=f"pick.{ZONE}",
+        format_func=lambda each: browser if each == zones.BROWSER else str(each), on_change=took,
+    )  # fmt: skip
+
+
+def currency() -> str:
+    """The unit in which prices are, as the settings name it; nothing where they do not."""
+    return settings.load().currency
+
+
+def money(value: float | None) -> str:
+    """An amount of money with its unit."""
+    return words.money(value, currency())
 
 
 def store() -> Store:

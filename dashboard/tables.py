@@ -1,12 +1,13 @@
 """Frames on the screen: SI columns in units that people read, the same unit down a column."""
 
 from collections.abc import Callable, Mapping, Sequence
-from datetime import datetime
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import pandas as pd
 import streamlit as st
 
+from dashboard import session
 from dashboard.charts import unit
 from dashboard.words import NOTHING
 
@@ -26,6 +27,7 @@ SHARES = frozenset(
 )
 ROW = 36  # pixels, about
 TIMES = frozenset({"at", "started", "created"})
+MONEY = frozenset({"cost", "money"})
 LONG = frozenset({"message", "reason", "raw", "rule", "file", "asked", "answer"})
 
 
@@ -41,10 +43,11 @@ def show(
 ) -> None:
     """A table with humanised units; `on_row` is called with the place of the row that is selected.
 
-    `units` says what a column holds where its name does not: duration, memory, cpu or share.
+    `units` says what a column holds where its name does not: duration, memory, cpu, share, money
+    or time.
     """
     shown = frame[list(columns)] if columns is not None else frame
-    values, config = humanised(shown, units or {})
+    values, config = humanised(shown, units or {}, zone=session.zone(), currency=session.currency())
     options: dict[str, Any] = {"hide_index": True, "column_config": config, "alt": alt}
     options["placeholder"] = NOTHING
     if height is not None and len(shown) * ROW > height:
@@ -60,8 +63,13 @@ def show(
     st.dataframe(values, key=key, on_select=selected, selection_mode="single-row", **options)
 
 
-def humanised(frame: pd.DataFrame, units: Mapping[str, str]) -> tuple[pd.DataFrame, dict[str, Any]]:
-    """The frame with SI columns rescaled to one readable unit each, and how to show them."""
+def humanised(
+    frame: pd.DataFrame, units: Mapping[str, str], *, zone: ZoneInfo, currency: str = ""
+) -> tuple[pd.DataFrame, dict[str, Any]]:
+    """The frame with SI columns rescaled to one readable unit each, and how to show them.
+
+    Times stay what they are and are shown in the zone, which the head of their column names.
+    """
     values, config = frame.copy(), {}
     for column in frame.columns:
         what = units.get(column) or _what(column)
@@ -75,10 +83,13 @@ def humanised(frame: pd.DataFrame, units: Mapping[str, str]) -> tuple[pd.DataFra
             values[column] = pd.to_numeric(frame[column], errors="coerce") * 100
             config[column] = _number(title, "%.1f %%")
         elif what == "time":
-            values[column] = [_naive(each) for each in frame[column]]
+            values[column] = pd.to_datetime(frame[column], utc=True)
             config[column] = st.column_config.DatetimeColumn(
-                f"{title} (UTC)", format="YYYY-MM-DD HH:mm:ss"
+                f"{title} ({zone.key})", format="YYYY-MM-DD HH:mm:ss", timezone=zone.key
             )
+        elif what == "money":
+            values[column] = pd.to_numeric(frame[column], errors="coerce")
+            config[column] = _number(title, f"%.2f {currency}".strip())
         elif what == "state":
             values[column] = [f"{GLYPHS.get(each, '')} {each}".strip() for each in frame[column]]
             config[column] = st.column_config.TextColumn(title)
@@ -89,13 +100,21 @@ def humanised(frame: pd.DataFrame, units: Mapping[str, str]) -> tuple[pd.DataFra
     return values, config
 
 
+def csv(frame: pd.DataFrame) -> str:
+    """A table as a file: times in ISO 8601, with how far they are from UTC."""
+    text = frame.copy()
+    for column in text.select_dtypes(["datetimetz"]).columns:
+        text[column] = [None if pd.isna(each) else each.isoformat() for each in frame[column]]
+    return text.to_csv(index=False)
+
+
 def _what(column: str) -> str:
     quantity, _, level = column.partition(" P")
     if level.isdigit():
         return quantity
     for names, what in (
         (SECONDS, "duration"), (BYTES, "memory"), (SHARES, "share"), (TIMES, "time"),
-        (LONG, "long"),
+        (MONEY, "money"), (LONG, "long"),
         (frozenset({"cpu"}), "cpu"), (frozenset({"state", "outcome"}), "state"),
     ):  # fmt: skip
         if column in names:
@@ -117,7 +136,3 @@ def _number(title: str, form: str) -> Any:
 def _digits(numbers: pd.Series) -> int:
     largest = numbers.abs().max()
     return 2 if pd.isna(largest) or largest < 10 else 1 if largest < 1000 else 0
-
-
-def _naive(moment: datetime | None) -> datetime | None:
-    return None if moment is None else moment.replace(tzinfo=None)

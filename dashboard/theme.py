@@ -1,7 +1,7 @@
 """Colours, and the settings that Streamlit is started with. Contrast is checked by a test."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 # Kinds: after Okabe and Ito (2008), distinguishable with any colour vision; red is for failures.
@@ -15,6 +15,7 @@ KINDS_DARK = (
 )  # fmt: skip
 
 
+BLACK, WHITE = "#000000", "#FFFFFF"
 # The mark: three bars of a schedule; its colours hold on light and dark ground.
 MARK = """<svg viewBox="0 0 24 24"><rect x="2" y="3" width="13" height="5" rx="1.5" fill="#2B93B5"/>
 <rect x="8" y="9.5" width="14" height="5" rx="1.5" fill="#E69F00"/>
@@ -72,6 +73,24 @@ def palette(appearance: str | None) -> Palette:
     return DARK if appearance == "dark" else LIGHT
 
 
+def shade(scale: Sequence[str], share: float) -> str:
+    """The colour at a share of the way along a scale whose colours stand at equal distances."""
+    at = min(max(share, 0.0), 1.0) * (len(scale) - 1)
+    low = min(int(at), len(scale) - 2)
+    pairs = zip(_channels(scale[low]), _channels(scale[low + 1]), strict=True)
+    return "#" + "".join(f"{round(one + (other - one) * (at - low)):02X}" for one, other in pairs)
+
+
+def ink(ground: str) -> str:
+    """Black or white, whichever is read better on a ground: by 4.5 or more on any."""
+    linear = [
+        each / 12.92 if each <= 0.04045 else ((each + 0.055) / 1.055) ** 2.4
+        for each in (channel / 255 for channel in _channels(ground))
+    ]
+    luminance = sum(w * each for w, each in zip((0.2126, 0.7152, 0.0722), linear, strict=True))
+    return BLACK if (luminance + 0.05) ** 2 > 1.05 * 0.05 else WHITE
+
+
 def options() -> dict[str, object]:
     """What Streamlit is started with, by option name."""
     return {
@@ -98,6 +117,10 @@ def options() -> dict[str, object]:
 def flags() -> list[str]:
     """The same as command line arguments."""
     return [f"--{name}={_text(value)}" for name, value in options().items()]
+
+
+def _channels(colour: str) -> tuple[int, ...]:
+    return tuple(int(colour[each : each + 2], 16) for each in (1, 3, 5))
 
 
 def _coloured(appearance: str, colours: Palette) -> dict[str, object]:

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from dashboard.reading import Plan
+from dashboard.words import money
 from scheduler.cluster import Cluster, Worker
 from scheduler.discover import implementations, named
 from scheduler.documents import cluster_document, objective_document, workflow_document
@@ -67,17 +68,18 @@ class Change:
         """Whether anything of the problem is to be otherwise, not only who plans it."""
         return bool(self.plain().keys() - {"planner"})
 
-    def sentences(self) -> tuple[str, ...]:
-        """What is changed, in words."""
+    def sentences(self, currency: str = "") -> tuple[str, ...]:
+        """What is changed, in words; prices are in this currency."""
         told = [f"without {each}" for each in self.removed]
         told += [f"{count} more like {name}" for name, count in self.copies.items()]
-        told += [f"{name} costs {price:g} an hour" for name, price in self.prices.items()]
+        prices = {name: money(price, currency) for name, price in self.prices.items()}
+        told += [f"{name} costs {price} an hour" for name, price in prices.items()]
         told += [f"priority {value} for {_all(name)}" for name, value in self.priorities.items()]
         told += [f"{_all(name)} due at {value:g} s" for name, value in self.deadlines.items()]
         told += [] if self.quantile is None else [f"planned at P{self.quantile * 100:g}"]
         aims = " + ".join(f"{weight:g} {aim}" for aim, weight in self.aims.items())
         told += [f"aims: {aims}"] if aims else []
-        told += [] if self.budget is None else [f"at most {self.budget:g} money"]
+        told += [] if self.budget is None else [f"costs at most {money(self.budget, currency)}"]
         told += [] if self.hard is None else [f"deadlines {'must' if self.hard else 'should'} hold"]
         return tuple(told)
 

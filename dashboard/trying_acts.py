@@ -7,7 +7,7 @@ from uuid import uuid4
 
 import streamlit as st
 
-from dashboard import asking, trying
+from dashboard import asking, session, trying
 from dashboard.acts import Acting, Deed
 from dashboard.reading import RunView
 from dashboard.trying import QUICK, Change, Tried
@@ -51,7 +51,8 @@ def acts(view: RunView, change: Change, after: Tried) -> None:
 
 
 def _keep(view: RunView, change: Change, after: Tried, who: Acting, _: str, name: Any) -> Deed:
-    named = str(name or "").strip() or ", ".join(change.sentences())[:80] or "as it is"
+    told = ", ".join(change.sentences(session.currency()))
+    named = str(name or "").strip() or told[:80] or "as it is"
     run = view.summary.id
     return who.do(
         "keep plan", f"run {run}", words=f"The plan {named!r} is kept",
@@ -68,7 +69,8 @@ def _run(view: RunView, change: Change, after: Tried, who: Acting, reason: str, 
         "token": uuid4().hex, **trying.documents(after.problem), "owner": who.who.name,
         "priority": 0, "how": {**how, "planner": change.planner},
     }  # fmt: skip
-    words = f"run the workflow of run {view.summary.id} with {', '.join(change.sentences())}"
+    told = ", ".join(change.sentences(session.currency()))
+    words = f"run the workflow of run {view.summary.id} with {told}"
     return who.ask(RUN, payload, subject=f"run {view.summary.id}", words=words, reason=reason)
 
 

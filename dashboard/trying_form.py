@@ -9,6 +9,7 @@ import streamlit as st
 from dashboard import session, trying
 from dashboard.reading import RunView
 from dashboard.trying import ALL, QUICK, SLOW, Change
+from dashboard.words import unit_of
 from scheduler.planning.objective import AIMS
 
 
@@ -66,7 +67,8 @@ def form(view: RunView, change: Change) -> None:
             weights = change.aims or {n: w for n, w in plan.objective.weights.items() if w}
             aims = st.multiselect("Aims", AIMS, default=list(weights), key=f"aims-{key}")
             budget = st.number_input(
-                "Cost at most, money", min_value=0.0, key=f"budget-{key}", placeholder="no limit",
+                unit_of("Cost at most", session.currency()), min_value=0.0, key=f"budget-{key}",
+                placeholder="no limit",
                 value=plan.objective.budget if change.budget is None else change.budget,
             )  # fmt: skip
         with st.expander("Prices, priorities and deadlines one by one"):
@@ -104,7 +106,9 @@ def _tables(
             frame, key=f"prices-{key}", hide_index=True, disabled=["worker"], height=250,
             column_config={
                 "worker": st.column_config.TextColumn("Worker"),
-                "price": st.column_config.NumberColumn("Money for an hour", min_value=0.0),
+                "price": st.column_config.NumberColumn(
+                    unit_of("Price an hour", session.currency()), min_value=0.0
+                ),
             },
         )  # fmt: skip
     prices = dict(zip(shown["worker"], shown["price"].astype(float), strict=True))

@@ -121,7 +121,7 @@ def _row(name: str, figures: Any, what: str, by: str, kept: str) -> dict[str, An
 
 def _sentence(draft: Draft) -> str:
     try:
-        told = trying.change_from(draft.change).sentences()
+        told = trying.change_from(draft.change).sentences(session.currency())
     except InvalidInput:
         return "of another release"
     return ", ".join((*told, f"by {draft.planner}"))

@@ -3,11 +3,13 @@
 from collections.abc import Iterable, Sequence
 from datetime import datetime, timedelta
 from statistics import median
+from zoneinfo import ZoneInfo
 
 import numpy as np
 import pandas as pd
 
 from dashboard.reading import RunView
+from dashboard.words import when
 from scheduler.forecast import QUANTITIES
 from scheduler.records import Outcome
 from scheduler.store.values import Drift
@@ -25,12 +27,12 @@ def place_of(drift: Drift) -> str:
     return drift.kind or (f"every kind on {drift.worker}" if drift.worker else "every kind")
 
 
-def sentence(drift: Drift) -> str:
-    """A drift in one sentence."""
+def sentence(drift: Drift, zone: ZoneInfo) -> str:
+    """A drift in one sentence, with its moment in a zone."""
     place, odds = place_of(drift), drift.target == FAILURE
     what = f"the odds of failing of {place} are" if odds else f"the {drift.target} of {place} is"
     return (
-        f"Since {drift.since:%Y-%m-%d %H:%M} UTC {what} "
+        f"Since {when(drift.since, zone)} {what} "
         f"{drift.effect:.2f} times what {drift.version or 'history'} expects, by "
         f"{drift.records:,} records; by luck it looks so once in {_odds(drift)} records."
     )

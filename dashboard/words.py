@@ -5,6 +5,9 @@ import re
 import string
 from collections.abc import Iterable, Sequence
 from datetime import datetime
+from zoneinfo import ZoneInfo
+
+from dashboard.zones import offset
 
 NOTHING = "—"
 JOINER = "\u2060"  # of words: it is not seen, and parts nothing where lines are broken
@@ -12,6 +15,10 @@ _ADDRESS = re.compile(  # what Markdown makes links of by itself
     r"(?<=http:)(?=//)|(?<=https:)(?=//)|(?<=www)(?=\.)|(?<=[-.\w+]@)(?=[-\w]+\.[-\w])",
     re.IGNORECASE,
 )
+_EXACT, _LEAST = 1e-6, 0.01  # percent: below it is rounding; too little to say how much it is
+# Marks that turn the direction of what follows them, in a name and behind it.
+_TURNING = dict.fromkeys((0x61C, 0x200E, 0x200F, *range(0x202A, 0x202F), *range(0x2066, 0x206A)),
+                         "\ufffd")  # fmt: skip
 _SIZES = ("B", "kB", "MB", "GB", "TB", "PB")
 _ESCAPED = str.maketrans({letter: f"\\{letter}" for letter in string.punctuation})
 
@@ -41,30 +48,48 @@ def size(value: float | None) -> str:
     if value is None or not math.isfinite(value):
         return NOTHING
     power = 0 if value < 1000 else min(int(math.log10(value) / 3 + 1e-9), len(_SIZES) - 1)
-    return f"{value / 1000**power:.3g} {_SIZES[power]}"
+    return f"{number(value / 1000**power)} {_SIZES[power]}"
 
 
 def cores(value: float | None) -> str:
     """A number of cores: 1 core, 1.8 cores."""
     if value is None or not math.isfinite(value):
         return NOTHING
-    return f"{value:.3g} core{'' if value == 1 else 's'}"
+    return f"{number(value)} core{'' if value == 1 else 's'}"
 
 
-def money(value: float | None) -> str:
-    """An amount of money, in whatever unit prices are: 1,204, 3.42, 0.0051."""
+def money(value: float | None, currency: str = "") -> str:
+    """An amount of money in the unit in which prices are: 1,204 EUR, 12.34 EUR, 0.0051 EUR."""
     if value is None or not math.isfinite(value):
         return NOTHING
-    return f"{value:,.0f}" if abs(value) >= 1000 else f"{value:.3g}"
+    whole = len(f"{abs(value):.0f}")
+    return f"{number(value, whole + 2 if 1 <= abs(value) < 1000 else 3)} {currency}".strip()
+
+
+def unit_of(name: str, unit: str) -> str:
+    """What is to be filled in, with its unit where it has one: Price an hour, EUR."""
+    return f"{name}, {unit}" if unit else name
 
 
 def share(value: float | None) -> str:
-    """A share of one as a percentage: 12.3 %."""
-    return (
-        NOTHING
-        if value is None or not math.isfinite(value)
-        else f"{value * 100:.{3 if abs(value) >= 0.01 else 2}g} %"
-    )
+    """A share of one as a percentage: 12.3 %, < 0.01 %."""
+    if value is None or not math.isfinite(value):
+        return NOTHING
+    percent = value * 100
+    if abs(percent) < _EXACT:
+        return "0 %"
+    if abs(percent) < _LEAST:
+        return f"< {_LEAST} %" if percent > 0 else f"> -{_LEAST} %"
+    return f"{number(percent, 3 if abs(percent) >= 1 else 2)} %"
+
+
+def number(value: float, digits: int = 3) -> str:
+    """A number with so many digits that count, as people write it: 1,204, 3.4, 0.0000051."""
+    if value == 0:
+        return "0"
+    before = math.floor(math.log10(abs(float(f"{value:.{digits - 1}e}")))) + 1
+    text = f"{value:,.{max(0, digits - before)}f}"
+    return text.rstrip("0").rstrip(".") if "." in text else text
 
 
 def count(value: int, one: str, many: str | None = None) -> str:
@@ -72,9 +97,18 @@ def count(value: int, one: str, many: str | None = None) -> str:
     return f"{value:,} {one if value == 1 else many or one + 's'}"
 
 
-def when(time: datetime | None) -> str:
-    """A moment with its zone, to the second: 2026-05-01 09:00:00 UTC."""
-    return NOTHING if time is None else f"{time:%Y-%m-%d %H:%M:%S} {time.tzname()}"
+def when(time: datetime | None, zone: ZoneInfo) -> str:
+    """A moment in a zone, with how far that is from UTC: 2026-05-01 11:00:00 UTC+02:00."""
+    if time is None:
+        return NOTHING
+    local = time.astimezone(zone)
+    return f"{local:%Y-%m-%d %H:%M:%S} {offset(local)}"
+
+
+def day_and_time(time: datetime, zone: ZoneInfo) -> str:
+    """A moment where the zone is named beside: 1 May 11:00:00."""
+    local = time.astimezone(zone)
+    return f"{local.day} {local:%b %H:%M:%S}"
 
 
 def ago(time: datetime | None, now: datetime) -> str:
@@ -88,22 +122,28 @@ def ago(time: datetime | None, now: datetime) -> str:
     return "just now" if passed >= 0 else "in the future"
 
 
+def still(text: str) -> str:
+    """Text from outside in which marks that would turn the words around it are seen, and do not."""
+    return text.translate(_TURNING)
+
+
 def plain(text: str) -> str:
     """Text from outside, safe inside Markdown: every mark of punctuation stands for itself.
 
     What looks like an address becomes no link: an invisible joiner takes it apart.
     """
-    return " ".join(_ADDRESS.sub(JOINER, text).translate(_ESCAPED).split())
+    return " ".join(_ADDRESS.sub(JOINER, still(text)).translate(_ESCAPED).split())
 
 
 def clipped(text: str, most: int = 80) -> str:
-    """Text of at most so many letters; a cut is shown."""
+    """Text of at most so many letters; a cut is shown, and it turns no words around it."""
+    text = still(text)
     return text if len(text) <= most else text[: most - 1] + "…"
 
 
 def listed(names: Sequence[str], most: int = 3) -> str:
     """The first few names, and how many more there are."""
-    shown = ", ".join(names[:most])
+    shown = still(", ".join(names[:most]))
     return shown if len(names) <= most else f"{shown} and {len(names) - most} more"
 
 

@@ -7,6 +7,7 @@ import os
 from pathlib import Path
 from tomllib import TOMLDecodeError
 from typing import Any, Literal
+from unicodedata import category
 from zoneinfo import ZoneInfo
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
@@ -45,11 +46,11 @@ class Settings(BaseSettings):
     """The settings of one command.
 
     `store` is the database URL and `folder` where saved networks and checkpoints lie, beside a
-    SQLite store when not given; `timezone` is that of log times without a zone; `seed` makes a
-    command repeatable; `objective` is what plans aim at, with the keys of an objective document
-    (`[objective]` in the file). `policy` is what people demand of every run (`[policy]` in the
-    file); instead of it `policy_file` may name a TOML file. `dashboard` says who may do what in a
-    browser.
+    SQLite store when not given; `timezone` is that of log times without a zone; `currency` is the
+    unit of all prices, which is only named beside amounts; `seed` makes a command repeatable;
+    `objective` is what plans aim at, with the keys of an objective document (`[objective]` in the
+    file). `policy` is what people demand of every run (`[policy]` in the file); instead of it
+    `policy_file` may name a TOML file. `dashboard` says who may do what in a browser.
     """
 
     model_config = SettingsConfigDict(env_prefix="ALLOT_", extra="forbid", frozen=True)
@@ -57,6 +58,7 @@ class Settings(BaseSettings):
     store: str = "sqlite:///allot.db"
     folder: Path | None = None
     timezone: str = "UTC"
+    currency: str = ""
     seed: int = 1
     objective: dict[str, Any] = Field(default_factory=dict)
     policy: dict[str, Any] = Field(default_factory=dict)
@@ -70,6 +72,13 @@ class Settings(BaseSettings):
             ZoneInfo(name)
         except (KeyError, ValueError, OSError):
             raise ValueError("must be a time zone's name such as Europe/Paris") from None
+        return name
+
+    @field_validator("currency")
+    @classmethod
+    def _short(cls, name: str) -> str:
+        if len(name) > 8 or not all(each.isalpha() or category(each) == "Sc" for each in name):
+            raise ValueError("must be a unit of money such as EUR or €, in at most 8 letters")
         return name
 
     @classmethod

@@ -178,7 +178,7 @@ def _chain(explained: Explanation) -> str:
 def _bounds(store: Store, view: RunView, task: str) -> None:
     known, plan = view.plan.workflow.task(task), view.plan
     policy = policy_from(policy_in_force(store))
-    found = list(bounds(known, plan.cluster, plan.objective, policy))
+    found = list(bounds(known, plan.cluster, plan.objective, policy, currency=session.currency()))
     left, right = st.columns((2, 3), gap="medium")
     with left:
         st.subheader("Limits that it had to keep", anchor=False)

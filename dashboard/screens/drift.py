@@ -109,7 +109,7 @@ def _acknowledge(chosen: Drift, who: Acting, reason: str, which: Any) -> Deed:
 
 def _one(store: Store, drift: Drift) -> None:
     st.markdown(f"**Drift {drift.id}**")
-    st.text(watching.sentence(drift))
+    st.text(watching.sentence(drift, session.zone()))
     seen = store.seen(drift.target, kind=drift.kind, worker=drift.worker, limit=POINTS)
     if not seen:
         st.write("Its records have no times, or have gone.")
@@ -119,13 +119,13 @@ def _one(store: Store, drift: Drift) -> None:
     colours = session.colours()
     if drift.target == watching.FAILURE:
         frame = watching.failures(seen)
-        figure = charts_learning.failing(frame, colours, since=drift.since)
+        figure = charts_learning.failing(frame, colours, since=drift.since, zone=session.zone())
     else:
         frame = watching.observed(seen)
         told = watching.forecasts(_runs(store), drift)
         figure = charts_learning.drifting(
             frame, told, drift.target, colours, since=drift.since,
-            levels=watching.levels(seen, drift.since),
+            levels=watching.levels(seen, drift.since), zone=session.zone(),
         )  # fmt: skip
         if not len(told):
             st.caption("No run that the store keeps had forecasts of these attempts.")

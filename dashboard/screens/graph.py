@@ -9,7 +9,7 @@ from dashboard.components.dag import Box, counted, dag, packed
 from dashboard.components.layout import MOST_DRAWN, Layout, neighbourhood
 from dashboard.parts import task_card
 from dashboard.reading import RunView
-from dashboard.words import count, plain, when
+from dashboard.words import count, plain
 
 TITLE, ICON, SECTION, PLACE = "Graph", ":material/account_tree:", "Operate", 3
 
@@ -31,9 +31,8 @@ def draw() -> None:
 
 def _run(view: RunView) -> None:
     workflow = view.plan.workflow
-    st.caption(
-        f"{plain(workflow.name)} · started {when(view.summary.started)} · {view.summary.state}"
-    )
+    began = session.when(view.summary.started)
+    st.caption(f"{plain(workflow.name)} · started {began} · {view.summary.state}")
     with st.container(horizontal=True):  # narrow screens get more than one line of tiles
         st.metric("Tasks", f"{len(workflow):,}", border=True)
         st.metric("Dependencies", f"{len(workflow.source):,}", border=True)

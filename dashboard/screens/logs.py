@@ -2,16 +2,16 @@
 
 from functools import partial
 from typing import Any
-from zoneinfo import ZoneInfo, available_timezones
+from zoneinfo import ZoneInfo
 
 import pandas as pd
 import streamlit as st
 
 from dashboard import acts_of_learning as acts
-from dashboard import asking, frames, kept, session, tables
+from dashboard import asking, frames, kept, session, tables, zones
 from dashboard.acts import Acting, Deed
 from dashboard.uploads import Upload, take
-from dashboard.words import count, when
+from dashboard.words import count
 from scheduler import settings
 from scheduler.errors import InvalidInput
 from scheduler.ingest import IngestReport, known_formats
@@ -63,9 +63,9 @@ def _upload(store: Store) -> None:
 
 
 def _zone(key: str) -> str:
-    zones, usual = sorted(available_timezones()), settings.load().timezone
-    place = zones.index(usual) if usual in zones else zones.index("UTC")
-    return str(st.selectbox("Times without a zone are in", zones, index=place, key=key))
+    usual = settings.load().timezone
+    found = list(dict.fromkeys([usual, *zones.offered()]))
+    return str(st.selectbox("Times without a zone are in", found, key=key))
 
 
 def _take(store: Store, uploads: list[Upload], form: str | None, zone: ZoneInfo) -> None:
@@ -75,10 +75,18 @@ def _take(store: Store, uploads: list[Upload], form: str | None, zone: ZoneInfo)
     _report(report)
     fresh = report.accepted or report.quarantined
     asking.button(
-        f"Take in {count(report.accepted, 'record')}",
+        _taking(report),
         lambda who: acts.bring_in(who, uploads, format=form, timezone=zone), key="logs-take",
         primary=True, disabled="" if fresh else "There is nothing new in these files.",
     )  # fmt: skip
+
+
+def _taking(report: IngestReport) -> str:
+    if report.accepted:
+        return f"Take in {count(report.accepted, 'record')}"
+    if report.quarantined:
+        return f"Put {count(report.quarantined, 'line')} in quarantine"
+    return "Take in"
 
 
 def _report(report: IngestReport) -> None:
@@ -147,7 +155,7 @@ def _line(store: Store, line: Quarantined) -> None:
             _mend(store, line)
             return
         for each in store.audits(subject=f"refused line {line.id}", limit=5):
-            st.caption(when(each.at))
+            st.caption(session.when(each.at))
             st.text(f"{each.by}: {each.action}. {each.reason}".strip())
             if after := each.details.get("after"):
                 st.code(str(after), language=None, wrap_lines=True)

@@ -12,7 +12,7 @@ from dashboard import acts_of_learning as acts
 from dashboard import asking, charts_learning, frames, pictures, session, tables
 from dashboard.acts import PROMOTION, Acting, Deed
 from dashboard.people import ADMIN
-from dashboard.words import NOTHING, ago, count, plain, when
+from dashboard.words import NOTHING, ago, count, plain
 from scheduler.store import Store
 from scheduler.store.questions import Question
 from scheduler.store.values import ModelVersion, Promotion
@@ -94,7 +94,9 @@ def _challenger(
         )  # fmt: skip
         st.caption(f"{NEEDED} are needed, and nothing may be surely worse.")
     with right, st.container(border=True, gap="xxsmall"):
-        st.caption(f"What the gate says ({when(said.at)}, {plain(said.by)})" if said else "")
+        st.caption(
+            f"What the gate says ({session.when(said.at)}, {plain(said.by)})" if said else ""
+        )
         for words in said.reason.split("; ") if said else ("It has not been judged yet.",):
             st.text(words)
     for question in store.questions(kind=PROMOTION, state="open"):

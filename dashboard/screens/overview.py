@@ -19,7 +19,8 @@ from dashboard import (
 )  # fmt: skip
 from dashboard.acts import Acting, Care, Deed, agent_care, decides
 from dashboard.navigation import FOLDER
-from dashboard.words import ago, clipped, count, plain, when
+from dashboard.words import ago, clipped, count, plain
+from dashboard.zones import midnight
 from scheduler.store import Store
 from scheduler.store.questions import Question
 from scheduler.store.summaries import RunsWanted
@@ -47,7 +48,7 @@ def draw() -> None:
     store, moment = session.store(), session.now()
     runs = store.find_runs(RunsWanted(), now=moment, limit=RECENT)
     trainings = store.trainings(now=moment, limit=1)
-    st.caption(f"{plain(session.address())} · {when(moment)}")
+    st.caption(f"{plain(session.address())} · {session.when(moment)}")
     if not (store.newest_record() or runs or store.quarantine_count() or store.submissions()):
         _welcome()
         return
@@ -71,7 +72,7 @@ def _welcome() -> None:
 
 
 def _health(store: Store, care: Care, states: dict[str, int], moment: datetime) -> None:
-    day = operating.midnight(moment)
+    day = midnight(moment, session.zone())
     today = store.run_states(now=moment, since=day)
     failed, tries = _tries(store, moment, day)
     queue = store.submissions(limit=QUEUE)
@@ -254,11 +255,13 @@ def _to_come(store: Store, moment: datetime, running: int) -> None:
     cut += f" {running - len(going):,} more runs are left out." if running > len(going) else ""
     st.caption(
         f"The share of its cores that the plans of {count(len(going), 'run')} hold of each worker "
-        f"from now on (UTC).{cut}"
+        f"from now on.{cut}"
     )
     times = [datetime.fromtimestamp(each, UTC) for each in edges[:-1]]
     pictures.show(
-        charts_loads.load_map(frame.loc[busiest].sort_index(), times, session.colours()),
+        charts_loads.load_map(
+            frame.loc[busiest].sort_index(), times, session.colours(), session.zone()
+        ),
         key="to-come",
         alt="Planned load of each worker; the screen Workers has what is held now as a table.",
     )  # fmt: skip

@@ -158,7 +158,9 @@ def _table(lines: Sequence[RunLine], moment: datetime, where: object) -> tuple[R
 
     for name in LENGTHS:  # from milliseconds to days in one column: no one unit fits
         found[name] = [seconds(each) for each in found[name]]
-    values, config = tables.humanised(found[list(COLUMNS)], dict.fromkeys(LENGTHS, "text"))
+    values, config = tables.humanised(
+        found[list(COLUMNS)], dict.fromkeys(LENGTHS, "text"), zone=session.zone()
+    )
     values["done"] = found["done"] * 100
     config["done"] = st.column_config.ProgressColumn(
         "Done", format="%.0f %%", min_value=0, max_value=100, width="small"

@@ -11,8 +11,7 @@ from dashboard.components.packing import ACTUAL, BOTH, LANES, PLANNED, Chart, ch
 from dashboard.parts import kept_or_broken, task_card
 from dashboard.reading import RunView
 from dashboard.wanted import Wanted
-from dashboard.words import NOTHING, by_frequency, count, plain, seconds, share, when
-from scheduler import settings
+from dashboard.words import NOTHING, by_frequency, count, plain, seconds, share
 
 TITLE, ICON, SECTION, PLACE = "Schedule", ":material/view_timeline:", "Operate", 2
 
@@ -41,7 +40,7 @@ PLANS = {"newest": "Newest plan", "first": "First plan"}
 def _run(first: RunView) -> None:
     run = first.summary
     st.caption(
-        f"Started {when(run.started)} · {plain(run.executor)} · "
+        f"Started {session.when(run.started)} · {plain(run.executor)} · "
         f"forecast by {plain(run.predictor)} · planned by {plain(run.planner)} · {run.state}"
     )
     if run.message:
@@ -130,17 +129,12 @@ def _timeline(view: RunView, asked: Wanted) -> None:
         drawn, key=f"gantt-{view.summary.id}", selected=session.chosen("task"),
         on_click=lambda task: session.choose("task", task),
         window=asked.window, on_window=_take_window,
-        clock=(view.summary.started, _zone()) if clock else None,
+        clock=(view.summary.started, session.zone().key) if clock else None,
     )  # fmt: skip
 
 
 def _time(name: str) -> str:
-    return TIMES[name].format(_zone())
-
-
-def _zone() -> str:
-    """Where the viewer is, as their browser says."""
-    return st.context.timezone or settings.load().timezone
+    return TIMES[name].format(session.zone().key)
 
 
 def _said(view: RunView, drawn: Chart, asked: Wanted) -> str:

@@ -11,7 +11,7 @@ import streamlit as st
 
 from dashboard import filters, session, tables
 from dashboard.people import MAY, ROLES
-from dashboard.words import count, plain, when
+from dashboard.words import count, plain
 from scheduler import settings as all_settings
 from scheduler.governor import policy_in_force
 from scheduler.masking import MASK, holds_secret, looks_secret, masked
@@ -73,7 +73,7 @@ def _audit(store: Store) -> None:
         _entry(chosen)
     st.download_button(
         f"All {total:,} as CSV" if total <= 10_000 else "The newest 10,000 as CSV",
-        data=lambda: _frame(store.find_audits(wanted, limit=10_000)).to_csv(index=False),
+        data=lambda: tables.csv(_frame(store.find_audits(wanted, limit=10_000))),
         file_name="allot-audit.csv", mime="text/csv", icon=":material/download:",
         key="audit-csv", on_click="ignore",
     )  # fmt: skip
@@ -112,7 +112,7 @@ def _frame(found: tuple[Audit, ...]) -> pd.DataFrame:
 
 def _entry(entry: Audit) -> None:
     with st.container(border=True, gap="xsmall"):
-        st.caption(f"Entry {entry.id} · {when(entry.at)}")
+        st.caption(f"Entry {entry.id} · {session.when(entry.at)}")
         st.text(f"{entry.by}: {entry.action}, {entry.subject}")
         if entry.reason:
             st.text(f"Why: {entry.reason}")

@@ -20,7 +20,7 @@ from dashboard import (
 )
 from dashboard.acts import agent_care
 from dashboard.people import ADMIN
-from dashboard.words import NOTHING, ago, count, plain, seconds, when
+from dashboard.words import NOTHING, ago, count, plain, seconds
 from scheduler.store import Store
 from scheduler.store.trainings import stop_asked
 from scheduler.store.values import ModelVersion, Training
@@ -146,7 +146,9 @@ def _details(store: Store, training: Training) -> None:
     if training.state == "running" and planned:
         share, more = learning.progress(training, metrics, session.now())
         st.progress(share, text="starting" if more is None else f"about {seconds(more)} to go")
-    st.caption(f"Started {when(training.started)} · saved as {plain(training.version or NOTHING)}")
+    st.caption(
+        f"Started {session.when(training.started)} · saved as {plain(training.version or NOTHING)}"
+    )
     if training.message:
         st.text(training.message)
     if metrics.empty:

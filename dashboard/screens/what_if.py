@@ -91,7 +91,7 @@ def _tried(url: str, view: RunView, change: Change) -> Tried:  # noqa: ARG001  p
 
 def _outcome(view: RunView, change: Change, before: Tried, after: Tried) -> None:
     st.subheader("Before and after", anchor=False)
-    told = change.sentences()
+    told = change.sentences(session.currency())
     st.text(f"If: {', '.join(told)}." if told else "Nothing is changed yet.")
     was, now = before.figures(), after.figures()
     tiles = st.columns(4)

@@ -12,7 +12,7 @@ import streamlit as st
 from dashboard import asking, charts_loads, kept, operating, pictures, session, tables
 from dashboard.acts import Acting, Deed
 from dashboard.operating import PERIODS, Held
-from dashboard.words import NOTHING, listed, when
+from dashboard.words import NOTHING, listed, unit_of
 from scheduler.cluster import Worker
 from scheduler.documents import cluster_document, cluster_from
 from scheduler.execution.events import Action, Controlled
@@ -27,6 +27,7 @@ TOLD = {
     "hour": "Last hour", "day": "Last 24 hours", "week": "Last 7 days", "month": "Last 30 days",
     "all": "All times",
 }  # fmt: skip
+CLOSED = {"closed from": "time", "to": "time"}
 NO_RUN = "No run goes on: workers are closed, opened, added and changed in runs."
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
@@ -138,14 +139,15 @@ def _tiles(frame: pd.DataFrame) -> None:
 def _table(frame: pd.DataFrame) -> tuple[str, ...]:
     st.caption("Choose rows to close, open or remove workers.")
     values, config = tables.humanised(
-        frame, {"memory in use": "memory", "cores in use": "number", "cores": "number"}
-    )
+        frame, {"memory in use": "memory", "cores in use": "number", "cores": "number"},
+        zone=session.zone(), currency=session.currency(),
+    )  # fmt: skip
     values["busy"] = frame["busy"] * 100
     config["busy"] = st.column_config.ProgressColumn(
         "Busy", format="%.0f %%", min_value=0, max_value=100, width="small"
     )
-    config["price"] = st.column_config.NumberColumn("Price an hour", format="%.2f")
-    config["money"] = st.column_config.NumberColumn("Money", format="%.2f")
+    price = f"%.2f {session.currency()}".strip()
+    config["price"] = st.column_config.NumberColumn("Price an hour", format=price)
     picked = st.dataframe(
         values, key="workers-table", hide_index=True, column_config=config, on_select="rerun",
         selection_mode="multi-row", placeholder=NOTHING, alt="Each worker's load and failures",
@@ -206,7 +208,9 @@ def _fields(form: str, running: Collection[int], known: Worker | None) -> Fields
                              value=known.memory / 1e9 if known else 8.0)  # fmt: skip
     if known is not None:
         return runs, name, float(number), float(memory), known.price, ""
-    price = st.number_input("Price an hour", min_value=0.0, value=0.0, key=f"{form}-price")
+    price = st.number_input(
+        unit_of("Price an hour", session.currency()), min_value=0.0, value=0.0, key=f"{form}-price"
+    )
     skills = st.text_input("Skills, with commas", key=f"{form}-skills", max_chars=500)
     return runs, str(name).strip(), float(number), float(memory), float(price), str(skills)
 
@@ -242,22 +246,24 @@ def _history(seen: Mapping[str, Seen], held: Held, since: float, until: float) -
         st.caption(f"The {DRAWN} busiest of {len(order):,} workers; the table above has all.")
     shown = frame.loc[order[:DRAWN]].sort_index()
     times = [datetime.fromtimestamp(each, UTC) for each in edges[:-1]]
-    st.caption("Mean share of its cores that attempts held (UTC).")
+    st.caption("Mean share of its cores that attempts held.")
     pictures.show(
-        charts_loads.load_map(shown, times, session.colours()), key="load-map",
+        charts_loads.load_map(shown, times, session.colours(), session.zone()), key="load-map",
         alt="Load of each worker; the table above has the mean.",
     )  # fmt: skip
 
 
 def _calendar(seen: Mapping[str, Seen]) -> None:
     rows = [
-        {"worker": name, "closed from": when(begin), "to": when(end)}
+        {"worker": name, "closed from": begin, "to": end}
         for name, each in seen.items()
         for begin, end in each.closed
     ]
     if rows:
         st.subheader("Closed windows of runs that go on", anchor=False)
-        tables.show(pd.DataFrame(rows), key="calendar", alt="When workers run nothing")
+        tables.show(
+            pd.DataFrame(rows), key="calendar", alt="When workers run nothing", units=CLOSED
+        )
 
 
 def _seen(store: Store, runs: Sequence[RunSummary]) -> dict[str, Seen]:

@@ -21,6 +21,7 @@ from scheduler.commands.parts import (
     WorkflowFile,
     objective,
     planner,
+    with_unit,
 )
 from scheduler.commands.problems import problem_of
 from scheduler.door import Door, Json, StoreUrl
@@ -128,7 +129,7 @@ def what_if(
     if not wanted:
         raise InvalidInput("A question must change something; see: allot what-if --help")
     answer = WhatIf(problem, plan).asked(*wanted)
-    door.answer(_document(answer), _shown(answer))
+    door.answer(_document(answer), _shown(answer, door.settings.currency))
 
 
 def _whole(texts: Sequence[str]) -> float | None:
@@ -185,10 +186,11 @@ def _document(answer: "Answer") -> dict[str, Any]:
     }
 
 
-def _shown(answer: "Answer") -> Group:
+def _shown(answer: "Answer", currency: str) -> Group:
     table = Table("", "before", "after")
     for name in ("makespan", "score", "tardiness", "cost", "energy"):
-        table.add_row(name, *(f"{getattr(each, name):.6g}" for each in _sides(answer)))
+        numbers = (f"{getattr(each, name):.6g}" for each in _sides(answer))
+        table.add_row(with_unit(name, currency), *numbers)
     for worker in dict.fromkeys((*answer.before.utilisation, *answer.after.utilisation)):
         shares = (each.utilisation.get(worker, 0.0) for each in _sides(answer))
         table.add_row(f"{worker} in use", *(f"{share:.0%}" for share in shares))

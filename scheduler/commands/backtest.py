@@ -18,6 +18,7 @@ from scheduler.commands.parts import (
     adapting,
     objective,
     planner,
+    with_unit,
 )
 from scheduler.door import Door, Json, Seed, StoreUrl
 from scheduler.numbers import counted
@@ -104,10 +105,10 @@ def backtest(
             seed=door.settings.seed,
             watch=lambda _: progress.advance(bar),
         )
-    tables = [_table(name, each) for name, each in found.workflows.items()]
-    shown = (
-        [_table("all", found.whole)] if len(tables) == 1 else [*tables, _table("all", found.whole)]
-    )
+    unit = door.settings.currency
+    tables = [_table(name, each, unit) for name, each in found.workflows.items()]
+    whole = _table("all", found.whole, unit)
+    shown = [whole] if len(tables) == 1 else [*tables, whole]
     door.answer(found.document, Group(*shown, *found.words))
 
 
@@ -115,9 +116,9 @@ def _utc(moment: datetime | None) -> datetime | None:
     return None if moment is None else moment.replace(tzinfo=moment.tzinfo or UTC)
 
 
-def _table(name: str, each: "Verdict") -> Table:
+def _table(name: str, each: "Verdict", currency: str) -> Table:
     table = Table(
-        "", "time", "waited", "cost", "reserved", "kills", "moved", "regret",
+        "", "time", "waited", with_unit("cost", currency), "reserved", "kills", "moved", "regret",
         title=f"{name}: {counted(each.runs, 'run')}, {counted(each.tasks, 'task')}",
     )  # fmt: skip
     for policy, total in each.totals.items():

@@ -19,6 +19,7 @@ from scheduler.commands.parts import (
     WorkflowFile,
     objective,
     planner,
+    with_unit,
 )
 from scheduler.commands.problems import measures_document, problem_of
 from scheduler.door import Door, Json, StoreUrl
@@ -80,7 +81,8 @@ def pareto(
             f"No plan that {planner_name} found keeps every limit. {next_try(planner_name)}"
         )
     plans = counted(len(found), "plan")
-    table = Table(*aims, title=f"{planner_name}: {plans}, none better than another")
+    heads = (with_unit(aim, door.settings.currency) for aim in aims)
+    table = Table(*heads, title=f"{planner_name}: {plans}, none better than another")
     for each in found:
         table.add_row(*(f"{getattr(each.measures, aim):.4g}" for aim in aims))
     rows = [

@@ -149,6 +149,11 @@ def _demand_limits(
         raise InvalidInput(f"--quantile must lie between 0 and 1, found {quantile!r}.")
 
 
+def with_unit(aim: str, currency: str) -> str:
+    """An aim as the head of its numbers: cost with the unit of prices where that has a name."""
+    return f"{aim}, {currency}" if aim == "cost" and currency else aim
+
+
 def demand_owners(quotas: Sequence[str] | None, workflow: Workflow) -> None:
     """Refuses a quota for an owner that no task has."""
     known = owners(workflow)

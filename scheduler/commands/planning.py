@@ -106,7 +106,7 @@ def plan(
         "measures": measures_document(measures),
         "violations": [each.message for each in broken],
     }
-    door.answer(document | extra, _schedule_shown(schedule, measures))
+    door.answer(document | extra, _schedule_shown(schedule, measures, door.settings.currency))
     if broken:
         tell_broken(door, name, broken)
         raise typer.Exit(1)
@@ -252,7 +252,7 @@ def _forecast_shown(forecast: Forecast) -> Table:
     return table
 
 
-def _schedule_shown(schedule: Schedule, measures: Measures) -> Table:
+def _schedule_shown(schedule: Schedule, measures: Measures, currency: str) -> Table:
     table = Table(
         "task",
         "worker",
@@ -264,7 +264,7 @@ def _schedule_shown(schedule: Schedule, measures: Measures) -> Table:
             f"{schedule.planner}: makespan {schedule.makespan:.3f} s, no plan can take less than "
             f"{schedule.lower_bound:.3f} s"
         ),
-        caption=measures_shown(measures),
+        caption=measures_shown(measures, currency),
     )
     for each in sorted(schedule.placements, key=lambda one: (one.start, one.task)):
         table.add_row(

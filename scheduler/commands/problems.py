@@ -46,11 +46,11 @@ def measures_document(measures: Measures) -> dict[str, Any]:
     return asdict(measures) | {"fairness": measures.fairness}
 
 
-def measures_shown(measures: Measures) -> str:
+def measures_shown(measures: Measures, currency: str) -> str:
     """What a schedule comes to, as far as it says anything, in a line for people."""
     told = []
     if measures.cost:
-        told.append(f"cost {measures.cost:.4g}")
+        told.append(f"cost {measures.cost:.4g} {currency}".rstrip())
     if measures.energy:
         told.append(f"energy {measures.energy / 3.6e6:.4g} kWh")
     if measures.late:

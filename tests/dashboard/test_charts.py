@@ -3,8 +3,9 @@ import pytest
 
 from dashboard import charts, frames
 from dashboard.reading import RunView
-from dashboard.theme import LIGHT
+from dashboard.theme import DARK, LIGHT, Palette, shade
 from scheduler.store.values import KindSummary, Metric
+from tests.dashboard.test_theme import contrast
 
 METRICS = frames.metrics(
     [Metric(epoch, target, name, 1 / epoch)
@@ -80,6 +81,17 @@ def test_the_agreement_of_targets_is_a_symmetric_matrix_of_the_last_epoch() -> N
     drawn = charts.agreement(frames.metrics(rows), "cosine", LIGHT).data[0]
     assert list(drawn.x) == ["duration", "memory", "cpu"]
     assert [list(row) for row in drawn.z] == [[1, 0.25, -0.5], [0.25, 1, None], [-0.5, None, 1]]
+
+
+@pytest.mark.parametrize("colours", [LIGHT, DARK], ids=["light", "dark"])
+def test_a_number_in_a_heatmap_can_be_read_on_its_cell(colours: Palette) -> None:
+    weights = [each / 20 for each in range(21)]
+    figure = charts.gate_weights(pd.DataFrame([weights]), colours)
+    heat, text = figure.data
+    assert list(text.text) == [f"{each:.0%}" for each in weights]
+    inks, scale = text.textfont.color, [colour for _, colour in heat.colorscale]
+    grounds = [shade(scale, each) for each in weights]
+    assert min(contrast(*each) for each in zip(inks, grounds, strict=True)) >= 4.5
 
 
 def test_names_cannot_bring_markup_into_a_chart() -> None:

@@ -1,7 +1,10 @@
 import re
 from datetime import UTC, datetime, timedelta
+from zoneinfo import ZoneInfo
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from dashboard import words
 
@@ -29,6 +32,30 @@ def test_a_share_is_said_as_a_percentage() -> None:
     assert [words.share(each) for each in (0.123, 1.0, 0.000796)] == ["12.3 %", "100 %", "0.08 %"]
 
 
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [(1e-9, "0 %"), (-1e-12, "0 %"), (1e-6, "< 0.01 %"), (-1e-6, "> -0.01 %"), (21.5, "2,150 %")],
+)
+def test_a_share_of_nearly_nothing_is_said_without_powers_of_ten(value: float, text: str) -> None:
+    assert words.share(value) == text
+
+
+@given(st.floats(1e-9, 1e12), st.integers(1, 6))
+def test_a_number_is_written_without_powers_of_ten_and_to_its_digits(
+    value: float, digits: int
+) -> None:
+    text = words.number(value, digits)
+    assert re.fullmatch(r"\d{1,3}(,\d{3})*(\.\d*[1-9])?", text)
+    assert float(text.replace(",", "")) == pytest.approx(value, rel=0.51 * 10 ** (1 - digits))
+
+
+def test_money_is_said_with_the_unit_that_prices_have() -> None:
+    told = [words.money(each, "EUR") for each in (0.0051, 12.345, 300.5, 1204.2, None)]
+    assert told == ["0.0051 EUR", "12.35 EUR", "300.5 EUR", "1,204 EUR", "—"]
+    assert words.money(3.4) == "3.4"
+    assert words.unit_of("Price an hour", "€") == "Price an hour, €"
+
+
 def test_one_is_singular_and_more_are_plural() -> None:
     assert [words.count(each, "task") for each in (0, 1, 1204)] == [
         "0 tasks",
@@ -38,8 +65,19 @@ def test_one_is_singular_and_more_are_plural() -> None:
     assert [words.cores(each) for each in (1, 1.84)] == ["1 core", "1.84 cores"]
 
 
-def test_a_moment_is_said_with_its_zone() -> None:
-    assert words.when(datetime(2026, 5, 4, 9, 0, 7, tzinfo=UTC)) == "2026-05-04 09:00:07 UTC"
+@pytest.mark.parametrize(
+    ("zone", "text"),
+    [("UTC", "2026-05-04 09:00:07 UTC"), ("Asia/Kolkata", "2026-05-04 14:30:07 UTC+05:30"),
+     ("America/St_Johns", "2026-05-04 06:30:07 UTC-02:30")],
+)  # fmt: skip
+def test_a_moment_is_said_in_a_zone_with_how_far_that_is_from_utc(zone: str, text: str) -> None:
+    assert words.when(datetime(2026, 5, 4, 9, 0, 7, tzinfo=UTC), ZoneInfo(zone)) == text
+
+
+def test_the_hour_that_comes_twice_in_autumn_is_told_apart() -> None:
+    berlin, change = ZoneInfo("Europe/Berlin"), datetime(2026, 10, 25, 1, tzinfo=UTC)
+    told = [words.when(change - timedelta(minutes=each), berlin) for each in (30, -30)]
+    assert told == ["2026-10-25 02:30:00 UTC+02:00", "2026-10-25 02:30:00 UTC+01:00"]
 
 
 @pytest.mark.parametrize(

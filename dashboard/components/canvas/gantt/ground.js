@@ -1,6 +1,6 @@
 // What lies behind the bars: lanes, the lines of time, and the names in the gutter.
 import { clipped } from '../letters.js'
-import { clockMark } from '../clock.js'
+import { clockMark, zoneOf } from '../clock.js'
 import { moment } from '../words.js'
 import { HEAD, bottom, rowTop } from './frame.js'
 import { ticks, toX } from './scale.js'
@@ -37,7 +37,7 @@ export function times(pen, chart) {
     if (x < chart.gutter) continue
     pen.fillStyle = line
     pen.fillRect(x, HEAD, 1, chart.height - HEAD)
-    if ((t < -1e-9 && !clock) || x > chart.width - 22 || x < chart.gutter + 4) continue
+    if ((t < -1e-9 && !clock) || x > chart.width - 22 || x < chart.gutter + (clock ? 18 : 4)) continue
     pen.fillStyle = muted
     pen.fillText(clock ? clockMark(clock, t, step) : Math.abs(t) < step / 1e6 ? '0' : moment(t, step), x, 17)
   }
@@ -65,10 +65,19 @@ export function names(pen, chart) {
   pen.fillStyle = ground
   pen.fillRect(0, 0, wide, HEAD)
   pen.fillRect(0, bottom(chart), wide, chart.height - bottom(chart))
+  zone(pen, chart, wide)
   pen.fillStyle = line
   pen.fillRect(wide, 0, 1, chart.height)
   pen.fillRect(0, HEAD - 1, chart.width, 1)
   pen.fillRect(0, bottom(chart), chart.width, 1)
+}
+
+// In which zone the times beside are, also in pictures that are saved.
+function zone(pen, chart, wide) {
+  if (!chart.data.clock) return
+  pen.font = '11px ' + chart.look.font
+  pen.fillStyle = chart.look.muted
+  pen.fillText(clipped(pen, zoneOf(chart.data.clock), wide - 18), 10, 17)
 }
 
 // How far down one is, where not all lanes are in sight.

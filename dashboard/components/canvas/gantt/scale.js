@@ -1,5 +1,5 @@
 // Time along the width: the window that is shown, and how it moves. Only x zooms.
-import { pastRound } from '../clock.js'
+import { clockTicks } from '../clock.js'
 import { STEPS } from '../words.js'
 
 const MOST_IN = 1e-6, MOST_OUT = 4 // shares of the run's length
@@ -47,7 +47,7 @@ export function showWindow(chart, lo, hi) {
 export function ticks(chart, apart) {
   const { lo, hi } = chart.view, wanted = (hi - lo) / Math.max(2, (chart.width - chart.gutter) / apart)
   const step = STEPS.find(s => s >= wanted) ?? Math.ceil(wanted / STEPS.at(-1)) * STEPS.at(-1), found = []
-  const past = chart.data.clock ? pastRound(chart.data.clock, step) : 0
-  for (let k = Math.ceil((lo + past) / step); k * step - past <= hi; k++) found.push(k * step - past)
+  if (chart.data.clock) return { step, found: clockTicks(chart.data.clock, lo, hi, step) }
+  for (let k = Math.ceil(lo / step); k * step <= hi; k++) found.push(k * step)
   return { step, found }
 }

@@ -1,9 +1,10 @@
 // The same in rows, for those who hear the page: the bars in sight, in order of time.
+import { zoneOf } from '../clock.js'
 import { button, element } from '../dom.js'
 import { PLANNED, runOf, walk } from './data.js'
 
 const MOST = 100
-const HEADS = ['Kind', 'State', 'Worker', 'From', 'To']
+const HEADS = ['Kind', 'State', 'Worker']
 
 export function table(chart) {
   const { bars, view, rows } = chart
@@ -16,7 +17,8 @@ export function table(chart) {
     ? `The first ${MOST} of ${found.length} bars between ${chart.say(from)} and ${chart.say(to)}; zoom in or filter to see others.`
     : `${found.length} bars between ${chart.say(from)} and ${chart.say(to)}.`
   const head = element(element(rows, 'thead'), 'tr'), body = element(rows, 'tbody')
-  for (const each of ['Task', ...(chart.data.runs ? ['Run'] : []), ...HEADS]) element(head, 'th', '', each).scope = 'col'
+  const zone = chart.data.clock ? ` (${zoneOf(chart.data.clock)})` : ''
+  for (const each of ['Task', ...(chart.data.runs ? ['Run'] : []), ...HEADS, 'From' + zone, 'To' + zone]) element(head, 'th', '', each).scope = 'col'
   for (const i of found.slice(0, MOST)) line(chart, body, i)
 }
 
