@@ -1,5 +1,6 @@
 """What is read once for all viewers because it cannot change any more, and what is not."""
 
+from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
@@ -7,6 +8,8 @@ import streamlit as st
 
 from dashboard import operating
 from dashboard.operating import Held, RunLine, deadline_of, run_lines
+from dashboard.reading import Plan
+from dashboard.reading import plan_numbered as plan_numbered_of
 from scheduler.cluster import Worker
 from scheduler.documents import cluster_from
 from scheduler.planning.schedule import Placement
@@ -32,6 +35,16 @@ def workers(store: Store, run: RunSummary) -> tuple[Worker, ...]:
 def plan(store: Store, run: RunSummary) -> tuple[Placement, ...]:
     """Where and when the tasks of a run are to run by its newest plan."""
     return _plan(store, run.id, run.started, _changes(store, run))
+
+
+def changed_placements(store: Store, run: RunSummary) -> tuple[Mapping[str, Placement], ...]:
+    """What each change of a run's plan placed otherwise, by task."""
+    return _placements(store, run.id, run.started, _changes(store, run))
+
+
+def plan_numbered(store: Store, run: RunSummary, number: int) -> Plan:
+    """One plan of a run: zero is the first, each change of the plan makes the next."""
+    return _numbered(store, run.id, run.started, number)
 
 
 def lines(store: Store, runs: tuple[RunSummary, ...]) -> tuple[RunLine, ...]:
@@ -73,6 +86,20 @@ def _workers(opened: Store, run: int, started: datetime, changes: int) -> tuple[
 @st.cache_resource(show_spinner=False, max_entries=64, hash_funcs={Store: _url})
 def _plan(opened: Store, run: int, started: datetime, changes: int) -> tuple[Placement, ...]:  # noqa: ARG001
     return operating.current_plan(opened, run)
+
+
+@st.cache_resource(show_spinner=False, max_entries=64, hash_funcs={Store: _url})
+def _placements(
+    opened: Store, run: int, started: datetime, changes: int  # noqa: ARG001  of the key
+) -> tuple[Mapping[str, Placement], ...]:  # fmt: skip
+    return tuple(
+        {one.task: one for one in each.placements} for each in opened.run_plans(run) if changes
+    )
+
+
+@st.cache_resource(show_spinner=False, max_entries=32, hash_funcs={Store: _url})
+def _numbered(opened: Store, run: int, started: datetime, number: int) -> Plan:  # noqa: ARG001
+    return plan_numbered_of(opened, run, number)
 
 
 @st.cache_data(show_spinner=False, max_entries=2000, hash_funcs={Store: _url})

@@ -1,7 +1,7 @@
 """One run as the screens need it, read from the store; no streamlit here."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import cached_property, wraps
 from typing import TypeVar
 from weakref import WeakKeyDictionary
@@ -16,7 +16,8 @@ from scheduler.planning.feasibility import Violation, violations
 from scheduler.planning.objective import Objective
 from scheduler.planning.problem import Problem
 from scheduler.planning.ranking import critical_path
-from scheduler.planning.schedule import Schedule
+from scheduler.planning.schedule import Placement, Schedule
+from scheduler.recovery import plan_of
 from scheduler.store import Store
 from scheduler.store.values import Attempt, RunSummary
 from scheduler.workflow import Workflow
@@ -27,13 +28,20 @@ Found = TypeVar("Found")
 
 @dataclass(frozen=True, eq=False)
 class Plan:
-    """What a run was planned from, and the plan: it never changes once the run exists."""
+    """What a run was planned from, and the plan: it never changes once the run exists.
+
+    Of a later plan `fixed` is what had happened when it was made, at `now` (seconds of the run);
+    `number` counts the changes before it.
+    """
 
     workflow: Workflow
     cluster: Cluster
     objective: Objective
     forecast: Forecast
     schedule: Schedule
+    fixed: Mapping[str, Placement] = field(default_factory=dict)
+    now: float = 0.0
+    number: int = 0
 
     @cached_property
     def problem(self) -> Problem:
@@ -41,7 +49,10 @@ class Plan:
 
         Raises InvalidInput or Infeasible when the store's documents do not make one.
         """
-        return Problem(self.workflow, self.cluster, self.forecast, self.objective)
+        return Problem(
+            self.workflow, self.cluster, self.forecast, self.objective, fixed=self.fixed,
+            now=self.now,
+        )  # fmt: skip
 
     @cached_property
     def violations(self) -> tuple[Violation, ...] | None:
@@ -137,6 +148,19 @@ def read_plan(store: Store, run: int) -> Plan:
         store.run_forecast(run),
         store.run_schedule(run),
     )
+
+
+def plan_numbered(store: Store, run: int, number: int) -> Plan:
+    """Reads one plan of a run: zero is the first, each change of the plan makes the next.
+
+    Raises as `read_plan`, and NotFound where there is no plan of that number.
+    """
+    found = plan_of(store, run, number)
+    made = found.problem
+    return Plan(
+        made.workflow, made.cluster, made.objective, made.forecast, found.schedule, made.fixed,
+        made.now, number,
+    )  # fmt: skip
 
 
 def newest_plan(store: Store, run: int, first: Plan) -> Plan | None:

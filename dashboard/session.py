@@ -20,8 +20,8 @@ from dashboard.theme import Palette, palette
 from dashboard.words import ago, clipped
 from scheduler import settings
 from scheduler.errors import AllotError, StoreError
-from scheduler.store import Store
 from scheduler.processes import user
+from scheduler.store import Store
 from scheduler.store.engine import shown
 from scheduler.store.summaries import Mark
 from scheduler.store.values import RunSummary
@@ -234,23 +234,48 @@ def pick_run(opened: Store) -> RunView | None:
     return view(opened, runs[found])
 
 
+def pick_task(opened: Store) -> tuple[RunView, str] | None:
+    """A select box of the runs and one of the chosen run's tasks; None where there is no run."""
+    left, right = st.columns(2)
+    with left:
+        view = pick_run(opened)
+    if view is None:
+        return None
+    kind = {each.id: each.kind for each in view.plan.workflow.tasks}
+    with right:
+        task = pick("Task", list(kind), "task", shown=lambda each: f"{each} · {kind[each]}")
+    return view, task
+
+
 def live_run(draw: Callable[[Store, RunView], None], shown: RunView) -> None:
     """Draws a run, and anew as soon as anything of it is kept; slowly, where nothing is."""
     opened, run, over = store(), shown.summary.id, shown.summary.ended is not None
-    st.session_state[MARK] = opened.mark_of(run)  # before it is drawn, so that nothing is missed
 
     def part() -> None:
         draw(opened, view(opened, shown.summary if over else opened.run(run, now=now())))
 
-    live(part, every=None if over else SLOWLY)
-    if not over:
-        st.fragment(_look, run_every=SOON)(opened, run)
+    live_while(part, None if over else lambda: opened.mark_of(run))
 
 
-def _look(opened: Store, run: int) -> None:
-    """Draws the screen anew where the run has gone on since it was looked at."""
+def live_while(
+    draw: Callable[[], None], mark: Callable[[], object] | None, *, every: float = SLOWLY
+) -> None:
+    """Draws a part, and the screen anew as soon as the mark is another; slowly, where it is not.
+
+    Without a mark nothing of it can change any more: it is drawn once.
+    """
+    if mark is None:
+        live(draw, every=None)
+        return
+    st.session_state[MARK] = mark()  # before it is drawn, so that nothing is missed
+    live(draw, every=every)
+    st.fragment(_look, run_every=SOON)(mark)
+
+
+def _look(mark: Callable[[], object]) -> None:
+    """Draws the screen anew where what is shown has gone on since it was looked at."""
     with told():
-        found = opened.mark_of(run)
+        found = mark()
         if found != st.session_state.get(MARK):
             st.session_state[MARK] = found
             st.rerun()

@@ -6,6 +6,7 @@ from datetime import datetime
 from typing import Any
 
 from scheduler.documents import cluster_from, objective_from, workflow_from
+from scheduler.errors import NotFound
 from scheduler.execution.charge import Answer
 from scheduler.execution.events import (
     AttemptEnded,
@@ -65,14 +66,62 @@ class Known:
 
 def known(store: Store, run: int) -> Known:
     """All that is kept of a run; NotFound when there is none with this number."""
+    begun = _first(store, run)
+    token, how = store.run_how(run)
+    history = tuple(_history(store, run, begun))
+    return Known(begun.problem, begun.schedule, history, token, how)
+
+
+def plan_of(store: Store, run: int, number: int) -> Answer:
+    """One plan of a run, with a problem that knows what had happened when it was made.
+
+    Zero is the first plan, each change makes the next. What ran then is believed to end as that
+    plan says. Raises NotFound where the run has no plan of that number.
+    """
+    begun, told = _first(store, run), list[PlanChanged]()
+    changes, past = store.run_plans(run)[:number], list[Event]()
+    for event in store.run_events(run) if number else ():
+        if isinstance(event, PlanChanged):
+            told.append(event)
+            if len(told) == number:
+                break
+        past.append(event)
+    if len(told) < number or len(changes) < number:
+        raise NotFound(f"Run {run} has no plan {number + 1}; it has {len(changes) + 1}.")
+    if not number:
+        return begun
+    placed = dict(begun.schedule.by_task)
+    for each in changes:
+        placed |= {one.task: one for one in each.placements}
+    fixed = _happened(past, Schedule(tuple(placed.values()), "", 0.0))
+    now = told[-1].at
+    for name, each in fixed.items():
+        if each.end >= _OPEN:
+            believed = placed[name].end if placed[name].worker == each.worker else now
+            fixed[name] = replace(each, end=max(believed, each.start, now))
+    old, last = begun.problem, changes[-1]
+    workflows = [each.workflow for each in changes if each.workflow is not None]
+    clusters = [each.cluster for each in changes if each.cluster is not None]
+    forecasts = [each.forecast for each in changes if each.forecast is not None]
+    problem = Problem(
+        workflow_from(workflows[-1]) if workflows else old.workflow,
+        cluster_from(clusters[-1]) if clusters else old.cluster,
+        forecasts[-1] if forecasts else old.forecast,
+        old.objective,
+        fixed=fixed,
+        now=now,
+    )
+    schedule = Schedule(tuple((placed | fixed).values()), last.planner, last.lower_bound)
+    why = told[-1]
+    return Answer(problem, schedule, why.reasons, why.moved, why.changes, why.before, why.ends)
+
+
+def _first(store: Store, run: int) -> Answer:
     tasks, workers, aims = store.run_documents(run)
     problem = Problem(
         workflow_from(tasks), cluster_from(workers), store.run_forecast(run), objective_from(aims)
     )
-    schedule = store.run_schedule(run)
-    token, how = store.run_how(run)
-    history = tuple(_history(store, run, Answer(problem, schedule)))
-    return Known(problem, schedule, history, token, how)
+    return Answer(problem, store.run_schedule(run))
 
 
 def _history(store: Store, run: int, begun: Answer) -> Iterator[Event | Answer]:

@@ -11,6 +11,7 @@ from dashboard import asking, charts, frames, kept, pictures, session, tables
 from dashboard.acts import Acting, Deed, decides
 from dashboard.asking import NEEDED
 from dashboard.bounds import bounds, nearest, records
+from dashboard.plan_choice import by_plan
 from dashboard.reading import RunView
 from dashboard.theme import Palette
 from dashboard.words import NOTHING, clipped, count, listed, plain, seconds, share
@@ -40,18 +41,15 @@ def draw() -> None:
     """What people have to decide, then the decision about one task of one run."""
     store = session.store()
     _questions(store)
-    left, right = st.columns(2)
-    with left:
-        view = session.pick_run(store)
-    if view is None:
+    found = session.pick_task(store)
+    if found is None:
         return
-    kind = {each.id: each.kind for each in view.plan.workflow.tasks}
-    with right:
-        task = session.pick("Task", list(kind), "task", shown=lambda each: f"{each} · {kind[each]}")
+    first, task = found
+    view = by_plan(store, first, task)
     placed = view.plan.schedule.by_task.get(task)
     _headline(view, task, placed)
     _override(view, task)
-    _why(store, view, task)
+    _why(view, task)
     _bounds(store, view, task)
     _beliefs(view, task, placed)
     _gates(view, task, placed)
@@ -127,11 +125,10 @@ def _headline(view: RunView, task: str, placed: Placement | None) -> None:
     tiles[4].metric("Failure risk there", risk, border=True)
 
 
-def _why(store: Store, view: RunView, task: str) -> None:
+def _why(view: RunView, task: str) -> None:
     st.subheader("Why there, and why then", anchor=False)
-    _changed(store, view, task)
     try:
-        explained = _explained(view, view.summary.id, view.summary.started, task)
+        explained = _explained(view, view.summary.id, view.summary.started, view.plan.number, task)
     except AllotError as error:
         st.info("The plan of this run cannot be explained.", icon=":material/info:")
         st.text(str(error))
@@ -156,17 +153,6 @@ def _nothing(explained: Explanation) -> str:
     if explained.wait.cause is Cause.NOTHING:
         return "Nothing: it starts with the run."
     return "No one thing alone; the chain says what waits for what."
-
-
-def _changed(store: Store, view: RunView, task: str) -> None:
-    """Says where the newest plan has moved the task: the explanation is of the first one."""
-    now = {each.task: each for each in kept.plan(store, view.summary)}.get(task)
-    first = view.plan.schedule.by_task.get(task)
-    if now is not None and now != first:
-        st.text(
-            f"The plan has changed since: the task is now placed on {now.worker} from "
-            f"{seconds(now.start)} to {seconds(now.end)}. What follows is of the first plan."
-        )
 
 
 def _chain(explained: Explanation) -> str:
@@ -300,7 +286,9 @@ def _number(view: RunView) -> int:
 
 
 @st.cache_resource(show_spinner="Explaining", max_entries=64, hash_funcs={RunView: _number})
-def _explained(view: RunView, run: int, started: datetime, task: str) -> Explanation:  # noqa: ARG001
+def _explained(
+    view: RunView, run: int, started: datetime, plan: int, task: str  # noqa: ARG001  of the key
+) -> Explanation:  # fmt: skip
     large = len(view.plan.workflow) > LARGE
     return reasons(view.plan.problem, view.plan.schedule, task, replanned=0 if large else 3)
 

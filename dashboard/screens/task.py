@@ -11,6 +11,7 @@ from dashboard.acts import Acting, Deed
 from dashboard.asking import NEEDED
 from dashboard.lateness import Lateness
 from dashboard.parts import pairs, state_badge
+from dashboard.plan_choice import by_plan
 from dashboard.reading import RunView
 from dashboard.words import NOTHING, clipped, cores, count, listed, plain, seconds, size
 from scheduler.asked import CUT_OFF, GOES_ON
@@ -36,20 +37,17 @@ OVER = "The run is over: nothing can be asked of it."
 def draw() -> None:
     """The task that is selected; it redraws itself while its run goes on."""
     store = session.store()
-    left, right = st.columns(2)
-    with left:
-        view = session.pick_run(store)
-    if view is None:
+    found = session.pick_task(store)
+    if found is None:
         return
-    kind = {each.id: each.kind for each in view.plan.workflow.tasks}
-    with right:
-        task = session.pick("Task", list(kind), "task", shown=lambda each: f"{each} · {kind[each]}")
+    view, task = found
     _acts(view, task)
     session.live_run(lambda opened, found: _task(opened, found, task), view)
     _output(store, view, task)
 
 
-def _task(store: Store, view: RunView, task: str) -> None:
+def _task(store: Store, first: RunView, task: str) -> None:
+    view = by_plan(store, first, task)
     known, placed = view.plan.workflow.task(task), view.plan.schedule.by_task.get(task)
     _headline(view, known, placed)
     steering = store.steering_of(view.summary.id)

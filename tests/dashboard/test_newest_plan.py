@@ -6,9 +6,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from dashboard.reading import newest_plan, read_plan
+from dashboard.reading import newest_plan, plan_numbered, read_plan
+from scheduler import recovery
 from scheduler.documents import cluster_document, workflow_document
-from scheduler.execution.events import PlanChanged
+from scheduler.errors import NotFound
+from scheduler.execution.charge import Answer
+from scheduler.execution.events import AttemptStarted, PlanChanged
 from scheduler.planning.planners.heft import Heft
 from scheduler.planning.schedule import Placement
 from scheduler.store import Store
@@ -71,3 +74,69 @@ def test_the_schedule_shows_the_newest_plan_or_the_first_one(
     ends = app.dataframe[-1].value["planned end"].max()
     app = opened(monkeypatch, changed[0], "schedule", plan="first")
     assert app.dataframe[-1].value["planned end"].max() < ends
+
+
+def test_each_plan_of_a_run_is_read_with_what_had_happened_by_then(
+    changed: tuple[str, dict[str, Placement]],
+) -> None:
+    with Store.open(changed[0]) as store:
+        known = [each for each in recovery.known(store, 1).history if isinstance(each, Answer)]
+        for number, each in enumerate(known, 1):
+            found = recovery.plan_of(store, 1, number)
+            assert found.schedule.by_task == each.schedule.by_task
+            assert (found.reasons, found.problem.now) == (each.reasons, each.problem.now)
+            assert found.problem.cluster.name == each.problem.cluster.name
+        assert recovery.plan_of(store, 1, 0).schedule == store.run_schedule(1)
+        with pytest.raises(NotFound, match="it has 3"):
+            recovery.plan_of(store, 1, 3)
+
+
+def test_what_ran_when_a_plan_was_made_is_fixed_in_its_problem(
+    changed: tuple[str, dict[str, Placement]],
+) -> None:
+    with Store.open(changed[0]) as store:
+        first = next(iter(store.run_schedule(1).placements))
+        began = AttemptStarted(first.task, 1, first.worker, 0.0, START, first.allocation)
+        later = PlanChanged(6.0, START, ("a worker came",), 0, (), 900.0, 900.0)
+        lease = store.lease(lease_of(1))
+        assert lease is not None
+        store.keep(1, Kept([began, later], (NewPlan("heft", 1.0, ()),)), lease=lease, at=START)
+        plan = plan_numbered(store, 1, 3)
+    assert list(plan.fixed) == [first.task]
+    assert plan.fixed[first.task].end >= 6.0
+    assert (plan.problem.now, plan.number) == (6.0, 3)
+
+
+@pytest.mark.parametrize("screen", ["decisions", "task"])
+def test_a_task_is_explained_by_the_newest_plan_or_by_the_one_that_is_chosen(
+    changed: tuple[str, dict[str, Placement]], monkeypatch: pytest.MonkeyPatch, screen: str
+) -> None:
+    url, newest = changed
+    with Store.open(url) as store:
+        first = store.run_schedule(1)
+    moved = next(each for each in first.placements if newest[each.task].worker != each.worker)
+    app = opened(monkeypatch, url, screen, run="1", task=moved.task)
+    assert not app.exception
+    assert "because" in app.dataframe[0].value.columns
+    assert f"It placed this task on {newest[moved.task].worker}" not in said(app)  # the first did
+    assert "It left the place of this task as it was." in said(app)
+    app = opened(monkeypatch, url, screen, run="1", task=moved.task, **{"by-plan": "2"})
+    assert f"It placed this task on {newest[moved.task].worker}" in said(app)
+    assert "after the run began: late." in said(app)
+    app = opened(monkeypatch, url, screen, run="1", task=moved.task, **{"by-plan": "1"})
+    assert "plan 2 changed the place" in said(app)
+
+
+def test_a_decision_tells_the_start_of_the_plan_that_is_chosen(
+    changed: tuple[str, dict[str, Placement]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    url, newest = changed
+    with Store.open(url) as store:
+        first = store.run_schedule(1)
+    moved = next(each for each in first.placements if newest[each.task].worker != each.worker)
+    chosen = {}
+    for plan in ("1", "3"):
+        app = opened(monkeypatch, url, "decisions", run="1", task=moved.task, **{"by-plan": plan})
+        (tile,) = [each.value for each in app.metric if each.label == "Chosen worker"]
+        chosen[plan] = tile
+    assert chosen == {"1": moved.worker, "3": newest[moved.task].worker}
