@@ -29,6 +29,7 @@ from scheduler.workflow import Task, Workflow
 MOST_COPIES, MOST_WORKERS = 20, 500
 QUICK = ("heft", "peft", "cpop", "fifo", "min_min", "max_min", "sufferage", "urgent", "thrifty")
 SLOW = ("portfolio", "search")
+TRADING = "thrifty"  # the planner that weighs cost against makespan
 SECONDS = 3.0  # for a planner that takes what it is given
 FEW_TASKS = 1000  # up to so many the promise and the front are drawn from many samples
 ALL = "*"  # names every task
@@ -183,13 +184,20 @@ def tried(problem: Problem, planner: str) -> Tried:
 def front(problem: Problem) -> tuple[Point, ...]:
     """Plans of which none is both shorter and cheaper than another, by rising makespan."""
     few = len(problem.workflow) <= FEW_TASKS
-    return pareto(problem, _planner("thrifty"), points=6 if few else 3)
+    return pareto(problem, _planner(TRADING), points=6 if few else 3)
 
 
 def objective_change(change: Change, objective: Objective) -> Change:
     """The change with the aims and the budget of an objective instead of its own."""
     aims = {aim: weight for aim, weight in objective.weights.items() if weight}
-    return replace(change, aims=aims, budget=objective.budget, planner="thrifty")
+    return replace(change, aims=aims, budget=objective.budget, planner=TRADING)
+
+
+def untraded(change: Change) -> Change:
+    """The change without what taking a point of the front put into it: whose front is drawn."""
+    if change.planner != TRADING or not change.aims:
+        return change
+    return replace(change, aims={}, budget=None, planner=QUICK[0])
 
 
 def documents(problem: Problem) -> dict[str, Any]:

@@ -19,6 +19,8 @@ from scheduler.errors import InvalidInput
 from scheduler.store import Store
 from scheduler.store.drafts import Draft
 
+SHOWN = 10  # plans that were kept, beside the trades
+TRADES = 0  # the curve of the best trades in the picture
 UNITS = {"makespan": "duration", "promise P90": "duration"}
 
 
@@ -35,8 +37,9 @@ def front(store: Store, view: RunView, change: Change, after: Tried) -> None:
         return
     if not st.toggle("Draw plans of which none is both shorter and cheaper", key="draw-front"):
         return
+    base = trying.untraded(change)
     with st.spinner("Weighing cost against makespan"):
-        points = _points(store.url, view, change)
+        points = _points(store.url, view, base)
     if not points:
         st.write("No plan that was found keeps every limit.")
         return
@@ -45,30 +48,38 @@ def front(store: Store, view: RunView, change: Change, after: Tried) -> None:
          "cost": each.measures.cost, "late tasks": len(each.measures.late)}
         for i, each in enumerate(points)
     )  # fmt: skip
+    drafts = store.drafts(run=view.summary.id)[:SHOWN]
     others = [("this plan", after.figures())]
-    others += [(each.name, dict(each.figures)) for each in store.drafts(run=view.summary.id)[:10]]
+    others += [(each.name, dict(each.figures)) for each in drafts]
     beside = pd.DataFrame(
         {"name": name[:40], "makespan": found["makespan"], "cost": found["cost"]}
         for name, found in others
     )
-    key = f"front-{view.summary.id}-{digest(change)}"
+    key = f"front-{view.summary.id}-{digest(base)}"
+    trades = [trying.objective_change(base, each.objective) for each in points]
 
     def take(row: int) -> None:
-        want(trying.objective_change(change, points[row].objective))
+        want(trades[row])
 
     def clicked() -> None:
-        found = st.session_state[key]["selection"]["points"]
-        rows = [each["point_index"] for each in found if each["curve_number"] == 0]
-        if rows:
-            take(rows[0])
+        for each in st.session_state[key]["selection"]["points"][:1]:
+            if each["curve_number"] == TRADES:
+                take(each["point_index"])
+            else:  # the first of the others is the plan that is shown
+                _load(drafts, each["point_index"] - 1)
 
     left, right = st.columns((3, 2), gap="medium")
     with left:
         pictures.show(
-            trade(frame, beside, session.colours()), key=key, on_select=clicked,
+            trade(
+                frame, beside, session.colours(), chosen=_place(trades, change),
+                currency=session.currency(),
+            ),
+            key=key, on_select=clicked,
             alt="Cost against makespan; the table beside it says the same.",
         )  # fmt: skip
-        st.caption("Click on a trade, or select its row, to have it planned above.")
+        st.caption("Click on a trade or a plan that was kept, or select a row, to have it planned "
+                   "above.")  # fmt: skip
     with right:
         tables.show(
             frame,
@@ -77,6 +88,10 @@ def front(store: Store, view: RunView, change: Change, after: Tried) -> None:
             units=UNITS,
             on_row=take,
         )
+
+
+def _place(trades: Sequence[Change], change: Change) -> int | None:
+    return trades.index(change) if change in trades else None
 
 
 @st.cache_resource(show_spinner=False, max_entries=8, hash_funcs={RunView: of_run, Change: repr})

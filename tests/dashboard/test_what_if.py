@@ -175,3 +175,65 @@ def test_without_prices_the_screen_says_what_is_missing_for_a_front(
     table = next(each.value for each in app.dataframe if "late tasks" in each.value
                  and "makespan" in each.value)  # fmt: skip
     assert table["cost"].is_monotonic_decreasing
+
+
+def kept(url: str, name: str, change: dict[str, Any]) -> int:
+    with Store.open(url) as store:
+        return store.keep_draft(
+            name, run=2, change=change, planner="heft", figures={"makespan": 1.0}, by="ann",
+            at=datetime.now(UTC),
+        )  # fmt: skip
+
+
+def test_two_plans_that_were_kept_stand_side_by_side(
+    url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    kept(url, "more of w1", {"copies": {"w1": 2}, "planner": "heft"})
+    kept(url, "without w0", {"removed": ["w0"], "planner": "heft"})
+    monkeypatch.setenv("ALLOT_STORE", url)
+    app = AppTest.from_file(APP, default_timeout=60)
+    app.query_params.update({"run": "2", "compare": "yes"})
+    app = app.run().switch_page("screens/what_if.py").run()
+    assert not app.exception
+    assert (app.query_params["plan-a"], app.query_params["plan-b"]) == ("2", "1")
+    figures, tasks = (each.value for each in app.dataframe[-2:])
+    assert figures["figure"].tolist()[0] == "Makespan"
+    assert figures["B against A"].tolist()[0].startswith("-")
+    assert "w0" not in set(tasks["worker in A"])
+    assert "w0" in set(tasks["worker in B"])
+    assert sum("when it was kept" in str(each.value) for each in app.caption) == 2
+    app.selectbox(key="pick.plan-b").set_value("run").run()
+    assert not app.exception
+    assert "as the run began" in [each.value for each in app.caption]
+
+
+def test_a_kept_plan_that_cannot_be_made_any_more_is_told(
+    url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    kept(url, "gone", {"removed": ["nobody"]})
+    monkeypatch.setenv("ALLOT_STORE", url)
+    app = AppTest.from_file(APP, default_timeout=60)
+    app.query_params.update({"run": "2", "compare": "yes"})
+    app = app.run().switch_page("screens/what_if.py").run()
+    assert not app.exception
+    assert "One of them cannot be planned any more." in [each.value for each in app.warning]
+
+
+def test_a_front_stays_whole_when_one_of_its_trades_is_taken(
+    url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    prices = {"w0": 1.0, "w1": 2.0, "w2": 4.0}
+    app = opened(monkeypatch, url, {"prices": prices})
+    app.toggle(key="draw-front").set_value(True).run()
+
+    def front() -> list[float]:
+        (found,) = [e.value for e in app.dataframe if "late tasks" in e.value and len(e.value) > 1
+                    and "trade 1" in e.value["name"].tolist()]  # fmt: skip
+        return [float(each) for each in found["cost"]]
+
+    before = front()
+    aims = {"cost": 1.0, "makespan": 0.001}
+    change = {"prices": prices, "aims": aims, "budget": before[-1] * 1.1, "planner": "thrifty"}
+    app = opened(monkeypatch, url, change)
+    app.toggle(key="draw-front").set_value(True).run()
+    assert front() == before
