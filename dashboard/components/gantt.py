@@ -1,6 +1,6 @@
 """The Gantt on a canvas: planned and actual bars in lanes; a click says which task."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from datetime import datetime
 from functools import cache
 from typing import Any
@@ -24,11 +24,31 @@ def gantt(
     on_window: Callable[[Window | None], None] | None = None,
     clock: tuple[datetime, str] | None = None,
 ) -> None:
-    """Draws the chart; `on_click` is called with the task whose bar is clicked.
+    """Draws the chart of a run; `on_click` is called with the task whose bar is clicked.
 
-    `window` is the part of time to show, in seconds of the run; `on_window` is called when a
-    viewer takes one, with None for the whole run. Times are since the run began, or of day where
-    `clock` says when that was, and in which zone.
+    The rest is as of `show`.
+    """
+    show(
+        packed(drawn, selected=selected), key=key, on_click=on_click, window=window,
+        on_window=on_window, clock=clock,
+    )  # fmt: skip
+
+
+def show(
+    data: Mapping[str, Any],
+    *,
+    key: str,
+    on_click: Callable[[str], None],
+    window: Window | None = None,
+    on_window: Callable[[Window | None], None] | None = None,
+    clock: tuple[datetime, str] | None = None,
+) -> None:
+    """Draws what is packed; `on_click` is called with the task whose bar is clicked.
+
+    Of many runs that is the number of the run, a slash, and the task. `window` is the part of time
+    to show, in seconds of the run; `on_window` is called when a viewer takes one, with None for the
+    whole run. Times are since the run began, or of day where `clock` says when that was, and in
+    which zone.
     """
 
     def clicked() -> None:
@@ -40,14 +60,14 @@ def gantt(
         if found is not None and on_window is not None:
             on_window((float(found[0]), float(found[1])) if found else None)
 
-    data = packed(drawn, selected=selected) | {
+    whole = dict(data) | {
         "key": key,
         "file": key,
         "window": list(window) if window else None,
         "clock": {"started": clock[0].timestamp(), "zone": clock[1]} if clock else None,
         "palettes": palettes(),
     }
-    _component()(data=data, key=key, on_clicked_change=clicked, on_window_change=taken)
+    _component()(data=whole, key=key, on_clicked_change=clicked, on_window_change=taken)
 
 
 def palettes() -> dict[str, Any]:

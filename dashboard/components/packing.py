@@ -97,7 +97,7 @@ def packed(drawn: Chart, *, selected: str | None = None) -> dict[str, Any]:
     named = [drawn.view.plan.workflow.tasks[each].id for each in tasks]
     index = {name: i for i, name in enumerate(named)}
     first, second = (
-        _ordered(row, [s.start, s.end, row, place[s.task], s.worker, *more])
+        ordered(row, [s.start, s.end, row, place[s.task], s.worker, *more])
         for s, row, more in (
             (plan, drawn.rows[0], (plan.low, plan.high)),
             (tried, drawn.rows[1], (tried.state, tried.attempt)),
@@ -115,7 +115,7 @@ def packed(drawn: Chart, *, selected: str | None = None) -> dict[str, Any]:
         "critical": [index[each] for each in drawn.view.plan.critical if each in index],
         "selected": index.get(selected) if selected is not None else None,
         "arrows": _arrows(drawn.view, selected, index),
-        "usage": [_usage(each) for each in drawn.usage],
+        "usage": [usage_packed(each) for each in drawn.usage],
     }  # fmt: skip
 
 
@@ -216,7 +216,8 @@ def _marks(view: RunView) -> dict[str, float]:
     return {name: at for name, at in marks.items() if at > 0}
 
 
-def _ordered(row: Ints, columns: Sequence[Any]) -> str:
+def ordered(row: Ints, columns: Sequence[Any]) -> str:
+    """Columns by row and then by the first of them, as the browser takes them."""
     order = np.lexsort((columns[0], row))
     return base(*(np.asarray(each)[order] for each in columns))
 
@@ -250,7 +251,8 @@ def _arrows(view: RunView, selected: str | None, index: Mapping[str, int]) -> li
     return before + [[here, index[each]] for each in workflow.successors(selected) if each in index]
 
 
-def _usage(each: Usage) -> dict[str, Any]:
+def usage_packed(each: Usage) -> dict[str, Any]:
+    """Usage as the browser takes it."""
     return {
         "name": each.name, "capacity": each.capacity, "peak": each.peak,
         "planned": base(*thinned(*each.planned)), "actual": base(*thinned(*each.actual)),

@@ -5,7 +5,7 @@ from typing import Literal
 
 import streamlit as st
 
-from dashboard import filters, frames, session, tables, wanted
+from dashboard import filters, fleet_view, frames, session, tables, wanted
 from dashboard.components.gantt import Window, gantt
 from dashboard.components.packing import ACTUAL, BOTH, LANES, PLANNED, Chart, chart
 from dashboard.parts import kept_or_broken, task_card
@@ -27,9 +27,16 @@ LATE = (
 )
 
 
+OF = {"one": "One run", "all": "All runs of a time"}
+
+
 def draw() -> None:
-    """The run that is selected; it redraws itself while the run goes on."""
-    view = session.pick_run(session.store())
+    """The run that is selected, or all runs of a time; drawn anew while something goes on."""
+    store = session.store()
+    if session.choose_one("Shown", list(OF), "of", shown=OF.__getitem__) == "all":
+        fleet_view.draw(store)
+        return
+    view = session.pick_run(store)
     if view is not None:
         session.live_run(lambda _, found: _run(found), view)
 
