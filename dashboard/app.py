@@ -30,6 +30,11 @@ position: fixed; top: 0; left: 0; right: 0; z-index: 1000000; padding: .4rem 1re
 text-align: center; color: light-dark({LIGHT.background}, {DARK.background});
 background: light-dark({LIGHT.failed}, {DARK.failed}) }}</style>"""
 
+# Words from outside may be without end: they scroll in their place.
+ENDLESS = """<style>[data-testid='stMain'] :is([data-testid='stText'],
+[data-testid='stMarkdown'] p, [data-testid='stAlert'] p)
+{ max-height: 12rem; overflow: hidden auto }</style>"""
+
 
 def main() -> None:
     """Draws the sidebar and the screen that the address names, once it is known who looks."""
