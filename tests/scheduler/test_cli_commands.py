@@ -100,7 +100,7 @@ def test_twenty_secrets_are_in_nothing_that_is_kept_or_said(
 def test_one_that_takes_too_much_memory_gets_more_and_leaves_a_record(
     allot: Allot, tmp_path: Path
 ) -> None:
-    program = f"import time; data = b'x' * {250 * MB}; time.sleep(0.5)"
+    program = f"import time; data = b'x' * {250 * MB}; time.sleep(1.5)"
     task = {
         "id": "hungry",
         "kind": "hungry",

@@ -25,7 +25,7 @@ def claims(tmp_path: Path) -> Claims:
 
 @pytest.fixture
 def other() -> Iterator[subprocess.Popen[bytes]]:
-    process = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(60)"])
+    process = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(200)"])
     yield process
     process.kill()
     process.wait()
@@ -130,7 +130,7 @@ def test_one_whose_watcher_is_gone_without_an_end_is_unknown(
 def test_a_zombie_does_not_watch(claims: Claims, other: "subprocess.Popen[bytes]") -> None:
     claims.take(NAME, of(other))
     os.kill(other.pid, signal.SIGKILL)
-    assert within(5, lambda: claims.recall(NAME, by=Identity.here()).fate == "unknown")
+    assert within(50, lambda: claims.recall(NAME, by=Identity.here()).fate == "unknown")
 
 
 @pytest.mark.parametrize("change", [{"started": "1"}, {"boot": "another"}])
@@ -171,23 +171,23 @@ def test_processes_that_a_dead_watcher_left_are_ended(
     claims: Claims, other: "subprocess.Popen[bytes]"
 ) -> None:
     variables = os.environ | marks(claims.run, NAME)
-    left = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(60)"], env=variables)
+    left = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(200)"], env=variables)
     try:
-        assert within(5, lambda: _told(left.pid, "ALLOT_TASK"))
+        assert within(50, lambda: _told(left.pid, "ALLOT_TASK"))
         claims.take(NAME, dead(other))
     except AssertionError:
         left.kill()
         raise
     found = claims.recall(NAME, by=Identity.here())
-    assert left.wait(5) == -signal.SIGKILL
+    assert left.wait(50) == -signal.SIGKILL
     assert "1 of its processes still ran" in found.why
 
 
 def test_processes_of_other_attempts_are_let_be(claims: Claims) -> None:
     variables = os.environ | marks(claims.run, NAME)
-    program = [sys.executable, "-c", "import time; time.sleep(60)"]
+    program = [sys.executable, "-c", "import time; time.sleep(200)"]
     with subprocess.Popen(program, env=variables) as another:
-        assert within(5, lambda: _told(another.pid, "ALLOT_TASK"))
+        assert within(50, lambda: _told(another.pid, "ALLOT_TASK"))
         for run, name in [(claims.run, Name("a task", 2, 1)), (claims.run, Name("b", 1, 1))]:
             assert end_all_of(run, name) == 0
         assert end_all_of("another run", NAME) == 0

@@ -167,11 +167,11 @@ def test_a_failure_is_told_with_its_code_and_last_words(nursery: Nursery) -> Non
 
 
 def test_one_that_ignores_being_asked_to_end_is_ended(nursery: Nursery) -> None:
-    program = "import signal, time; signal.signal(15, signal.SIG_IGN); print('on'); time.sleep(60)"
+    program = "import signal, time; signal.signal(15, signal.SIG_IGN); print('on'); time.sleep(200)"
     seen = python(nursery, program, timeout=0.5)
     assert seen.outcome is Outcome.TIMED_OUT
     assert seen.duration is not None
-    assert seen.duration < 30
+    assert seen.duration < 100
 
 
 def test_one_that_is_asked_to_end_may_tidy_up(nursery: Nursery, tmp_path: Path) -> None:
@@ -201,7 +201,7 @@ def test_no_process_that_it_started_is_left(nursery: Nursery, tmp_path: Path, ho
     )
     assert python(nursery, program, folder=str(tmp_path)).outcome is Outcome.SUCCEEDED
     child = int((tmp_path / "pid").read_text())
-    until = time.monotonic() + 5
+    until = time.monotonic() + 30
     while psutil.pid_exists(child) and time.monotonic() < until:
         time.sleep(0.01)
     assert not psutil.pid_exists(child) or psutil.Process(child).status() == psutil.STATUS_ZOMBIE

@@ -15,6 +15,7 @@ from scheduler.execution.place import Place
 from scheduler.records import Outcome
 
 MB = 10**6
+LONG = 100.0  # seconds that nothing here takes, however busy the machine is
 HERE = "attempt_actions"
 
 
@@ -42,9 +43,11 @@ def tried(
 
 
 def test_duration_is_the_time_that_the_action_took(nursery: Nursery) -> None:
+    began = time.monotonic()
     seen = tried(nursery, f"{HERE}:rest", seconds=0.3)
     assert seen.outcome is Outcome.SUCCEEDED
-    assert seen.duration == pytest.approx(0.3, abs=0.15)
+    assert seen.duration is not None
+    assert 0.3 <= seen.duration <= time.monotonic() - began
 
 
 def test_a_resting_action_uses_no_cores_and_a_busy_one_uses_one(nursery: Nursery) -> None:
@@ -64,10 +67,10 @@ def test_peak_memory_grows_by_what_the_action_holds(nursery: Nursery) -> None:
 
 
 def test_an_action_over_its_memory_is_stopped(nursery: Nursery) -> None:
-    seen = tried(nursery, f"{HERE}:fill_and_rest", size=300 * MB, seconds=20, memory=200 * MB)
+    seen = tried(nursery, f"{HERE}:fill_and_rest", size=300 * MB, seconds=LONG, memory=200 * MB)
     assert seen.outcome is Outcome.OUT_OF_MEMORY
     assert seen.duration is not None
-    assert seen.duration < 10
+    assert seen.duration < LONG
 
 
 def test_memory_that_is_not_held_does_not_stop_an_action(nursery: Nursery) -> None:
@@ -79,9 +82,9 @@ def test_memory_that_is_not_held_does_not_stop_an_action(nursery: Nursery) -> No
 
 def test_an_action_over_its_time_is_stopped(nursery: Nursery) -> None:
     began = time.monotonic()
-    seen = tried(nursery, f"{HERE}:rest", seconds=60, timeout=0.2)
+    seen = tried(nursery, f"{HERE}:rest", seconds=LONG, timeout=0.2)
     assert seen.outcome is Outcome.TIMED_OUT
-    assert time.monotonic() - began < 10
+    assert time.monotonic() - began < LONG
 
 
 @pytest.mark.parametrize("limit", [{"timeout": 0.3}, {"memory": 1 * MB}])
@@ -89,20 +92,20 @@ def test_an_action_that_closes_its_descriptors_is_still_held(
     nursery: Nursery, limit: dict[str, Any]
 ) -> None:
     began = time.monotonic()
-    seen = tried(nursery, f"{HERE}:close_all_and_rest", seconds=20, **limit)
+    seen = tried(nursery, f"{HERE}:close_all_and_rest", seconds=LONG, **limit)
     assert seen.outcome in (Outcome.TIMED_OUT, Outcome.OUT_OF_MEMORY)
-    assert time.monotonic() - began < 10
+    assert time.monotonic() - began < LONG
 
 
 def test_what_an_action_leaves_running_adds_no_time_and_ends_with_it(
     nursery: Nursery, tmp_path: Path
 ) -> None:
     note = tmp_path / "child"
-    seen = tried(nursery, f"{HERE}:leave_behind", seconds=20, note=str(note))
+    seen = tried(nursery, f"{HERE}:leave_behind", seconds=LONG, note=str(note))
     assert seen.outcome is Outcome.SUCCEEDED
     assert seen.duration is not None
-    assert seen.duration < 5
-    assert within(5, lambda: not _runs(int(note.read_text())))
+    assert seen.duration < LONG / 2
+    assert within(LONG / 2, lambda: not _runs(int(note.read_text())))
 
 
 def test_closing_a_nursery_ends_the_attempt_that_runs(
@@ -114,13 +117,13 @@ def test_closing_a_nursery_ends_the_attempt_that_runs(
     with Nursery(1) as running:
 
         def attempt() -> None:
-            lost.append(tried(running, f"{HERE}:note_and_rest", seconds=20, note=str(note)))
+            lost.append(tried(running, f"{HERE}:note_and_rest", seconds=LONG, note=str(note)))
 
         thread = threading.Thread(target=attempt)
         thread.start()
-        assert within(10, lambda: note.exists() and note.read_text() != "")
-    thread.join(10)
-    assert within(5, lambda: not _runs(int(note.read_text())))
+        assert within(LONG / 2, lambda: note.exists() and note.read_text() != "")
+    thread.join(LONG / 2)
+    assert within(LONG / 4, lambda: not _runs(int(note.read_text())))
     assert [each.outcome for each in lost] == [Outcome.CANCELLED]
 
 
@@ -136,10 +139,10 @@ def _runs(process: int) -> bool:
 
 
 def test_memory_of_the_processes_that_an_action_starts_is_held_too(nursery: Nursery) -> None:
-    seen = tried(nursery, f"{HERE}:fill_a_child", size=300 * MB, seconds=20, memory=250 * MB)
+    seen = tried(nursery, f"{HERE}:fill_a_child", size=300 * MB, seconds=LONG, memory=250 * MB)
     assert seen.outcome is Outcome.OUT_OF_MEMORY
     assert seen.duration is not None
-    assert seen.duration < 10
+    assert seen.duration < LONG
 
 
 def test_peak_memory_counts_a_child_that_is_never_waited_for(nursery: Nursery) -> None:
@@ -171,7 +174,7 @@ def test_a_module_that_writes_at_import_does_not_disturb_the_answer(nursery: Nur
 
 
 def test_an_action_that_reads_its_input_finds_none(nursery: Nursery) -> None:
-    seen = tried(nursery, f"{HERE}:expect_no_input", timeout=5)
+    seen = tried(nursery, f"{HERE}:expect_no_input", timeout=LONG)
     assert (seen.outcome, seen.message) == (Outcome.SUCCEEDED, "")
     assert tried(nursery, f"{HERE}:rest", seconds=0.0).outcome is Outcome.SUCCEEDED
 
