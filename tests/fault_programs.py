@@ -12,7 +12,7 @@ from typing import Any
 TESTS = Path(__file__).parent
 
 
-def campaign(program: str, *options: str, timeout: float = 280) -> dict[str, Any]:
+def campaign(program: str, *options: str, timeout: float = 560) -> dict[str, Any]:
     """What became of a campaign of faults; told on stdout too."""
     folder = tempfile.mkdtemp(prefix="allot-faults-")  # short, and open to the user of a server
     try:

@@ -3,6 +3,8 @@
 import pytest
 from fault_programs import campaign
 
+pytestmark = pytest.mark.timeout(600)  # of seconds on a machine that does much else
+
 
 def test_no_task_is_lost_and_none_begins_twice_however_agents_are_killed() -> None:
     found = campaign("agent_lives.py", "--kills", "20", "--frozen", "6", "--seed", "2")

@@ -12,6 +12,7 @@ TESTS = Path(__file__).parent.parent
 
 
 @pytest.mark.ray
+@pytest.mark.timeout(600)
 def test_nothing_is_lost_or_begins_twice_with_the_processes_and_nodes_of_ray(
     tmp_path: Path,
 ) -> None:
@@ -23,7 +24,7 @@ def test_nothing_is_lost_or_begins_twice_with_the_processes_and_nodes_of_ray(
         capture_output=True,
         text=True,
         check=False,
-        timeout=280,
+        timeout=560,
     )
     assert done.returncode == 0, done.stderr[-3000:]
     sys.stdout.write(done.stdout)

@@ -3,6 +3,8 @@
 import pytest
 from fault_programs import campaign
 
+pytestmark = pytest.mark.timeout(600)  # of seconds on a machine that does much else
+
 SQLITE, POSTGRES = ("--store", "sqlite"), ("--store", "postgresql", "--hasty")
 OFTEN = ("--share", "0.9")  # the fewer the runs, the less time a cut takes
 HARM = ("lost", "double_starts", "kept_twice", "wrong_ends")

@@ -209,17 +209,25 @@ def an_hour_later() -> datetime:
 
 
 TRAIN = """
-    import sys
+    import sys, time
     from learner.networks.base import Shape
+    from learner.training.checkpoints import Checkpoints
     from learner.training.on_ray import train
     from learner.training.settings import TrainingSettings
     from scheduler.store import Store
 
+    keep = Checkpoints.save
+
+    def keep_and_wait(self, state, *, epoch):
+        keep(self, state, epoch=epoch)
+        time.sleep(600)  # until it is killed
+
+    Checkpoints.save = keep_and_wait
     shape = Shape(width=8, experts=2, dropout=0.2)
     settings = TrainingSettings(epochs=4, shape=shape, folds=0)
     if __name__ == "__main__":
         with Store.open(sys.argv[1]) as store:
-            train(store, settings, workers=int(sys.argv[2]))
+            train(store, settings, workers=0)
 """
 
 
@@ -228,16 +236,17 @@ def kept_epoch(folder: Path) -> int:
     return json.loads(found[0].read_text())["epoch"] if found else 0
 
 
-def killed_on_its_way(folder: Path, url: str, *, workers: int) -> None:
+def killed_on_its_way(folder: Path, url: str) -> None:
     """Starts a training in a process of its own, and kills it when an epoch has been kept."""
     script = folder / "train.py"
     script.write_text(textwrap.dedent(TRAIN))
-    slowly = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
+    around = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
     with subprocess.Popen(
-        [sys.executable, str(script), url, str(workers)], env=slowly, start_new_session=True
+        [sys.executable, str(script), url], env=around, start_new_session=True
     ) as process:
-        while not kept_epoch(folder) and process.poll() is None:
-            time.sleep(0.002)
+        while not kept_epoch(folder):
+            assert process.poll() is None, "it has ended before anything of it was kept"
+            time.sleep(0.02)
         os.killpg(process.pid, signal.SIGKILL)
 
 
@@ -245,7 +254,7 @@ def killed_on_its_way(folder: Path, url: str, *, workers: int) -> None:
 def test_a_killed_training_is_resumed_with_the_same_version_at_its_end(tmp_path: Path) -> None:
     url = f"sqlite:///{tmp_path}/allot.db"
     with filled(Store.open(url), compared_logs(40)) as store:
-        killed_on_its_way(tmp_path, url, workers=0)
+        killed_on_its_way(tmp_path, url)
         filled(store, [replace(each, run="later") for each in compared_logs(60)[-20:]])
         lost = store.trainings(now=an_hour_later())[0]
         assert lost.state == "lost"

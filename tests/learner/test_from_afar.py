@@ -21,6 +21,7 @@ from learner.training.from_afar import CALLS, _called, inside
 from learner.training.on_ray import train
 from scheduler.errors import AllotError, InvalidInput, NotFound
 from scheduler.store import Store
+from tests.dashboard.serving import free_port
 
 RAY = str(Path(sys.executable).with_name("ray"))
 
@@ -38,12 +39,6 @@ SCRIPT = """
         with Store.open(url) as store:
             train(store, settings, workers=1, address=address, on_progress=told.append)
 """
-
-
-def a_free_port() -> int:
-    with socket.socket() as one:
-        one.bind(("127.0.0.1", 0))
-        return int(one.getsockname()[1])
 
 
 def answers(port: int, *, within: float) -> bool:
@@ -68,9 +63,9 @@ def cluster() -> Iterator[tuple[str, dict[str, str]]]:
         "RAY_AUTH_TOKEN": secrets.token_hex(32),
         "RAY_USAGE_STATS_ENABLED": "0",
     }
-    port = a_free_port()
+    port = free_port()
     command = [RAY, "start", "--head", "--block", "--num-cpus", "2", "--temp-dir", folder]
-    command += ["--port", str(a_free_port()), "--include-dashboard=false"]
+    command += ["--port", str(free_port()), "--include-dashboard=false"]
     command += ["--ray-client-server-port", str(port), "--min-worker-port=0"]
     command += ["--max-worker-port=0"]
     head = subprocess.Popen(
@@ -78,7 +73,7 @@ def cluster() -> Iterator[tuple[str, dict[str, str]]]:
         stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
     )  # fmt: skip
     try:
-        assert answers(port, within=90), "the head's client server did not come up"
+        assert answers(port, within=150), "the head's client server did not come up"
         yield f"ray://127.0.0.1:{port}", around
     finally:
         os.killpg(head.pid, signal.SIGKILL)  # asked politely it takes half a minute
@@ -87,7 +82,7 @@ def cluster() -> Iterator[tuple[str, dict[str, str]]]:
 
 
 @pytest.mark.ray
-@pytest.mark.timeout(240)
+@pytest.mark.timeout(400)
 def test_a_cluster_trains_for_somebody_outside_of_it(cluster, tmp_path: Path) -> None:
     address, around = cluster
     url = f"sqlite:///{tmp_path}/allot.db"

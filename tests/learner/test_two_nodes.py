@@ -81,7 +81,7 @@ def lost_on_the_way(folder: Path, *workers: int) -> str:
     }
     command = [sys.executable, str(script), str(folder), *map(str, workers)]
     done = subprocess.run(
-        command, env=around, capture_output=True, text=True, check=False, timeout=240
+        command, env=around, capture_output=True, text=True, check=False, timeout=560
     )
     assert done.returncode == 0, done.stderr[-3000:]
     assert int(re.findall(r"lost after (\d+) epochs", done.stdout)[0]) < EPOCHS
@@ -101,6 +101,7 @@ def ends_like(found: ModelVersion, whole: ModelVersion) -> bool:
 
 
 @pytest.mark.ray
+@pytest.mark.timeout(600)
 @pytest.mark.filterwarnings("ignore")
 def test_a_training_that_loses_a_node_goes_on_and_ends_with_the_same_error(tmp_path: Path) -> None:
     with filled(Store.open(f"sqlite:///{tmp_path}/allot.db"), compared_logs(40)) as store:
@@ -112,6 +113,7 @@ def test_a_training_that_loses_a_node_goes_on_and_ends_with_the_same_error(tmp_p
 
 
 @pytest.mark.ray
+@pytest.mark.timeout(600)
 @pytest.mark.filterwarnings("ignore")
 def test_a_training_that_cannot_do_without_a_lost_node_says_so_and_goes_on_with_fewer(
     tmp_path: Path,
