@@ -8,7 +8,7 @@ import pandas as pd
 import streamlit as st
 
 from dashboard import filters, fleet, frames, periods, session, tables
-from dashboard.arrays import RUNNING
+from dashboard.arrays import RUNNING, Floats
 from dashboard.components import fleet_packing, gantt
 from dashboard.components.fleet_packing import BOTH, COMING, DONE, FleetChart, FleetWanted
 from dashboard.fleet import LIVES, MOST_RUNS, Fleet, Shelf
@@ -413,5 +413,5 @@ def _clock(found: Fleet, at: float | None) -> datetime | None:
     return None if at is None else datetime.fromtimestamp(round(found.zero + at), UTC)
 
 
-def _clocks(found: Fleet, at: np.ndarray) -> list[datetime]:
+def _clocks(found: Fleet, at: Floats) -> list[datetime]:
     return [datetime.fromtimestamp(each, UTC) for each in (at + found.zero).tolist()]

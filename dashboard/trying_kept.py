@@ -1,7 +1,7 @@
 """What-if on the screen: what speed costs, and the plans that were kept."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -62,11 +62,11 @@ def front(store: Store, view: RunView, change: Change, after: Tried) -> None:
         want(trades[row])
 
     def clicked() -> None:
-        for each in st.session_state[key]["selection"]["points"][:1]:
-            if each["curve_number"] == TRADES:
-                take(each["point_index"])
-            else:  # the first of the others is the plan that is shown
-                _load(drafts, each["point_index"] - 1)
+        found = taken(st.session_state[key]["selection"]["points"], trades, drafts)
+        if isinstance(found, Change):
+            want(found)
+        elif found is not None:
+            _load(drafts, drafts.index(found))
 
     left, right = st.columns((3, 2), gap="medium")
     with left:
@@ -88,6 +88,21 @@ def front(store: Store, view: RunView, change: Change, after: Tried) -> None:
             units=UNITS,
             on_row=take,
         )
+
+
+def taken(
+    points: Sequence[Mapping[str, Any]], trades: Sequence[Change], drafts: Sequence[Draft]
+) -> Change | Draft | None:
+    """What the points of the picture that are clicked on stand for: a trade, or a kept plan.
+
+    The first beside the trades is the plan that is shown: it is there already.
+    """
+    for each in points[:1]:
+        place = each["point_index"]
+        if each["curve_number"] == TRADES:
+            return trades[place]
+        return drafts[place - 1] if place else None
+    return None
 
 
 def _place(trades: Sequence[Change], change: Change) -> int | None:

@@ -11,8 +11,11 @@ import pytest
 from streamlit.testing.v1 import AppTest
 
 from dashboard.navigation import FOLDER
+from dashboard.trying import Change
+from dashboard.trying_kept import taken
 from scheduler.planning.planners.fifo import Fifo
 from scheduler.store import Store
+from scheduler.store.drafts import Draft
 from tests.dashboard.filler import a_problem, begin, fill
 
 APP = FOLDER.parent / "app.py"
@@ -237,3 +240,16 @@ def test_a_front_stays_whole_when_one_of_its_trades_is_taken(
     app = opened(monkeypatch, url, change)
     app.toggle(key="draw-front").set_value(True).run()
     assert front() == before
+
+
+@pytest.mark.parametrize(
+    ("curve", "place", "found"), [(0, 1, "trade"), (1, 0, None), (1, 2, "kept"), (None, 0, None)]
+)
+def test_a_point_that_is_clicked_is_a_trade_or_a_plan_that_was_kept(
+    curve: int | None, place: int, found: str | None
+) -> None:
+    trades = [Change(budget=1.0), Change(budget=2.0)]
+    drafts = [Draft(k, "", 2, "ann", datetime.now(UTC), {}, "heft", {}) for k in (7, 8)]
+    points = [] if curve is None else [{"curve_number": curve, "point_index": place}]
+    expected = {"trade": trades[1], "kept": drafts[1], None: None}[found]
+    assert taken(points, trades, drafts) == expected
