@@ -98,7 +98,7 @@ def taken(
     The first beside the trades is the plan that is shown: it is there already.
     """
     for each in points[:1]:
-        place = each["point_index"]
+        place = int(each["point_index"])
         if each["curve_number"] == TRADES:
             return trades[place]
         return drafts[place - 1] if place else None

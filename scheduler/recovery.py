@@ -95,10 +95,10 @@ def plan_of(store: Store, run: int, number: int) -> Answer:
         placed |= {one.task: one for one in each.placements}
     fixed = _happened(past, Schedule(tuple(placed.values()), "", 0.0))
     now = told[-1].at
-    for name, each in fixed.items():
-        if each.end >= _OPEN:
-            believed = placed[name].end if placed[name].worker == each.worker else now
-            fixed[name] = replace(each, end=max(believed, each.start, now))
+    for name, held in fixed.items():
+        if held.end >= _OPEN:
+            believed = placed[name].end if placed[name].worker == held.worker else now
+            fixed[name] = replace(held, end=max(believed, held.start, now))
     old, last = begun.problem, changes[-1]
     workflows = [each.workflow for each in changes if each.workflow is not None]
     clusters = [each.cluster for each in changes if each.cluster is not None]
