@@ -18,11 +18,12 @@ Told = Mapping[str, Any]  # the document of a demo
 
 WORK = (
     "`allot demo --no-serve --json`, each time with a new store: real tasks on three unlike agents "
-    "through Ray, training, a larger workflow forecast, planned, run, and run under FIFO, when one "
-    "agent has become 3 times as slow, which nobody says; a round of the loop, and the same "
-    "workflow once more. What people would ask of memory is, by kind, what the largest task takes "
-    "on the agent that takes most, rounded up to the next 25 MB. And simulated runs of 12 families "
-    "of workflows, 80 tasks on 8 unlike workers, with log-normal durations (CV 0.3 to 0.5) and "
+    "through Ray, training, a larger workflow forecast, planned, run on two evenings, and under "
+    "FIFO, when one agent has become 3 times as slow, which nobody says; a round of the loop, and "
+    "the same workflow once more. What people would ask of memory is, by kind, what the largest "
+    "task takes on the agent that takes most, rounded up to the next 25 MB. And simulated runs of "
+    "12 families of workflows, 80 tasks on 8 unlike workers, with log-normal durations (CV 0.3 to "
+    "0.5) and "
     "failures, planned from medians."
 )
 
