@@ -33,7 +33,10 @@ OF = {"one": "One run", "all": "All runs of a time"}
 def draw() -> None:
     """The run that is selected, or all runs of a time; drawn anew while something goes on."""
     store = session.store()
+    if "run" in st.query_params and "of" not in st.query_params:
+        session.choose("of", None)  # a link to a run leads to it, whatever was shown before
     if session.choose_one("Shown", list(OF), "of", shown=OF.__getitem__) == "all":
+        session.choose("of", "all")
         fleet_view.draw(store)
         return
     view = session.pick_run(store)

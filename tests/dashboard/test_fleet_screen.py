@@ -68,6 +68,20 @@ def test_a_task_that_is_selected_is_shown_with_the_ways_to_its_run(
     assert app.query_params["task"] == "solve-23"
 
 
+def test_a_link_to_a_run_leads_to_it_whatever_was_shown_before(
+    full_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    app = shown(monkeypatch, full_url, span="own", between=DAY)
+    app.query_params.clear()
+    app.run()
+    assert (tiles(app)["Runs"], app.query_params["of"]) == ("2", "all")
+    app.query_params.clear()
+    app.query_params["run"] = "1"
+    app.run()
+    assert not app.exception
+    assert app.selectbox(key="pick.run").value == "1"
+
+
 def test_earlier_and_later_move_the_window_by_half_of_it(
     full_url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
