@@ -77,7 +77,8 @@ function zone(pen, chart, wide) {
   if (!chart.data.clock) return
   pen.font = '11px ' + chart.look.font
   pen.fillStyle = chart.look.muted
-  pen.fillText(clipped(pen, zoneOf(chart.data.clock), wide - 18), 10, 17)
+  const name = zoneOf(chart.data.clock), short = name.split('/').at(-1).replaceAll('_', ' ')
+  pen.fillText(clipped(pen, pen.measureText(name).width > wide - 12 ? short : name, wide - 12), 6, 17)
 }
 
 // How far down one is, where not all lanes are in sight.
