@@ -19,6 +19,7 @@ _UPPER = 0.5  # the share of the points that says how far the unseen may lie
 _TAIL = 0.25  # the scale of the tail over the mean excess of the upper points
 _TAIL_POINTS = 8
 _TOWARDS_TOP = 3
+_LEAST_SPREAD = 0.01  # of the logarithm that a forecast tells, added to what it says
 _SUREST = 0.995  # of a forecast: beyond that nobody knows
 LEAST_SCALE = 1e-5
 _LEAST_SIZED = 5  # observations with a size, before sizes say anything
@@ -119,6 +120,7 @@ class Told:
         weight, logs = np.diff(edges), np.log(self.memory)
         if len(known) == 1:
             return np.full(count, self.memory[0]), weight
+        logs = logs + _LEAST_SPREAD * known  # no two attempts need quite the same
         part = np.clip(np.searchsorted(known, at), 1, len(known) - 1)
         slope = np.diff(logs)[part - 1] / np.diff(known)[part - 1]
         return np.exp(logs[part] + slope * (at - known[part])), weight

@@ -11,7 +11,8 @@ from scheduler.sizing.kinship import Codes, grouped
 
 Array = NDArray[np.float64]
 _MEASURED = 0.01  # by which peaks of the same work on a worker differ, as a share
-_EXTRAPOLATED = 0.5  # of a size's way beyond all sizes seen, in logarithms, is added
+_BEYOND_PAST = 0.5  # of a size's way beyond all sizes seen, in logarithms, is added
+_BEYOND_TOLD = 0.2  # the same to a forecast, which has gone part of the way itself
 
 
 @dataclass(frozen=True)
@@ -81,13 +82,13 @@ def _fresh_points(past: Kind, asked: Asked) -> Points:
     rows = [each.points(by_size[each.of] if each.of else plain) for each in held]
     least = LEAST_SCALE if asked.worker is None else _MEASURED
     points, weights = with_tail(*(np.array(each) for each in zip(*rows, strict=True)), least=least)
-    more = np.exp(_EXTRAPOLATED * _beyond(past, asked))
+    beyond = _beyond(past, asked)
     if asked.worker is not None:
-        points *= more
+        points *= np.exp(_BEYOND_PAST * beyond)
     if asked.told is None:
         return Points(held, points, weights)
     said, likely = asked.told.points(points.shape[1])
-    said *= more
+    said *= np.exp(_BEYOND_TOLD * beyond)
     together = np.vstack([points, said]), np.vstack([weights, likely])
     return Points((*held, asked.told.belief), *together)
 

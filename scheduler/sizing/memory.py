@@ -24,7 +24,7 @@ Saying = Callable[[TaskRecord], Told | None]
 _FEW = 5  # observations of a kind below which other kinds say how much it may vary
 _TYPICAL_SPREAD = 0.1  # of the largest over the median, before any kind is known
 _TOLD_POINTS = 48
-_ON_TRUST = 10  # attempts for which a forecast is believed in what it says of itself
+_ON_TRUST = 20  # attempts for which a forecast is believed in what it says of itself
 _RATE = 5.0  # of the weights in the charges, which are in units of the memory-time used
 _NEGLIGIBLE = 0.02  # weight over the largest, below which a belief is left out
 

@@ -305,15 +305,23 @@ def test_what_is_told_has_the_quantiles_that_were_told() -> None:
     reached = np.cumsum(weight)
     assert reached[-1] == pytest.approx(1.0)
     assert np.log(np.interp(levels, reached, memory)) == pytest.approx(
-        [1 + 0.3 * normal.inv_cdf(p) for p in levels], abs=0.01
+        [1 + 0.3 * normal.inv_cdf(p) for p in levels], abs=0.02
     )
 
 
 def test_beyond_the_levels_that_are_told_more_is_likely_than_of_a_normal() -> None:
-    """Student's t with four degrees of freedom is 1.5332 at 90 % and 3.7469 at 99 %."""
+    """Student's t with four degrees of freedom is 1.5332 at 90 % and 3.7469 at 99 %.
+
+    A hundredth is added to what is told of the spread.
+    """
     memory, weight = Told((0.1, 0.5, 0.9), (1.0, np.e, np.e**2)).points(4001)
     found = np.log(np.interp(0.99, np.cumsum(weight), memory))
-    assert found == pytest.approx(1 + 3.7469 / 1.5332, abs=0.01)
+    assert found == pytest.approx(1 + 3.7469 * (1 / 1.5332 + 0.01), abs=0.01)
+
+
+def test_what_is_told_without_any_spread_gets_some() -> None:
+    first = MemorySizing().allocate("new", told=Told((0.1, 0.5, 0.9), (GB, GB, GB)), held=10 * GB)
+    assert 1.01 * GB < first.first < 1.1 * GB
 
 
 def test_a_kind_never_seen_gets_what_is_told() -> None:

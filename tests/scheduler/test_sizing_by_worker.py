@@ -53,7 +53,7 @@ def test_a_worker_on_which_a_task_needs_more_gives_it_more() -> None:
     forecast = forecast_of(np.array([[GB, 2 * GB]]))
     found = with_allocations(forecast, *world(1, 2), MemorySizing()).allocations
     assert found is not None
-    assert found[0, 1, 0] == pytest.approx(2 * found[0, 0, 0], rel=0.1)
+    assert found[0, 1, 0] == pytest.approx(2 * found[0, 0, 0], rel=0.15)
 
 
 def test_what_attempts_needed_on_a_worker_counts_there_and_hardly_elsewhere() -> None:
