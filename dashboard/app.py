@@ -35,6 +35,14 @@ ENDLESS = """<style>[data-testid='stMain'] :is([data-testid='stText'],
 [data-testid='stMarkdown'] p, [data-testid='stAlert'] p)
 { max-height: 12rem; overflow: hidden auto }</style>"""
 
+# On a tablet columns are half as wide as the screen at least, and two stand below one another.
+NARROW = """<style>@media (max-width: 1100px) {
+[data-testid='stMainBlockContainer'] { padding-left: 1.5rem; padding-right: 1.5rem }
+[data-testid='stMain'] [data-testid='stColumn'] { min-width: calc(50% - 1rem) }
+[data-testid='stMain'] [data-testid='stColumn']:first-child:nth-last-child(2),
+[data-testid='stMain'] [data-testid='stColumn']:nth-child(2):last-child { min-width: 100% } }
+</style>"""
+
 
 def main() -> None:
     """Draws the sidebar and the screen that the address names, once it is known who looks."""
@@ -44,6 +52,7 @@ def main() -> None:
     st.html(AWAY)
     st.html(ENDLESS)
     st.html(OVER)
+    st.html(NARROW)
     st.logo(LOGO, size="large", icon_image=MARK)
     session.come_back()
     with session.told():

@@ -89,7 +89,8 @@ def humanised(
             )
         elif what == "money":
             values[column] = pd.to_numeric(frame[column], errors="coerce")
-            config[column] = _number(title, f"%.2f {currency}".strip())
+            digits = 2 if not 0 < values[column].abs().max() < 1 else 4
+            config[column] = _number(title, f"%.{digits}f {currency}".strip())
         elif what == "state":
             values[column] = [f"{GLYPHS.get(each, '')} {each}".strip() for each in frame[column]]
             config[column] = st.column_config.TextColumn(title)

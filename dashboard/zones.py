@@ -11,18 +11,30 @@ AREAS = ("Africa", "America", "Antarctica", "Arctic", "Asia", "Atlantic", "Austr
          "Indian", "Pacific")  # fmt: skip
 NOWHERE = frozenset({"Factory", "localtime", "posixrules"})  # of machines, and unknown to browsers
 
+# What browsers still call places by names of old.
+RENAMED = {
+    "Africa/Asmera": "Africa/Asmara", "America/Buenos_Aires": "America/Argentina/Buenos_Aires",
+    "America/Coral_Harbour": "America/Atikokan", "America/Godthab": "America/Nuuk",
+    "America/Indianapolis": "America/Indiana/Indianapolis",
+    "America/Louisville": "America/Kentucky/Louisville", "Asia/Calcutta": "Asia/Kolkata",
+    "Asia/Katmandu": "Asia/Kathmandu", "Asia/Rangoon": "Asia/Yangon",
+    "Asia/Saigon": "Asia/Ho_Chi_Minh", "Atlantic/Faeroe": "Atlantic/Faroe", "Etc/UTC": UTC,
+    "Europe/Kiev": "Europe/Kyiv", "Pacific/Enderbury": "Pacific/Kanton",
+}  # fmt: skip
+
 
 @cache
 def offered() -> tuple[str, ...]:
     """The zones that are offered, UTC first, by the names of the IANA."""
-    return UTC, *sorted(each for each in _known() if each.partition("/")[0] in AREAS)
+    places = (each for each in _known() - RENAMED.keys() if each.partition("/")[0] in AREAS)
+    return UTC, *sorted(places)
 
 
 def named(name: str | None) -> ZoneInfo | None:
-    """The zone of that name; None where there is none."""
-    if name == "Etc/UTC":
-        return ZoneInfo(UTC)
-    return ZoneInfo(name) if name in _known() else None
+    """The zone of that name, by its name of today; None where there is none."""
+    now = RENAMED.get(name or "", name)
+    found = now if now in _known() else name
+    return ZoneInfo(found) if found in _known() else None
 
 
 def chosen(asked: str | None, *, browser: str | None, usual: str) -> ZoneInfo:

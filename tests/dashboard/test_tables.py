@@ -45,3 +45,5 @@ def test_an_amount_of_money_has_the_unit_that_prices_have() -> None:
     for currency, form in (("EUR", "%.2f EUR"), ("", "%.2f")):
         _, config = tables.humanised(frame, {}, zone=UTC, currency=currency)
         assert config["cost"]["type_config"]["format"] == form
+    _, config = tables.humanised(frame / 1000, {}, zone=UTC)
+    assert config["cost"]["type_config"]["format"] == "%.4f", "what is little is not nothing"

@@ -44,6 +44,14 @@ def test_a_zone_is_the_one_that_is_asked_for_else_the_browsers_else_the_usual_on
     assert found(None, None) == found("Mars/Olympus", "nonsense") == "Europe/Paris"
 
 
+def test_a_zone_has_its_name_of_today_whatever_browsers_call_it() -> None:
+    for old, now in zones.RENAMED.items():
+        found, same = zones.named(old), zones.named(now)
+        assert found is not None
+        assert same is not None
+        assert (found.key, found.utcoffset(SET_BACK)) == (now, same.utcoffset(SET_BACK))
+
+
 @pytest.mark.parametrize("name", ["../../etc/passwd", "/etc/passwd", "", "a" * 5000, "localtime"])
 def test_what_is_no_zone_by_its_name_is_none(name: str) -> None:
     assert zones.named(name) is None

@@ -40,6 +40,7 @@ def address(full_url: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator
 def away(chromium: Any, address: str) -> Iterator[Any]:
     """The page of somebody in Kathmandu, on the schedule of the second run."""
     with page_of(chromium, timezone_id=KATHMANDU) as (page, errors):
+        page.add_init_script("delete window.showSaveFilePicker")  # a window that no test can answer
         go(page, f"{address}/schedule?run=2&time=clock")
         yield page
         assert errors == []
@@ -77,7 +78,7 @@ def test_times_are_those_of_where_the_browser_is_and_say_so(away: Any) -> None:
         away.get_by_role("button", name="Save as a drawing (SVG)").click()
     drawn = saved.value.path().read_text()
     local = (BEGAN + timedelta(seconds=30)).astimezone(ZoneInfo(KATHMANDU))
-    assert KATHMANDU in drawn
+    assert "Kathmandu</text>" in drawn
     assert f"{local:%H:%M:%S}" in drawn
 
 
@@ -96,7 +97,7 @@ def test_a_zone_that_is_chosen_stands_in_the_address_and_goes_along_with_it(
         assert errors == []
 
 
-def test_a_table_names_the_zone_once_and_is_saved_with_times_that_need_none(
+def test_a_table_is_saved_with_times_that_say_how_far_they_are_from_utc(
     away: Any, address: str
 ) -> None:
     go(away, f"{address}/runs?zone={KATHMANDU}")
@@ -107,5 +108,4 @@ def test_a_table_names_the_zone_once_and_is_saved_with_times_that_need_none(
     settled(away)
     with saved.value.path().open(encoding="utf-8-sig") as lines:
         rows = list(csv.DictReader(lines))
-    assert [each for each in rows[0] if "Started" in each] == [f"Started ({KATHMANDU})"]
-    assert datetime.fromisoformat(rows[0][f"Started ({KATHMANDU})"]) == BEGAN
+    assert datetime.fromisoformat(rows[0]["started"]) == BEGAN
