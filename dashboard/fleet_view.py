@@ -152,7 +152,7 @@ def _window(store: Store, period: Period) -> None:
     _tiles(found)
     asked = _asked(found)
     drawn = _timeline(store, found, asked)
-    left, right = st.columns((2, 3), gap="medium")
+    left, right = st.columns((1, 2), gap="medium")
     with left:
         st.subheader("Selected task", anchor=False)
         _selected(store, found)
@@ -349,11 +349,11 @@ def _workers(found: Fleet, asked: FleetWanted) -> pd.DataFrame:
         last = float(bars.end[now | later].max()) if (now | later).any() else None
         rows.append(
             {
-                "worker": name, "tasks now": int(now.sum()),
-                "cores in use": float(bars.cores[now].sum()),
-                "cores": size.cores if size else None, "to come": int(later.sum()),
+                "worker": name, "tasks now": int(now.sum()), "to come": int(later.sum()),
+                "for": ", ".join(who), "runs": ", ".join(f"#{each}" for each in runs),
                 "next": _clock(found, first), "free from": _clock(found, last),
-                "runs": ", ".join(f"#{each}" for each in runs), "for": ", ".join(who),
+                "cores in use": float(bars.cores[now].sum()),
+                "cores": size.cores if size else None,
                 "done": int((mine & ~coming & ~going).sum()),
             }
         )  # fmt: skip
