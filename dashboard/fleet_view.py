@@ -14,7 +14,7 @@ from dashboard.components.fleet_packing import BOTH, COMING, DONE, FleetChart, F
 from dashboard.fleet import LIVES, MOST_RUNS, Fleet, Shelf
 from dashboard.parts import task_card
 from dashboard.periods import AROUND, Period
-from dashboard.words import NOTHING, count, listed
+from dashboard.words import NOTHING, count, listed, plain
 from scheduler.store import Store
 from scheduler.store.values import RunSummary
 
@@ -198,7 +198,11 @@ def _tiles(found: Fleet) -> None:
             ("To come", f"{int(coming.sum()):,}", None),
             ("Workers busy now", f"{busy:,} of {len(found.workers):,}", None),
             ("After their deadline", f"{late:,}", None),
-            ("For", f"{len(for_):,}" if for_ else NOTHING, listed(for_, 2) if for_ else None),
+            (
+                "For",
+                f"{len(for_):,}" if for_ else NOTHING,
+                plain(listed(for_, 2)) if for_ else None,
+            ),
         ):
             st.metric(label, value, note, delta_color="off", delta_arrow="off", border=True,
                       height="stretch", width="stretch")  # fmt: skip

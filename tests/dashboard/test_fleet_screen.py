@@ -100,13 +100,14 @@ def test_what_goes_on_now_is_on_its_workers_and_what_is_to_come_is_counted(
     file = shutil.copy(full_url.removeprefix("sqlite:///"), tmp_path / "allot.db")
     url = f"sqlite:///{file}"
     with Store.open(url) as store:
-        operate(store, datetime.now(UTC))
+        operate(store, datetime.now(UTC), hostile=" **b**")
     app = shown(monkeypatch, url)
     assert app.query_params["span"] == "now"
     assert int(tiles(app)["To come"]) > 0
     workers = app.dataframe[0].value
     assert workers["tasks now"].sum() > 0
-    assert set(workers["for"]) >= {"ann"}
+    assert "ann **b**" in set(workers["for"])
+    assert "ann \\*\\*b\\*\\*" in [each.delta for each in app.metric]
     assert "without a plan yet: 1 workflow" in said(app)
 
 
