@@ -6,7 +6,7 @@ from dashboard import asking, session
 from dashboard.navigation import SECTIONS, screens
 from dashboard.people import NotSignedIn, Person
 from dashboard.theme import DARK, LIGHT, LOGO, MARK
-from dashboard.words import plain
+from dashboard.words import plain, still
 from scheduler import settings
 
 # What is drawn anew must not fade meanwhile: live screens redraw every few seconds.
@@ -31,7 +31,7 @@ text-align: center; color: light-dark({LIGHT.background}, {DARK.background});
 background: light-dark({LIGHT.failed}, {DARK.failed}) }}</style>"""
 
 # Words from outside may be without end: they scroll in their place.
-ENDLESS = """<style>[data-testid='stMain'] :is([data-testid='stText'],
+ENDLESS = """<style>[data-testid='stMain'] :is([data-testid='stText'] > *,
 [data-testid='stMarkdown'] p, [data-testid='stAlert'] p)
 { max-height: 12rem; overflow: hidden auto }</style>"""
 
@@ -85,7 +85,7 @@ def _screen(person: Person) -> None:
 
 def _who(person: Person) -> None:
     with st.sidebar:
-        st.text(f"{person.name} · {person.role}", help=f"Known {plain(person.how)}.")
+        st.text(f"{still(person.name)} · {person.role}", help=f"Known {plain(person.how)}.")
         if settings.load().dashboard.login:
             st.button("Sign out", on_click=st.logout, key="sign-out", icon=":material/logout:")
         session.pick_zone()

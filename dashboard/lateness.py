@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from dashboard.reading import RunView
+from dashboard.words import still
 from scheduler.execution.events import Action, Controlled, Event, PlanChanged, TaskDecided
 from scheduler.store.values import Attempt
 
@@ -80,13 +81,13 @@ def lateness(
 
 def sentence(piece: Piece) -> str:
     """A piece in words, without its seconds."""
-    named = ", ".join(piece.tasks[:NAMED])
+    named = still(", ".join(piece.tasks[:NAMED]))
     more = f" and {len(piece.tasks) - NAMED} more" if len(piece.tasks) > NAMED else ""
     match piece.why:
         case Why.PREDECESSOR:
             return f"it waited for {named}{more}, which ended later than planned"
         case Why.HELD:
-            return f"it was held back: {piece.words}"
+            return f"it was held back: {still(piece.words)}"
         case Why.WORKER if piece.seconds < 0:
             return "it could start earlier than planned"
         case Why.WORKER:

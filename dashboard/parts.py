@@ -6,7 +6,7 @@ import streamlit as st
 
 from dashboard import frames
 from dashboard.reading import RunView
-from dashboard.words import NOTHING, cores, plain, seconds, size
+from dashboard.words import NOTHING, cores, plain, seconds, size, still
 from scheduler.planning.feasibility import Violation
 from scheduler.planning.schedule import Placement
 from scheduler.store.values import Attempt
@@ -60,7 +60,7 @@ def pairs(*named: str) -> None:
     for column, (name, value) in zip(st.columns(len(found)), found, strict=True):
         with column, st.container(gap=None):
             st.caption(name)
-            st.text(value)
+            st.text(still(value))
 
 
 def _planned(placed: Placement | None) -> str:

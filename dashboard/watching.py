@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 
 from dashboard.reading import RunView
-from dashboard.words import when
+from dashboard.words import still, when
 from scheduler.forecast import QUANTITIES
 from scheduler.records import Outcome
 from scheduler.store.values import Drift
@@ -31,7 +31,7 @@ def sentence(drift: Drift, zone: ZoneInfo) -> str:
     """A drift in one sentence, with its moment in a zone."""
     place, odds = place_of(drift), drift.target == FAILURE
     what = f"the odds of failing of {place} are" if odds else f"the {drift.target} of {place} is"
-    return (
+    return still(
         f"Since {when(drift.since, zone)} {what} "
         f"{drift.effect:.2f} times what {drift.version or 'history'} expects, by "
         f"{drift.records:,} records; by luck it looks so once in {_odds(drift)} records."

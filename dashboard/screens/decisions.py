@@ -14,7 +14,7 @@ from dashboard.bounds import bounds, nearest, records
 from dashboard.plan_choice import by_plan
 from dashboard.reading import RunView
 from dashboard.theme import Palette
-from dashboard.words import NOTHING, clipped, count, listed, plain, seconds, share
+from dashboard.words import NOTHING, clipped, count, listed, plain, seconds, share, still
 from scheduler.asked import GOES_ON
 from scheduler.errors import AllotError
 from scheduler.forecast import QUANTITIES
@@ -138,15 +138,15 @@ def _why(view: RunView, task: str) -> None:
     left, right = st.columns((3, 2), gap="medium")
     with left, st.container(border=True, gap="xxsmall"):
         for sentence in said[:why]:
-            st.text(sentence)
+            st.text(still(sentence))
     with right:
         tables.show(_alternatives(explained), key="alternatives", alt="What each worker would mean")
     st.markdown("**What would make it start earlier**")
     with st.container(border=True, gap="xxsmall"):
         for sentence in said[why:] or (_nothing(explained),):
-            st.text(sentence)
+            st.text(still(sentence))
         if len(explained.chain) > 1:
-            st.text(f"The chain: {_chain(explained)}")
+            st.text(still(f"The chain: {_chain(explained)}"))
 
 
 def _nothing(explained: Explanation) -> str:
@@ -170,7 +170,7 @@ def _bounds(store: Store, view: RunView, task: str) -> None:
         st.subheader("Limits that it had to keep", anchor=False)
         with st.container(border=True, gap="xxsmall"):
             for sentence in found or ("No limit but the sizes of its workers concerns it.",):
-                st.text(sentence)
+                st.text(still(sentence))
     with right:
         st.subheader("Similar past attempts", anchor=False)
         alike = nearest(known.sizes, store.similar_records(known.kind))[:ALIKE]

@@ -11,7 +11,7 @@ from dashboard import acts_of_learning as acts
 from dashboard import asking, frames, kept, session, tables, zones
 from dashboard.acts import Acting, Deed
 from dashboard.uploads import Upload, take
-from dashboard.words import count
+from dashboard.words import count, still
 from scheduler import settings
 from scheduler.errors import InvalidInput
 from scheduler.ingest import IngestReport, known_formats
@@ -148,7 +148,8 @@ def _quarantine(store: Store) -> None:
 def _line(store: Store, line: Quarantined) -> None:
     refused = line.refused
     with st.container(border=True):
-        st.text(f"{refused.file}, line {refused.line}: {refused.field} {refused.rule}, "
+        where = still(refused.file)
+        st.text(f"{where}, line {refused.line}: {refused.field} {refused.rule}, "
                 f"found {refused.value}")  # fmt: skip
         st.code(refused.raw, language=None, wrap_lines=True)
         if line.state == "open":
@@ -156,7 +157,7 @@ def _line(store: Store, line: Quarantined) -> None:
             return
         for each in store.audits(subject=f"refused line {line.id}", limit=5):
             st.caption(session.when(each.at))
-            st.text(f"{each.by}: {each.action}. {each.reason}".strip())
+            st.text(still(f"{each.by}: {each.action}. {each.reason}").strip())
             if after := each.details.get("after"):
                 st.code(str(after), language=None, wrap_lines=True)
 

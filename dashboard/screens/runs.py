@@ -8,7 +8,7 @@ import streamlit as st
 from dashboard import asking, filters, kept, session, tables
 from dashboard.acts import Acting, Deed
 from dashboard.operating import PERIODS, RunLine, frame
-from dashboard.words import count, listed, seconds
+from dashboard.words import count, listed, seconds, still
 from scheduler.store import Store
 from scheduler.store.summaries import RunsWanted
 
@@ -63,8 +63,9 @@ def _queue(store: Store) -> None:
         for each in waiting[:20]:
             with st.container(horizontal=True, vertical_alignment="center"):
                 st.text(
-                    f"Request {each.request}: {each.workflow}, {count(each.tasks, 'task')}, for "
-                    f"{each.owner}, priority {each.priority}"
+                    f"Request {each.request}: {still(each.workflow)}, "
+                    f"{count(each.tasks, 'task')}, for {still(each.owner)}, "
+                    f"priority {each.priority}"
                 )
                 asking.act(
                     "Withdraw", _withdrawn(each.request), key=f"withdraw-{each.request}",

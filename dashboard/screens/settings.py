@@ -11,7 +11,7 @@ import streamlit as st
 
 from dashboard import filters, session, tables
 from dashboard.people import MAY, ROLES
-from dashboard.words import count, plain
+from dashboard.words import count, plain, still
 from scheduler import settings as all_settings
 from scheduler.governor import policy_in_force
 from scheduler.masking import MASK, holds_secret, looks_secret, masked
@@ -113,7 +113,7 @@ def _frame(found: tuple[Audit, ...]) -> pd.DataFrame:
 def _entry(entry: Audit) -> None:
     with st.container(border=True, gap="xsmall"):
         st.caption(f"Entry {entry.id} · {session.when(entry.at)}")
-        st.text(f"{entry.by}: {entry.action}, {entry.subject}")
+        st.text(still(f"{entry.by}: {entry.action}, {entry.subject}"))
         if entry.reason:
             st.text(f"Why: {entry.reason}")
         for name, value in entry.details.items():

@@ -14,7 +14,7 @@ from dashboard.trying_compared import compared
 from dashboard.trying_form import form
 from dashboard.trying_kept import front, kept
 from dashboard.trying_shown import FIGURES, change_of, drawn, of_the_run, picture, planned, word
-from dashboard.words import NOTHING, count, plain, share
+from dashboard.words import NOTHING, count, plain, share, still
 from scheduler.errors import AllotError, Infeasible, InvalidInput
 
 TITLE, ICON, SECTION, PLACE = "What-if", ":material/rule_settings:", "Operate", 7
@@ -77,7 +77,7 @@ def _both(view: RunView, change: Change) -> tuple[Tried, Tried]:
 def _outcome(view: RunView, change: Change, before: Tried, after: Tried) -> None:
     st.subheader("Before and after", anchor=False)
     told = change.sentences(session.currency())
-    st.text(f"If: {', '.join(told)}." if told else "Nothing is changed yet.")
+    st.text(still(f"If: {', '.join(told)}.") if told else "Nothing is changed yet.")
     was, now = before.figures(), after.figures()
     tiles = st.columns(4)
     for tile, name in zip(tiles, ("makespan", "promise P90", "cost", "late tasks"), strict=True):

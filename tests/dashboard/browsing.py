@@ -17,8 +17,18 @@ FLAGS = (
     "--disable-background-networking", "--disable-component-update", "--disable-dev-shm-usage",
 )  # fmt: skip
 APP, SHEET = '[data-testid="stApp"]', "canvas.sheet"
-DONE = '[data-test-script-state="notRunning"]'
 CONNECTED = '[data-test-connection-state="CONNECTED"]'
+# Parts of a live screen run so often that on a busy machine one of them always does: what counts is
+# that a run has ended since, however short the page stood still.
+ENDED = """window.ended_ = 0
+new MutationObserver(seen => {
+  window.ended_ += seen.filter(each => each.oldValue === 'running').length
+}).observe(document, {
+  subtree: true, attributeFilter: ['data-test-script-state'], attributeOldValue: true
+})"""
+STILL = """before => { const app = document.querySelector('[data-testid=stApp]')
+return app?.dataset.testConnectionState === 'CONNECTED' &&
+  (app.dataset.testScriptState === 'notRunning' || window.ended_ > before) }"""
 HEAD, ROW = 35, 33  # pixels of a table
 PROBES = re.compile(r"/_stcore/(health|host-config)$")  # Streamlit asks below the address first
 
@@ -29,6 +39,7 @@ def page_of(browser: Any, **options: Any) -> Iterator[tuple[Any, list[str]]]:
     wanted = {"color_scheme": "light", "viewport": {"width": 1440, "height": 1600}, **options}
     context = browser.new_context(**wanted)
     context.set_default_timeout(PATIENCE * 1000)
+    context.add_init_script(ENDED)
     page, errors = context.new_page(), []
 
     def answered(response: Any) -> None:
@@ -62,7 +73,7 @@ def turn_to(page: Any, screen: str) -> None:
 
 def settled(page: Any) -> None:
     """Waits until the script is done and its parts are drawn: with it, the canvas of a chart."""
-    page.wait_for_selector(f"{APP}{CONNECTED}{DONE}")
+    page.wait_for_function(STILL, arg=page.evaluate("window.ended_ ?? 0"))
     page.wait_for_selector("[data-testid=stSkeleton]", state="detached")  # of a part still to come
     if page.locator("h1:has-text('Schedule'), h1:has-text('Graph')").count():
         page.wait_for_selector('[data-ready="1"]')

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 ROOT = Path(__file__).parents[2]
-PATIENCE = 60.0  # seconds after which something will not come any more, on a busy machine
+PATIENCE = 90.0  # seconds after which something will not come any more, on a busy machine
 PORTS = range(20_000, 32_000)  # below those that the system gives to whoever asks for any
 COMMAND = """
 import sys, typer

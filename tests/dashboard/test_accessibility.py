@@ -20,7 +20,7 @@ SERIOUS = ("serious", "critical")
 AT_ONCE = "*, ::before, ::after { transition: none !important }"  # no colour is half way
 SCREENS = [each.path.stem for each in screens()]
 
-pytestmark = [pytest.mark.browser, pytest.mark.timeout(120)]
+pytestmark = [pytest.mark.browser, pytest.mark.timeout(300)]
 
 
 @pytest.fixture(scope="module")

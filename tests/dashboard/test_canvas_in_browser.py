@@ -19,7 +19,7 @@ from tests.dashboard.serving import served
 SVG = "{http://www.w3.org/2000/svg}"
 TASK = "solve-23"
 
-pytestmark = [pytest.mark.browser, pytest.mark.timeout(180)]
+pytestmark = [pytest.mark.browser, pytest.mark.timeout(300)]
 
 
 @pytest.fixture(scope="module")

@@ -57,7 +57,7 @@ FIRST = 3  # ends after which it may stand still
 SIZE = {"width": 1280, "height": 900}
 BAD = "task,kind,outcome,duration\na,sort,succeeded,1\nlate,sort,succeeded,-4\n"
 
-pytestmark = [pytest.mark.browser, pytest.mark.timeout(240)]
+pytestmark = [pytest.mark.browser, pytest.mark.timeout(300)]
 
 
 def now() -> datetime:

@@ -11,7 +11,7 @@ from tests.dashboard.browsing import choose_row, go, page_of, row_of
 from tests.dashboard.operated import operate
 from tests.dashboard.serving import served
 
-pytestmark = [pytest.mark.browser, pytest.mark.timeout(120)]
+pytestmark = [pytest.mark.browser, pytest.mark.timeout(300)]
 
 
 def now() -> datetime:

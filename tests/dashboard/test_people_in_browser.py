@@ -9,7 +9,7 @@ import pytest
 from tests.dashboard.browsing import go, page_of
 from tests.dashboard.serving import served
 
-pytestmark = [pytest.mark.browser, pytest.mark.timeout(200)]
+pytestmark = [pytest.mark.browser, pytest.mark.timeout(300)]
 ASKED = {"header": "X-Allot-User", "people": {"ann": "operator"}}
 
 

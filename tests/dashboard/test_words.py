@@ -107,3 +107,9 @@ def test_what_looks_like_an_address_becomes_no_link(text: str) -> None:
     assert re.search(links, text, re.IGNORECASE)
     assert not re.search(links, shown, re.IGNORECASE)
     assert shown.replace(words.JOINER, "") == text
+
+
+def test_marks_that_turn_the_words_around_them_are_seen_and_do_not() -> None:
+    name = "a\u202eb\u2066c"
+    told = [words.still(name), words.plain(name), words.clipped(name), words.listed([name])]
+    assert told == ["a\ufffdb\ufffdc"] * 4
