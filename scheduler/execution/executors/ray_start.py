@@ -6,16 +6,19 @@ import re
 import secrets
 import socket
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
+import psutil
 import ray
 from ray.exceptions import RpcError
 
 from scheduler.errors import AllotError
 
 PATIENCE = 5.0  # seconds to wait for an answer from a Ray that is said to be there
+STARTS = 3  # of a Ray of our own, where it does not come up in time
+_LATE = "timed out during startup"  # what Ray says then
 
 ENVIRONMENT = {
     "RAY_USAGE_STATS_ENABLED": "0",
@@ -46,13 +49,53 @@ def ray_running(
     _prepare_environment(local=address == "local")
     quiet: dict[str, Any] = {"log_to_driver": False, "logging_level": logging.ERROR}
     if address == "local":
-        ray.init("local", include_dashboard=False, num_cpus=cpus, resources=resources, **quiet)
+        _start(include_dashboard=False, num_cpus=cpus, resources=resources, **quiet)
     else:
         _join(there, quiet)
     try:
         yield
     finally:
         ray.shutdown()
+
+
+def _start(**how: Any) -> None:
+    """A Ray of our own; once more where it was not there in the half minute that Ray gives it.
+
+    So long it takes on a machine that does much else, and nothing lets Ray wait for longer.
+    """
+    for left in reversed(range(STARTS)):
+        others = _of_ray()
+        try:
+            ray.init("local", **how)
+        except Exception as error:  # Ray has no word of its own for it
+            if _LATE not in str(error):
+                raise
+            _end(_of_ray() - others)
+            if not left:
+                raise AllotError(
+                    f"Ray did not start within half a minute, {STARTS} times in a row: too much "
+                    "else runs on this machine."
+                ) from error
+        else:
+            return
+
+
+def _of_ray() -> set[psutil.Process]:
+    """The processes of Ray itself that this one has begun."""
+    found, home = set(), str(Path(ray.__file__).parent)
+    for each in psutil.Process().children():
+        with suppress(psutil.Error):  # it is over meanwhile
+            if any(home in part for part in each.cmdline()):
+                found.add(each)
+    return found
+
+
+def _end(begun: set[psutil.Process]) -> None:
+    """Ends what a start that failed has left behind."""
+    for each in begun:
+        with suppress(psutil.NoSuchProcess):
+            each.kill()
+    psutil.wait_procs(list(begun), timeout=PATIENCE)
 
 
 def _prepare_environment(*, local: bool) -> None:

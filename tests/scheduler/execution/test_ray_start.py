@@ -5,6 +5,7 @@ import time
 from pathlib import Path
 
 import pytest
+import ray
 
 from scheduler.errors import AllotError
 from scheduler.execution.executors.ray_start import ray_running
@@ -52,6 +53,56 @@ def test_auto_does_not_wait_for_a_ray_that_was_killed(
         (tmp_path / "ray" / "ray_current_cluster").write_text(address, encoding="utf-8")
         with pytest.raises(AllotError, match=address), ray_running(address="auto"):
             pass
+
+
+LATE = Exception("The current node timed out during startup. This could happen because")
+
+
+def test_a_ray_that_does_not_come_up_in_time_is_started_again_and_leaves_nothing(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    left: list[subprocess.Popen[bytes]] = []
+
+    def too_slow_once(*_: object, **__: object) -> None:
+        if not left:
+            home = str(Path(ray.__file__).parent)
+            sleeping = [sys.executable, "-c", "import time; time.sleep(600)", f"{home}/raylet"]
+            left.append(subprocess.Popen(sleeping))
+            raise LATE
+
+    with subprocess.Popen(["sleep", "600"]) as other:
+        try:
+            monkeypatch.setattr(ray, "init", too_slow_once)
+            with ray_running():
+                pass
+            assert left[0].poll() is not None
+            assert other.poll() is None
+        finally:
+            other.kill()
+
+
+def test_a_ray_that_never_comes_up_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
+    def too_slow(*_: object, **__: object) -> None:
+        raise LATE
+
+    monkeypatch.setattr(ray, "init", too_slow)
+    with pytest.raises(AllotError, match="too much else runs"), ray_running():
+        pass
+
+
+def test_what_else_goes_wrong_as_ray_starts_is_told_at_once(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    tries = list[object]()
+
+    def broken(*_: object, **__: object) -> None:
+        tries.append(1)
+        raise OSError("no memory")
+
+    monkeypatch.setattr(ray, "init", broken)
+    with pytest.raises(OSError, match="no memory"), ray_running():
+        pass
+    assert len(tries) == 1
 
 
 PRIVATE = """
