@@ -1,7 +1,7 @@
 """Figures: pure functions of frames and colours. Each has a table beside it."""
 
 from collections.abc import Callable, Mapping, Sequence
-from math import ceil, isnan
+from math import ceil, isfinite
 
 import pandas as pd
 import plotly.graph_objects as go
@@ -267,7 +267,7 @@ def written(figure: go.Figure, scale: Sequence[str], say: Callable[[float], str]
         (x, y, float(value))
         for y, row in zip(heat.y, heat.z, strict=True)
         for x, value in zip(heat.x, row, strict=True)
-        if value is not None and not isnan(value)
+        if value is not None and isfinite(value)
     ]
     figure.add_scatter(
         x=[x for x, _, _ in cells], y=[y for _, y, _ in cells], mode="text", hoverinfo="skip",

@@ -5,6 +5,7 @@ from datetime import datetime
 from typing import Any
 from zoneinfo import ZoneInfo
 
+import numpy as np
 import pandas as pd
 import plotly.graph_objects as go
 
@@ -99,10 +100,12 @@ def cells(frame: pd.DataFrame, colours: Palette) -> go.Figure:
     Columns: kind, worker, value; a pair that is not there stays empty.
     """
     table = frame.pivot_table(index="kind", columns="worker", values="value", sort=True)
+    values = frame["value"].to_numpy(np.float64)
+    most = float(values.max(initial=0.0, where=np.isfinite(values)))
     figure = go.Figure(
         go.Heatmap(
             z=table.to_numpy(), x=spelt(table.columns), y=spelt(table.index), xgap=2, ygap=2,
-            colorscale=stops(colours.scale), zmin=0, zmax=float(frame["value"].max()),
+            colorscale=stops(colours.scale), zmin=0, zmax=most,
             hovertemplate="%{y} on %{x}: %{z:.3~g}<extra></extra>",
             colorbar={"thickness": 10, "outlinewidth": 0, "len": 0.9},
         )

@@ -107,14 +107,14 @@ class Fleet:
 class Shelf:
     """What was read of runs: all of those that are over, and what others are made of."""
 
-    over: dict[tuple[int, datetime], RunBars] = field(default_factory=dict)
+    over: dict[tuple[int, datetime, datetime | None], RunBars] = field(default_factory=dict)
     made_of: dict[tuple[int, datetime, int], Described] = field(default_factory=dict)
     lock: Lock = field(default_factory=Lock)
 
     def put(self, found: RunBars) -> None:
         """Remembers a run that is over; the ones remembered first are forgotten."""
         with self.lock:
-            self.over[found.run.id, found.run.started] = found
+            self.over[_over(found.run)] = found
             while len(self.over) > 1 and sum(len(e.start) for e in self.over.values()) > SHELVED:
                 self.over.pop(next(iter(self.over)))
 
@@ -125,11 +125,13 @@ class Shelf:
                 for old in [each for each in self.made_of if each[:2] == (run, started)]:
                     self.made_of.pop(old)
             self.made_of.update(found)
+            while len(self.made_of) > MOST_RUNS:
+                self.made_of.pop(next(iter(self.made_of)))
 
 
 def read(store: Store, shelf: Shelf, runs: Sequence[RunSummary]) -> tuple[RunBars, ...]:
     """These runs; those that are over once, all others in as many queries as one of them."""
-    known = {each.id: shelf.over.get((each.id, each.started)) for each in runs if each.ended}
+    known = {each.id: shelf.over.get(_over(each)) for each in runs if each.ended}
     fresh = [each for each in runs if known.get(each.id) is None]
     bars: dict[int, list[Bar]] = {each.id: [] for each in fresh}
     going = [each.id for each in fresh if each.state in LIVES]
@@ -147,12 +149,17 @@ def read(store: Store, shelf: Shelf, runs: Sequence[RunSummary]) -> tuple[RunBar
 def _described(store: Store, shelf: Shelf, runs: Sequence[RunSummary]) -> Mapping[int, Described]:
     changes = store.changes_of([each.id for each in runs]) if runs else {}
     keys = {each.id: (each.id, each.started, changes.get(each.id, 0)) for each in runs}
-    missing = [run for run, key in keys.items() if key not in shelf.made_of]
+    known = {run: each for run, key in keys.items() if (each := shelf.made_of.get(key))}
+    missing = [run for run in keys if run not in known]
     found = store.described(missing) if missing else {}
     living = {each.id for each in runs if each.ended is None}
-    known = {run: shelf.made_of[key] for run, key in keys.items() if run not in found}
     shelf.describe({keys[run]: each for run, each in found.items() if run in living})
     return known | found
+
+
+def _over(run: RunSummary) -> tuple[int, datetime, datetime | None]:
+    """Which run it is, and which end of it: one that was cut off may go on, and end again."""
+    return run.id, run.started, run.ended
 
 
 def run_bars(run: RunSummary, bars: Sequence[Bar], made_of: Described) -> RunBars:

@@ -18,6 +18,7 @@ from scheduler.store.summaries import Use
 from scheduler.store.values import KindSummary, RunSummary
 
 A_WHILE = 600.0  # seconds for which sums over all records are kept
+Changes = int | datetime  # what tells one plan of a run from a later one
 FEW = 1000  # records of which each new one is seen at once; of more, each new hundredth
 
 
@@ -60,9 +61,12 @@ def kinds(store: Store) -> tuple[KindSummary, ...]:
     return _kinds(store, newest // step)
 
 
-def _changes(store: Store, run: RunSummary) -> int:
-    """How often the plan of a run that goes on has changed; of one that is over it never will."""
-    return -1 if run.ended is not None else store.count_events(run.id, "plan_changed")
+def _changes(store: Store, run: RunSummary) -> Changes:
+    """How often the plan of a run that goes on has changed; of one that is over, when it ended.
+
+    One that was cut off may go on, and end again.
+    """
+    return run.ended or store.count_events(run.id, "plan_changed")
 
 
 def _url(opened: Store) -> str:
@@ -76,7 +80,7 @@ def _uses(opened: Store, run: int, ended: datetime) -> tuple[Use, ...]:  # noqa:
 
 
 @st.cache_resource(show_spinner=False, max_entries=500, hash_funcs={Store: _url})
-def _workers(opened: Store, run: int, started: datetime, changes: int) -> tuple[Worker, ...]:  # noqa: ARG001
+def _workers(opened: Store, run: int, started: datetime, changes: Changes) -> tuple[Worker, ...]:  # noqa: ARG001
     document = opened.run_cluster(run)
     for each in opened.run_plans(run) if changes else ():
         document = each.cluster or document
@@ -84,13 +88,13 @@ def _workers(opened: Store, run: int, started: datetime, changes: int) -> tuple[
 
 
 @st.cache_resource(show_spinner=False, max_entries=64, hash_funcs={Store: _url})
-def _plan(opened: Store, run: int, started: datetime, changes: int) -> tuple[Placement, ...]:  # noqa: ARG001
+def _plan(opened: Store, run: int, started: datetime, changes: Changes) -> tuple[Placement, ...]:  # noqa: ARG001
     return operating.current_plan(opened, run)
 
 
 @st.cache_resource(show_spinner=False, max_entries=64, hash_funcs={Store: _url})
 def _placements(
-    opened: Store, run: int, started: datetime, changes: int  # noqa: ARG001  of the key
+    opened: Store, run: int, started: datetime, changes: Changes  # noqa: ARG001  of the key
 ) -> tuple[Mapping[str, Placement], ...]:  # fmt: skip
     return tuple(
         {one.task: one for one in each.placements} for each in opened.run_plans(run) if changes

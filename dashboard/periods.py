@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
 HOUR, DAY = timedelta(hours=1), timedelta(days=1)
+YEARS = range(1971, 2500)  # in any zone, and as far again before and after, there is such a time
 
 
 @dataclass(frozen=True)
@@ -51,7 +52,8 @@ def read(text: str | None) -> Period | None:
         found = Period(_read(low), _read(high))
     except (ValueError, OverflowError):
         return None
-    return found if dots and found.since < found.until else None
+    fits = found.since.year in YEARS and found.until.year in YEARS
+    return found if dots and fits and found.since < found.until else None
 
 
 def _read(text: str) -> datetime:

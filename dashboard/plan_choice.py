@@ -9,7 +9,7 @@ import streamlit as st
 from dashboard import kept, session, tables
 from dashboard.reading import RunView
 from dashboard.reading import kept as once
-from dashboard.words import clipped, count, listed, seconds
+from dashboard.words import clipped, count, listed, plain, seconds
 from scheduler.execution.events import PlanChanged
 from scheduler.planning.schedule import Placement
 from scheduler.store import Store
@@ -37,7 +37,8 @@ def by_plan(store: Store, view: RunView, task: str) -> RunView:
         chosen = session.pick("Plan", [OWN, *numbers], BY, shown=shown.__getitem__)
         number = usual if chosen == OWN else int(chosen) - 1
         _said(view, task, told, moved, number)
-        with st.expander(f"All {len(numbers)} plans, and what each did with {clipped(task, 60)}"):
+        named = plain(clipped(task, 60))
+        with st.expander(f"All {len(numbers)} plans, and what each did with {named}"):
             tables.show(
                 frame(view, task, told, moved), key="plans", alt="The plans of the run",
                 units={"made at": "duration", "run ends at": "duration"},

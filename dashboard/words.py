@@ -62,7 +62,7 @@ def money(value: float | None, currency: str = "") -> str:
     """An amount of money in the unit in which prices are: 1,204 EUR, 12.34 EUR, 0.0051 EUR."""
     if value is None or not math.isfinite(value):
         return NOTHING
-    whole = len(f"{abs(value):.0f}")
+    whole = len(str(int(abs(value))))
     return f"{number(value, whole + 2 if 1 <= abs(value) < 1000 else 3)} {currency}".strip()
 
 

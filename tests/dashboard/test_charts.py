@@ -1,7 +1,7 @@
 import pandas as pd
 import pytest
 
-from dashboard import charts, frames
+from dashboard import charts, charts_learning, frames
 from dashboard.reading import RunView
 from dashboard.theme import DARK, LIGHT, Palette, shade
 from scheduler.store.values import KindSummary, Metric
@@ -31,6 +31,14 @@ def test_only_the_chosen_worker_is_coloured(view: RunView) -> None:
     frame = frames.forecast_by_worker(view.plan.forecast, view.plan.forecast.tasks[0])
     bars = charts.shares(frame, "affinity", LIGHT, chosen="w1").data[0]
     assert [each == LIGHT.primary for each in bars.marker.color] == [False, True, False]
+
+
+def test_a_number_without_end_stays_an_empty_cell_and_hides_no_other() -> None:
+    rows = [("sort", "w1", 2.0), ("sort", "w2", float("inf"))]
+    frame = pd.DataFrame(rows, columns=["kind", "worker", "value"])
+    figure = charts_learning.cells(frame, LIGHT)
+    assert figure.data[0].zmax == 2.0
+    assert list(figure.data[1].text) == ["2"]
 
 
 def test_each_target_has_a_chart_with_a_line_for_each_metric() -> None:

@@ -186,6 +186,21 @@ def test_runs_that_are_over_are_read_once_and_others_as_often_as_they_are_asked_
         assert (part.attempt == 0).sum() == 0
 
 
+def test_a_run_that_went_on_after_it_was_cut_off_is_read_anew_when_it_ends_again(
+    tmp_path: object,
+) -> None:
+    with Store.open(f"sqlite:///{tmp_path}/allot.db") as store:
+        run, shelf = begin(store, PROBLEM, PLAN, label="", at=START), Shelf()
+        store.end_run(run, state="interrupted", makespan=None, message="", at=NOW)
+        (cut,) = store.runs(now=NOW)
+        assert not read(store, shelf, [cut])[0].names
+        first = PLAN.placements[0]
+        began = AttemptStarted(first.task, 1, first.worker, 0.0, NOW, first.allocation)
+        store.append_events(run, [began], at=NOW)
+        (part,) = read(store, shelf, [replace(cut, ended=NOW + HOUR)])
+        assert part.names == (first.task,)
+
+
 @pytest.mark.parametrize("lanes", LANES)
 def test_no_two_bars_of_a_row_are_at_one_time(found: tuple[Store, Fleet], lanes: str) -> None:
     drawn = chart(found[1], lanes=lanes)

@@ -117,7 +117,11 @@ def test_a_store_without_runs_says_what_to_do(
     assert "allot demo" in said(shown(monkeypatch, empty_url))
 
 
-@pytest.mark.parametrize("text", ["", "x", "a..b", "2026-05-04..2026-05-03", f"{START}", None])
+@pytest.mark.parametrize(
+    "text",
+    ["", "x", "a..b", "2026-05-04..2026-05-03", f"{START}", None, "0001-01-01..9999-12-31",
+     "2026-05-04..9999-12-31"],
+)  # fmt: skip
 def test_what_is_no_period_is_none(text: str | None) -> None:
     assert periods.read(text) is None
 

@@ -1,12 +1,15 @@
 """A run whose plan was changed: read from a store as an agent leaves it."""
 
 from dataclasses import asdict, replace
+from datetime import timedelta
 from pathlib import Path
 
 import numpy as np
 import pytest
 
+from dashboard import kept
 from dashboard.reading import newest_plan, plan_numbered, read_plan
+from dashboard.words import plain
 from scheduler import recovery
 from scheduler.documents import cluster_document, workflow_document
 from scheduler.errors import NotFound
@@ -107,6 +110,19 @@ def test_what_ran_when_a_plan_was_made_is_fixed_in_its_problem(
     assert (plan.problem.now, plan.number) == (6.0, 3)
 
 
+def test_plans_that_came_after_a_run_was_cut_off_are_read_once_it_has_ended_again(
+    changed: tuple[str, dict[str, Placement]],
+) -> None:
+    with Store.open(changed[0]) as store:
+        cut = replace(store.run(1, now=START), ended=START)
+        assert len(kept.changed_placements(store, cut)) == 2
+        later, lease = PlanChanged(6.0, START, ("so",), 0, (), 9.0, 9.0), store.lease(lease_of(1))
+        assert lease is not None
+        store.keep(1, Kept([later], (NewPlan("heft", 1.0, ()),)), lease=lease, at=START)
+        again = replace(cut, ended=START + timedelta(hours=1))
+        assert len(kept.changed_placements(store, again)) == 3
+
+
 @pytest.mark.parametrize("screen", ["decisions", "task"])
 def test_a_task_is_explained_by_the_newest_plan_or_by_the_one_that_is_chosen(
     changed: tuple[str, dict[str, Placement]], monkeypatch: pytest.MonkeyPatch, screen: str
@@ -118,6 +134,8 @@ def test_a_task_is_explained_by_the_newest_plan_or_by_the_one_that_is_chosen(
     app = opened(monkeypatch, url, screen, run="1", task=moved.task)
     assert not app.exception
     assert "because" in app.dataframe[0].value.columns
+    assert any(each.label.endswith(plain(moved.task)) for each in app.expander)
+    assert plain(moved.task) != moved.task, "a name with a mark"
     assert f"It placed this task on {newest[moved.task].worker}" not in said(app)  # the first did
     assert "It left the place of this task as it was." in said(app)
     app = opened(monkeypatch, url, screen, run="1", task=moved.task, **{"by-plan": "2"})

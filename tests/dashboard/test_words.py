@@ -53,6 +53,7 @@ def test_money_is_said_with_the_unit_that_prices_have() -> None:
     told = [words.money(each, "EUR") for each in (0.0051, 12.345, 300.5, 1204.2, None)]
     assert told == ["0.0051 EUR", "12.35 EUR", "300.5 EUR", "1,204 EUR", "—"]
     assert words.money(3.4) == "3.4"
+    assert [words.money(each) for each in (9.567, 99.567, 999.567)] == ["9.57", "99.57", "999.57"]
     assert words.unit_of("Price an hour", "€") == "Price an hour, €"
 
 

@@ -4,16 +4,21 @@ import sqlite3
 from contextlib import closing
 from pathlib import Path
 
+import numpy as np
 import pytest
 import sqlalchemy as sa
+from alembic import command
 from alembic.autogenerate import compare_metadata
+from alembic.config import Config
 from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from sqlmodel import SQLModel
 
 from scheduler.errors import StoreError
+from scheduler.planning.planners.fifo import Fifo
 from scheduler.store import Store, migrations
 from scheduler.store.engine import connect, reading, writing
+from tests.dashboard.filler import START, a_problem, begin
 
 
 def set_revision(url: str, revision: str) -> None:
@@ -55,6 +60,28 @@ def test_a_store_of_a_newer_release_is_refused_and_left_alone(store_url: str) ->
     engine = connect(store_url)
     assert migrations.revision(engine) == "9999"
     engine.dispose()
+
+
+def test_runs_of_an_older_store_are_for_those_who_left_them_to_the_agent(store_url: str) -> None:
+    problem = a_problem(np.random.default_rng(1), 4)
+    with Store.open(store_url) as opened:
+        for label in ("by hand", "asked for"):
+            begin(opened, problem, Fifo().plan(problem), label=label, at=START)
+        number = opened.ask("run", {}, by="ann", at=START)
+        opened.answer(number, state="done", answer="run 2", at=START)
+    engine = connect(store_url)
+    with writing(engine) as connection:
+        config = Config()
+        config.set_main_option("script_location", str(Path(migrations.__file__).parent))
+        config.attributes["connection"] = connection
+        command.downgrade(config, "0003")
+    with pytest.raises(StoreError, match="allot store upgrade"):
+        Store.open(store_url)
+    migrations.upgrade(engine)
+    engine.dispose()
+    with Store.open(store_url) as opened:
+        assert opened.owners_of([1, 2]) == {2: "ann"}
+        assert opened.run_owners() == ("ann",)
 
 
 def test_a_database_of_somebody_else_is_refused(tmp_path: Path) -> None:
