@@ -26,7 +26,7 @@ from scheduler.store.engine import shown
 from scheduler.store.summaries import Mark
 from scheduler.store.values import RunSummary
 
-SOON, SLOWLY = 0.5, 5.0  # seconds until a run is looked at, and is drawn although nothing is new
+SOON, SLOWLY = 0.3, 5.0  # seconds until a run is looked at, and is drawn although nothing is new
 A_DAY = 86_400.0
 MARK = "mark of what is shown"
 ZONE = "zone"
