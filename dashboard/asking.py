@@ -157,7 +157,7 @@ def _line(store: Store, deed: Deed) -> None:
         moment = session.now()
         care = agent_care(store, moment) if deed.run is None else run_care(store, deed.run, moment)
         if not care.there:
-            st.caption(f"{care.words} Nobody takes it up before one is started:")
+            st.caption(f"{plain(care.words)} Nobody takes it up before one is started:")
             st.code(care.command, language="bash")
 
 
