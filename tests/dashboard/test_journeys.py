@@ -7,7 +7,7 @@ import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
@@ -396,6 +396,7 @@ def test_a_viewer_cannot_act_on_a_screen_or_by_a_request_of_their_own(
     desk: Desk, tmp_path: Path
 ) -> None:
     number = desk.store.begin_training(sharing="cgc", workers=0, settings={}, at=now())
+    desk.store.resume_training(number, at=now() + timedelta(hours=1))  # it is not found silent
     operator = desk.visit("ann", f"training?training={number}")
     viewer = desk.visit("eve", f"training?training={number}")
     stop = f".st-key-stop-{number} button"
