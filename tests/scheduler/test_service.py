@@ -325,10 +325,10 @@ def test_a_run_whose_agent_cannot_be_made_is_tried_less_and_less_often_and_told_
         return agent(store)
 
     def waited(seconds: float) -> bool:
-        now[0] += seconds
-        for each in threading.enumerate():
+        for each in threading.enumerate():  # what was begun belongs to the time before
             if each.name == f"run:{run}":
                 each.join()
+        now[0] += seconds
         if len(tries) == 9:
             serving.stop.set()
         return False
