@@ -97,6 +97,7 @@ def options() -> dict[str, object]:
         "server.headless": True,
         "server.fileWatcherType": "none",
         "server.runOnSave": False,
+        "runner.postScriptGC": False,  # all of the heap after each look costs more than the look
         "browser.gatherUsageStats": False,
         "client.toolbarMode": "minimal",
         "client.showErrorDetails": "none",
