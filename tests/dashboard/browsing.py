@@ -29,6 +29,27 @@ new MutationObserver(seen => {
 STILL = """before => { const app = document.querySelector('[data-testid=stApp]')
 return app?.dataset.testConnectionState === 'CONNECTED' &&
   (app.dataset.testScriptState === 'notRunning' || window.ended_ > before) }"""
+TALL = 300  # pixels of one text that are not too many
+HARM = """tall => {
+  const main = document.querySelector('[data-testid=stMain]'), found = []
+  const injected = "img[src='x'], a[href^='javascript'], script, iframe"
+  if (document.title === 'owned' || window.owned) found.push('a script ran')
+  for (const each of document.body.querySelectorAll(injected)) found.push(each.outerHTML)
+  for (const each of main.querySelectorAll('strong'))
+    if (each.textContent === 'bold') found.push('bold letters')
+  for (const each of [document.documentElement, main])
+    if (each.scrollWidth > each.clientWidth + 1) found.push(`${each.scrollWidth} pixels wide`)
+  for (const each of main.querySelectorAll('*')) {
+    if (each.children.length || !each.textContent) continue
+    let { height } = each.getBoundingClientRect()
+    for (let over = each.parentElement; over !== main; over = over.parentElement)
+      if (getComputedStyle(over).overflowY !== 'visible')
+        height = Math.min(height, over.getBoundingClientRect().height)
+    if (height > tall)
+      found.push(`${height} pixels tall, ${each.closest('[data-testid]').dataset.testid}`)
+  }
+  return found.map(each => each.slice(0, 200))
+}"""
 HEAD, ROW = 35, 33  # pixels of a table
 PROBES = re.compile(r"/_stcore/(health|host-config)$")  # Streamlit asks below the address first
 
@@ -107,6 +128,11 @@ def shows(page: Any, colours: Palette) -> None:
     settled(page)
     if page.locator(SHEET).count():
         until(lambda: ground(page) == wanted, "the chart has the ground of the page")
+
+
+def harm(page: Any) -> list[str]:
+    """What words from outside have done to a page, which shall be nothing."""
+    return list(page.evaluate(HARM, TALL))
 
 
 def row_of(table: Any, text: str) -> None:

@@ -14,7 +14,7 @@ from dashboard.navigation import screens
 from dashboard.theme import DARK, LIGHT
 from scheduler.logs.base import Refused
 from scheduler.store import Store
-from tests.dashboard.browsing import go, keep, page_of, shows, turn_to
+from tests.dashboard.browsing import go, harm, keep, page_of, shows, turn_to
 from tests.dashboard.conftest import HOSTILE
 from tests.dashboard.filler import START, fill
 from tests.dashboard.operated import operate
@@ -23,27 +23,6 @@ from tests.dashboard.serving import served, until
 SCREENS = [each.path.stem for each in screens()]
 WORSE = f"{HOSTILE} <script>owned = 1</script> \u202egnp.exe "
 LONG, ENDLESS = WORSE.ljust(880, "x"), WORSE.ljust(10_000, "x")  # as names may be; as words may be
-TALL = 300  # pixels of one text that are not too many
-HARM = """tall => {
-  const main = document.querySelector('[data-testid=stMain]'), found = []
-  const injected = "img[src='x'], a[href^='javascript'], script, iframe"
-  if (document.title === 'owned' || window.owned) found.push('a script ran')
-  for (const each of document.body.querySelectorAll(injected)) found.push(each.outerHTML)
-  for (const each of main.querySelectorAll('strong'))
-    if (each.textContent === 'bold') found.push('bold letters')
-  for (const each of [document.documentElement, main])
-    if (each.scrollWidth > each.clientWidth + 1) found.push(`${each.scrollWidth} pixels wide`)
-  for (const each of main.querySelectorAll('*')) {
-    if (each.children.length || !each.textContent) continue
-    let { height } = each.getBoundingClientRect()
-    for (let over = each.parentElement; over !== main; over = over.parentElement)
-      if (getComputedStyle(over).overflowY !== 'visible')
-        height = Math.min(height, over.getBoundingClientRect().height)
-    if (height > tall)
-      found.push(`${height} pixels tall, ${each.closest('[data-testid]').dataset.testid}`)
-  }
-  return found.map(each => each.slice(0, 200))
-}"""
 
 pytestmark = [pytest.mark.browser, pytest.mark.timeout(300)]
 
@@ -175,7 +154,7 @@ def test_a_hostile_name_stays_text(
     page, errors = hostile_page
     turn_to(page, screen)
     keep(page, f"journey-hostile-{screen}", tmp_path)
-    assert page.evaluate(HARM, TALL) == []
+    assert harm(page) == []
     assert errors == []
 
 
@@ -193,7 +172,7 @@ def test_a_hostile_kind_is_text_in_a_filter(hostile_page: tuple[Any, list[str]])
     option.click()
     page.wait_for_url(re.compile("kind="))
     page.locator('[data-testid="stMultiSelect"]', has_text="<img src=x").wait_for()
-    assert page.evaluate(HARM, TALL) == []
+    assert harm(page) == []
 
 
 def test_a_hostile_name_is_text_in_a_picture_too(hostile_page: tuple[Any, list[str]]) -> None:
@@ -214,4 +193,4 @@ def test_the_same_name_as_markup_would_have_been_noticed(
     page, _ = hostile_page
     page.evaluate("text => document.body.insertAdjacentHTML('beforeend', text)", HOSTILE)
     page.wait_for_function("document.title === 'owned'")
-    assert "a script ran" in page.evaluate(HARM, TALL)
+    assert "a script ran" in harm(page)

@@ -39,6 +39,7 @@ from tests.dashboard.browsing import (
     anew,
     choose_row,
     go,
+    harm,
     keep,
     page_of,
     row_of,
@@ -55,6 +56,7 @@ WORLD = random_world(np.random.default_rng(3), 8, 2)
 STEP = 0.1  # seconds after which a world that stands still is looked at again
 FIRST = 3  # ends after which it may stand still
 SIZE = {"width": 1280, "height": 900}
+WORSE = "x<script>owned = 1</script><img src=x onerror=alert(1)> \u202egnp.exe".ljust(500, "x")
 BAD = "task,kind,outcome,duration\na,sort,succeeded,1\nlate,sort,succeeded,-4\n"
 
 pytestmark = [pytest.mark.browser, pytest.mark.timeout(300)]
@@ -297,6 +299,28 @@ def test_a_bad_line_of_an_upload_is_mended_and_taken_in(desk: Desk, tmp_path: Pa
     page.locator(f"{key}-do button").click()
     page.wait_for_selector("text=/Line 3 of friday.csv is taken in/")
     assert desk.store.quarantine_count(state="open") == before
+
+
+def test_a_hostile_log_is_text_from_its_upload_to_its_quarantine(
+    desk: Desk, tmp_path: Path
+) -> None:
+    boxes = list[str]()
+    page = desk.visit("ann", "logs?shown=quarantine")
+    page.once("dialog", lambda box: (boxes.append(box.message), box.dismiss()))
+    name = "<img src=x onerror=alert(1)> **bold**.csv"
+    lines = f'task,kind,outcome,duration\na,"{WORSE}",succeeded,1\nb,"{WORSE}",succeeded,-4\n'
+    file = {"name": name, "mimeType": "text/csv", "buffer": lines.encode()}
+    page.set_input_files("input[type=file]", files=[file])
+    page.get_by_role("button", name="Take in 1 record").click()
+    page.wait_for_selector("text=/1 new record, .* 1 line in quarantine/")
+    table = page.locator(".st-key-quarantine-open [data-testid=stDataFrame]")
+    row_of(table, "<img src=x")
+    settled(page)
+    choose_row(table, 0)
+    page.get_by_text(f"{name}, line 3: duration").wait_for()
+    page.get_by_text("<script>owned").first.wait_for()
+    keep(page, "journey-hostile-log", tmp_path)
+    assert (harm(page), boxes) == ([], [])
 
 
 def test_a_training_is_asked_for_and_its_network_promoted(desk: Desk, tmp_path: Path) -> None:
