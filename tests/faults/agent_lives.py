@@ -69,6 +69,7 @@ class Moments:
     hears: int
     count: int = 0
     awake: threading.Event = field(default_factory=threading.Event)
+    beating: threading.Lock = field(default_factory=threading.Lock)
 
     def __post_init__(self) -> None:
         self.awake.set()
@@ -77,6 +78,8 @@ class Moments:
         self.count += 1
         if self.count == self.wanted:
             self.awake.clear()
+            with self.beating:  # nor does it give one that was on its way
+                pass
             os.write(self.says, name.encode())
             os.read(self.hears, 1)
             self.awake.set()
@@ -148,7 +151,9 @@ def _keep_in_moments(store: Store, moments: Moments) -> None:
 
     def beat_awake(*args: Any, **more: Any) -> None:
         moments.awake.wait()  # a frozen agent gives no sign of life
-        beat(*args, **more)
+        with moments.beating:
+            if moments.awake.is_set():
+                beat(*args, **more)
 
     def slowly(*args: Any, **more: Any) -> None:
         moments.come("decided, not kept")
