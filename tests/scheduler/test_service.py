@@ -2,7 +2,7 @@
 
 import threading
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from itertools import pairwise
@@ -77,6 +77,13 @@ def submit(store: Store, **changes: Any) -> int:
         "how": {},
     }
     return store.ask("run", payload | changes, by="ann", at=datetime.now(UTC))
+
+
+def within(seconds: float, holds: Callable[[], bool]) -> bool:
+    until = time.monotonic() + seconds
+    while not holds() and time.monotonic() < until:
+        time.sleep(0.01)
+    return holds()
 
 
 class Killed(BaseException):
@@ -209,11 +216,11 @@ def cut_off_after(store: Store, events: int) -> int:
     return store.runs(now=datetime.now(UTC))[0].id
 
 
-def resumed(store: Store, run: int) -> Request:
+def resumed(store: Store, run: int, serving: Service | None = None) -> Request:
     """What became of asking for a run to be resumed, once an agent has nothing left to do."""
     asked = {"run": run, "reason": "power is back"}
     number = store.ask(GO_ON, asked, by="ann", at=datetime.now(UTC))
-    service(store).serve(until_idle=True)
+    (serving or service(store)).serve(until_idle=True)
     found = store.request(number)
     assert found is not None
     return found
@@ -239,8 +246,14 @@ def test_a_run_that_was_stopped_by_hand_is_gone_on_with_as_soon_as_somebody_asks
 
 
 def test_to_resume_a_run_that_was_taken_over_meanwhile_begins_no_second_time(store: Store) -> None:
-    run = killed_after(store, 3)
-    assert resumed(store, run).answer == f"run {run} goes on already"
+    run, serving = killed_after(store, 3), service(store)
+
+    def made(_: object) -> Agent:  # the run is not over before the request was looked at
+        assert within(100, lambda: not store.waiting_requests(GO_ON))
+        return agent(store)
+
+    serving.agent = made
+    assert resumed(store, run, serving).answer == f"run {run} goes on already"
     assert over(store, run) == sorted(WORLD.workflow.index)
 
 
@@ -396,15 +409,24 @@ def test_an_answer_is_not_forgotten_where_the_store_was_away_as_it_came(store: S
 def test_companions_get_their_turn_and_one_that_breaks_takes_nobody_with_it(
     store: Store, caplog: pytest.LogCaptureFixture
 ) -> None:
-    turns: list[datetime] = []
+    turns: list[str] = []
+
+    def learns(_: Store, __: datetime) -> None:
+        turns.append("learner")
 
     def breaks(_: Store, __: datetime) -> None:
+        turns.append("broken")
         raise ValueError("broken on purpose")
 
+    def made(_: object) -> Agent:  # there is something to be done until both have had their turn
+        assert within(100, lambda: set(turns) == {"broken", "learner"})
+        return agent(store)
+
     submit(store)
-    beside = {"learner": lambda _, now: turns.append(now), "broken": breaks}
-    service(store, companions=beside).serve(until_idle=True)
-    assert turns
+    serving = service(store, companions={"learner": learns, "broken": breaks})
+    serving.agent = made
+    serving.serve(until_idle=True)
+    assert set(turns) == {"broken", "learner"}
     assert "broken on purpose" in caplog.text
     assert over(store, 1) == sorted(WORLD.workflow.index)
 
