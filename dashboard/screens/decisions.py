@@ -133,7 +133,7 @@ def _why(view: RunView, task: str) -> None:
         st.info("The plan of this run cannot be explained.", icon=":material/info:")
         st.text(str(error))
         return
-    said = explained.sentences()
+    said = explained.sentences(seconds)
     why = len(said) - len(explained.earlier)
     left, right = st.columns((3, 2), gap="medium")
     with left, st.container(border=True, gap="xxsmall"):

@@ -1,6 +1,6 @@
 """Why this worker and why this start: reasons that anybody can check against problem and plan."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from scheduler.errors import NotFound
@@ -18,6 +18,14 @@ OF_CODE = (
     Cause.HAPPENED, Cause.NOTHING, Cause.NOW, Cause.RELEASE, Cause.PREDECESSOR,
     Cause.WORKER, Cause.POOL, Cause.CLOSED, Cause.CHOICE,
 )  # fmt: skip
+
+
+Seconds = Callable[[float], str]
+
+
+def exactly(seconds: float) -> str:
+    """As many digits as tell whether it is so: 51.3593 s."""
+    return f"{seconds:.6g} s"
 
 
 @dataclass(frozen=True)
@@ -44,15 +52,16 @@ class Explanation:
     chain: tuple[Link, ...] = ()
     gang: tuple[str, ...] = ()
 
-    def sentences(self) -> tuple[str, ...]:
+    def sentences(self, seconds: Seconds = exactly) -> tuple[str, ...]:
         """The same in words: where and when, why then, why not elsewhere, how critical."""
         here = self.placement
-        where = f"{here.task} runs on {here.worker} from {here.start:.6g} s to {here.end:.6g} s."
-        others = (_alternative_sentence(here.worker, each) for each in self.alternatives)
+        span = f"from {seconds(here.start)} to {seconds(here.end)}"
+        where = f"{here.task} runs on {here.worker} {span}."
+        others = (_alternative_sentence(here.worker, each, seconds) for each in self.alternatives)
         together = [f"It starts together with {_and(self.gang)}."] if self.gang else []
-        wait = _wait_sentence(here, self.wait)
-        first = (where, *together, wait, *others, _slack_sentence(self.slack))
-        return (*first, *map(_earlier_sentence, self.earlier))
+        wait = _wait_sentence(here, self.wait, seconds)
+        first = (where, *together, wait, *others, _slack_sentence(self.slack, seconds))
+        return (*first, *(_earlier_sentence(each, seconds) for each in self.earlier))
 
 
 def reasons(problem: Problem, schedule: Schedule, task: str, *, replanned: int = 3) -> Explanation:
@@ -97,12 +106,12 @@ def _soonest(each: Alternative) -> tuple[bool, float, str]:
     return each.end is None, each.end or 0.0, each.worker
 
 
-def _wait_sentence(here: Placement, wait: Wait) -> str:
+def _wait_sentence(here: Placement, wait: Wait, seconds: Seconds) -> str:
     match wait.cause:
         case Cause.NOTHING:
             return "It starts with the run: it waits for nothing."
         case Cause.PREDECESSOR:
-            travel = f", {wait.transfer:.6g} s of transfer included" if wait.transfer > 0 else ""
+            travel = f", {seconds(wait.transfer)} of transfer included" if wait.transfer > 0 else ""
             return f"It starts when the output of {_and(wait.tasks)} is there{travel}."
         case Cause.NOW:
             return "It starts now: it waits for nothing."
@@ -116,40 +125,41 @@ def _wait_sentence(here: Placement, wait: Wait) -> str:
             gives = "gives" if len(wait.tasks) == 1 else "give"
             return f"It waits until {_and(wait.tasks)} {gives} back shares of a pool that it needs."
         case Cause.GANG if wait.tasks:
-            could = f"Alone it could start at {wait.earliest:.6g} s"
+            could = f"Alone it could start at {seconds(wait.earliest)}"
             return f"{could}, but {_and(wait.tasks)} of its gang cannot start earlier."
         case Cause.GANG:
-            return f"It waits until all of its gang fit: alone it could at {wait.earliest:.6g} s."
+            alone = f"alone it could at {seconds(wait.earliest)}"
+            return f"It waits until all of its gang fit: {alone}."
         case Cause.CHOICE:
-            return f"The plan lets it wait: it could start there at {wait.earliest:.6g} s."
+            return f"The plan lets it wait: it could start there at {seconds(wait.earliest)}."
         case held:
             return f"It waits for {held} of {here.worker}, held until then by {_and(wait.tasks)}."
 
 
-def _alternative_sentence(chosen: str, each: Alternative) -> str:
+def _alternative_sentence(chosen: str, each: Alternative, seconds: Seconds) -> str:
     if each.end is None or each.later is None:
         return f"Not on {each.worker}: {each.refusal}."
-    end = f"On {each.worker} it would end at {each.end:.6g} s"
-    whole = _whole_sentence(each.longer)
+    end = f"On {each.worker} it would end at {seconds(each.end)}"
+    whole = _whole_sentence(each.longer, seconds)
     if abs(each.later) <= SAME:
         return f"{end}, as soon as on {chosen}{whole}."
     side = "later" if each.later > 0 else "sooner"
-    return f"{end}, {abs(each.later):.6g} s {side} than on {chosen}{whole}."
+    return f"{end}, {seconds(abs(each.later))} {side} than on {chosen}{whole}."
 
 
-def _whole_sentence(longer: float | None) -> str:
+def _whole_sentence(longer: float | None, seconds: Seconds) -> str:
     if longer is None:
         return ""
     if abs(longer) <= SAME:
         return "; the run would end as planned"
-    return f"; the run would end {abs(longer):.6g} s {'later' if longer > 0 else 'sooner'}"
+    return f"; the run would end {seconds(abs(longer))} {'later' if longer > 0 else 'sooner'}"
 
 
-def _earlier_sentence(each: Earlier) -> str:
+def _earlier_sentence(each: Earlier, seconds: Seconds) -> str:
     gigabytes = f"{each.amount / 1e9:.3g} GB"
     told = {
-        Lever.ENDS: f"{each.of} ended {each.amount:.6g} s sooner",
-        Lever.RELEASED: f"it were released {each.amount:.6g} s sooner",
+        Lever.ENDS: f"{each.of} ended {seconds(each.amount)} sooner",
+        Lever.RELEASED: f"it were released {seconds(each.amount)} sooner",
         Lever.FEWER_CORES: f"it needed {each.amount:g} cores less",
         Lever.LESS_MEMORY: f"it needed {gigabytes} less",
         Lever.MORE_CORES: f"{each.of} had {each.amount:g} cores more",
@@ -157,13 +167,13 @@ def _earlier_sentence(each: Earlier) -> str:
         Lever.MORE_POOL: f"there were {each.amount:g} more of {each.of}",
         Lever.OPEN: f"{each.of} were never closed",
     }
-    return f"It could start at {each.start:.6g} s if {told[each.lever]}."
+    return f"It could start at {seconds(each.start)} if {told[each.lever]}."
 
 
-def _slack_sentence(seconds: float) -> str:
-    if seconds <= SAME:
+def _slack_sentence(slack: float, seconds: Seconds) -> str:
+    if slack <= SAME:
         return "It is critical: a later start makes the whole run end later."
-    return f"It could start {seconds:.6g} s later without a later end of the run."
+    return f"It could start {seconds(slack)} later without a later end of the run."
 
 
 def _and(names: Sequence[str]) -> str:

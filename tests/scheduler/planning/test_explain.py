@@ -86,6 +86,15 @@ def test_the_sentences_say_where_why_what_else_and_how_critical() -> None:
     )
 
 
+def test_the_sentences_tell_times_as_they_are_asked_to() -> None:
+    problem = problem_of([[400.0, 600.0], [300.0, 900.0]], {(1, 2): 1.0})
+    told = reasons(problem, Heft().plan(problem), "t2").sentences(
+        lambda each: f"{each / 60:.1f} min"
+    )
+    assert not [each for each in told if " s " in each]
+    assert told[0] == "t2 runs on w1 from 6.7 min to 11.7 min."
+
+
 def test_the_sentences_name_who_holds_the_worker() -> None:
     problem = problem_of([[4.0], [3.0]])
     schedule = schedule_of(problem, ("t1", "w1", 0.0), ("t2", "w1", 4.0))
