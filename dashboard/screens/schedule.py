@@ -101,7 +101,7 @@ def _numbers(view: RunView) -> None:
         ("Realised", seconds(realised), None if delta is None else f"{delta * 100:+.1f} %"),
         ("Lower bound", seconds(plan.lower_bound or None), None),
         ("Above the bound", gap, None),
-        ("Tasks done", done, f"{failed} failed tries" if failed else None),
+        ("Tasks done", done, count(failed, "failed try", "failed tries") if failed else None),
         ("Rules broken", kept_or_broken(view.plan.violations), None),
     )
     with st.container(horizontal=True):  # narrow screens get more than one line of them
