@@ -21,6 +21,7 @@ from scheduler.settings import Dashboard
 APP = Path(__file__).with_name("app.py")
 LOOPBACK = "127.0.0.1"
 FIRST_PORT, PORTS_TRIED = 8501, 50
+PATIENCE = 600.0  # seconds after which a server that does not answer will not any more
 
 Port = Annotated[
     int | None,
@@ -134,8 +135,8 @@ def _why_not(host: str, port: int) -> str | None:
     return None
 
 
-def _when_ready(health: str, ready: Callable[[], None], *, patience: float = 60.0) -> None:
-    deadline = time.monotonic() + patience
+def _when_ready(health: str, ready: Callable[[], None]) -> None:
+    deadline = time.monotonic() + PATIENCE
     while time.monotonic() < deadline:
         try:
             with urllib.request.urlopen(health, timeout=2):

@@ -1,3 +1,4 @@
+import contextlib
 import json
 import signal
 import socket
@@ -5,14 +6,15 @@ import subprocess
 import sys
 import urllib.request
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
 from dashboard import cli
 from scheduler.errors import InvalidInput
-from tests.dashboard.serving import ROOT, end, free_port, start
+from tests.dashboard.serving import PATIENCE, ROOT, end, free_port, start
 
-pytestmark = pytest.mark.timeout(60)
+pytestmark = pytest.mark.timeout(300)
 
 
 def test_the_dashboard_serves_until_it_is_interrupted(full_url: str, tmp_path: Path) -> None:
@@ -20,7 +22,8 @@ def test_the_dashboard_serves_until_it_is_interrupted(full_url: str, tmp_path: P
     process = start("--store", full_url, "--port", str(port), "--json", folder=tmp_path)
     assert process.stdout is not None
     document = json.loads("".join(process.stdout.readline() for _ in range(4)))
-    with urllib.request.urlopen(f"{document['url']}/_stcore/health", timeout=5) as answer:
+    health = f"{document['url']}/_stcore/health"
+    with urllib.request.urlopen(health, timeout=PATIENCE) as answer:
         assert answer.read() == b"ok"
     code, said, words = end(process)
     assert document == {"url": f"http://127.0.0.1:{port}", "store": full_url}
@@ -38,6 +41,25 @@ def test_a_dashboard_that_is_told_to_terminate_leaves_no_process(
     end(process, signal.SIGTERM)
     with socket.socket() as probe:
         assert probe.connect_ex(("127.0.0.1", port)) != 0
+
+
+def test_where_the_dashboard_is_is_told_also_where_it_takes_minutes_to_start(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    answers = iter([*[OSError("refused")] * 240, contextlib.nullcontext()])
+    clock, told = [0.0], list[float]()
+
+    def asked(*_: object, **__: object) -> object:
+        answer = next(answers)
+        if isinstance(answer, OSError):
+            clock[0] += 1.0
+            raise answer
+        return answer
+
+    monkeypatch.setattr(urllib.request, "urlopen", asked)
+    monkeypatch.setattr(cli, "time", SimpleNamespace(monotonic=lambda: clock[0], sleep=lambda _: 0))
+    cli._when_ready("http://127.0.0.1:1", lambda: told.append(clock[0]))  # noqa: SLF001
+    assert told == [240.0]
 
 
 def test_a_port_that_is_asked_for_and_taken_is_refused() -> None:
