@@ -5,10 +5,15 @@ from collections.abc import Generator, Iterator
 from typing import Any
 
 import pytest
-from hypothesis import settings
+from hypothesis import HealthCheck, settings
 
 # No test judges by the clock; CI draws the same examples every time.
-settings.register_profile("allot", deadline=None, derandomize=bool(os.environ.get("CI")))
+settings.register_profile(
+    "allot",
+    deadline=None,
+    suppress_health_check=[HealthCheck.too_slow],
+    derandomize=bool(os.environ.get("CI")),
+)
 settings.load_profile("allot")
 
 
