@@ -10,11 +10,10 @@ depends_on = None
 
 ASKED = sa.text(
     """
-    UPDATE run SET owner = coalesce((
-        SELECT max(request."by") FROM request
-        WHERE request.kind = 'run' AND request.state = 'done'
-        AND request.answer = 'run ' || CAST(run.id AS VARCHAR)
-    ), '')
+    UPDATE run SET owner = told.owner FROM (
+        SELECT answer, max("by") AS owner FROM request
+        WHERE kind = 'run' AND state = 'done' GROUP BY answer
+    ) AS told WHERE told.answer = 'run ' || CAST(run.id AS VARCHAR)
     """
 )
 
