@@ -24,18 +24,24 @@ ROOT = Path(__file__).parents[2]
 
 @pytest.fixture
 def place(tmp_path: Path) -> Path:
-    """A folder with a workflow of three real tasks in a row of cores, and a cluster."""
+    """A folder with a workflow of real tasks, which end when they may, and a cluster of a core."""
     tasks = [
         Task(
             id=f"t{i}",
             kind="mark",
             memory=200 * 10**6,
             action="side_effects:mark",
-            arguments={"file": str(tmp_path / "marks"), "name": f"t{i}", "seconds": 0.3},
+            arguments={
+                "file": str(tmp_path / "marks"),
+                "name": f"t{i}",
+                "seconds": 0.0,
+                "gate": str(tmp_path / "gate"),
+            },
         )
         for i in range(6)
     ]
     cluster = Cluster("here", [Worker(name="here", cores=1, memory=10**9)])
+    (tmp_path / "gate").mkdir()
     (tmp_path / "w.json").write_text(json.dumps(workflow_document(Workflow("marks", tasks))))
     (tmp_path / "c.json").write_text(json.dumps(cluster_document(cluster)))
     return tmp_path
@@ -71,13 +77,20 @@ def agents() -> Iterator[list["subprocess.Popen[str]"]]:
         each.communicate()
 
 
-def until_marked(place: Path, count: int) -> None:
+def until_marked(place: Path, count: int) -> str:
+    """Waits until so many tasks have begun; returns the one that was the last of them."""
     until = time.monotonic() + 120
     while time.monotonic() < until:
-        if (place / "marks").exists() and len((place / "marks").read_text().split()) >= count:
-            return
+        if (place / "marks").exists():
+            begun = (place / "marks").read_text().split()
+            if len(begun) >= count:
+                return begun[count - 1]
         time.sleep(0.02)
     raise AssertionError("nothing has begun")
+
+
+def may_end(place: Path, task: str = "all") -> None:
+    (place / "gate" / task).touch()
 
 
 @pytest.mark.parametrize("how", [signal.SIGTERM, signal.SIGKILL])
@@ -87,11 +100,14 @@ def test_what_a_stopped_or_killed_agent_leaves_the_next_one_does_once(
     submit = ("submit", "w.json", "--cluster", "c.json", "--executor", "local", "--no-replan")
     assert allot(place, *submit)["request"] == 1
     agents.append(begin(place, "agent", "--no-companions"))
-    until_marked(place, 2)
+    may_end(place, until_marked(place, 1))
+    second = until_marked(place, 2)
     agents[0].send_signal(how)
-    assert agents[0].wait(60) == (0 if how is signal.SIGTERM else -how)
+    may_end(place, second)
+    assert agents[0].wait(100) == (0 if how is signal.SIGTERM else -how)
     with Store.open(f"sqlite:///{place / 'allot.db'}") as store:
         assert store.runs(now=datetime.now(UTC))[0].state == "running"
+    may_end(place)
     allot(place, "agent", "--no-companions", "--until-idle")
     (run,) = allot(place, "status")["runs"]
     assert run["state"] == "succeeded"
@@ -109,9 +125,11 @@ def test_a_run_that_was_killed_goes_on_by_hand(
     place: Path, agents: list["subprocess.Popen[str]"]
 ) -> None:
     agents.append(begin(place, "run", "w.json", "--cluster", "c.json", "--executor", "local"))
+    may_end(place, until_marked(place, 1))
     until_marked(place, 2)
     agents[0].kill()
     agents[0].wait(60)
+    may_end(place)
     said = allot(place, "run", "--resume", "1")
     assert (said["run"], said["state"]) == (1, "succeeded")
     assert sorted((place / "marks").read_text().split()) == [f"t{i}" for i in range(6)]
