@@ -4,6 +4,7 @@ import random
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -11,11 +12,12 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from worlds import certain
+from worlds import certain, problem_of
 
 from scheduler import rooms
 from scheduler.agent import Agent, RunReport
 from scheduler.cluster import Cluster, Worker
+from scheduler.documents import cluster_document, workflow_document
 from scheduler.execution.dispatch import Dispatch
 from scheduler.execution.events import AttemptEnded, AttemptStarted
 from scheduler.execution.executors.local_processes import LocalProcesses
@@ -183,14 +185,26 @@ def sleeping(name: str, **more: object) -> Task:
     return Task(id=name, kind="nap", memory=GB, command=command, **more)  # type: ignore[arg-type]
 
 
-def two_at_once(store: Store, place: Path, *, later: float = 0.0) -> list[RunReport]:
+def meeting(task: Task, place: Path, *, other: str) -> Task:
+    """The task, which ends after the other has begun."""
+    waits = f"touch {task.id}; for i in $(seq 1000); do test -e {other} && break; sleep 0.1; done"
+    return replace(task, command=("sh", "-c", waits), folder=str(place))
+
+
+def two_at_once(
+    store: Store, place: Path, *, later: float = 0.0, meet: bool = False
+) -> list[RunReport]:
     """Two runs of two owners, one of them with a gang that needs the whole worker.
 
-    The one with the gang has begun alone where the other comes `later`.
+    The one with the gang has begun alone where the other comes `later`. Where they `meet`, a task
+    of each ends after one of the other has begun: together those need more than the worker has.
     """
     gang = [sleeping(f"g{i}", gang="pair", owner="ann") for i in (1, 2)]
     alone = [sleeping(f"a{i}", owner="ann") for i in range(9)]
     many = [sleeping(f"b{i}", owner="bob", cores=1 + i % 2) for i in range(6)]
+    if meet:
+        alone[0] = meeting(alone[0], place, other=many[1].id)
+        many[1] = meeting(many[1], place, other=alone[0].id)
 
     def carried(tasks: list[Task]) -> RunReport:
         time.sleep(later if tasks is many else 0.0)
@@ -224,11 +238,52 @@ def store(tmp_path: Path) -> Iterator[Store]:
         yield opened
 
 
+def until_all_have_seen_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Who comes to others settles until they have seen it, and not until they must have."""
+    seen, neighbours = set[tuple[int, int]](), Store.neighbours
+
+    def looking(store: Store, run: int, cluster: str) -> tuple[int, ...]:
+        found = neighbours(store, run, cluster)
+        seen.update((run, each) for each in found)
+        return found
+
+    def settling(mine: Rooms) -> bool:
+        others = neighbours(mine.store, mine.run, CLUSTER.name)
+        return any((each, mine.run) not in seen for each in others)
+
+    monkeypatch.setattr(Store, "neighbours", looking)
+    monkeypatch.setattr(Rooms, "_settling", settling)
+
+
+def test_who_comes_to_others_begins_nothing_until_they_must_have_seen_it(store: Store) -> None:
+    problem = problem_of([[1.0]] * 2)
+    runs = [
+        store.begin_run(
+            workflow=workflow_document(problem.workflow),
+            cluster=cluster_document(problem.cluster), objective={}, forecast=problem.forecast,
+            schedule=Heft().plan(problem), executor="LocalProcesses", label="", at=NOON,
+            holder="somebody",
+        )
+        for _ in range(2)
+    ]  # fmt: skip
+    lease, moment = store.lease(f"run:{runs[1]}"), [7.0]
+    assert lease is not None
+    coming = Rooms(store, runs[1], lease, lambda: moment[0], lambda: NOON)
+    dispatch = Dispatch(problem, Heft().plan(problem), transfer=lambda *_: 0.0)
+    begins = []
+    for moment[0] in (7.0, 7.0 + 0.9 * rooms.SETTLING, 7.0 + rooms.SETTLING):
+        first = dispatch.due(0.0)
+        out = coming.crowded_out(first, dispatch)  # type: ignore[arg-type]
+        dispatch.take_back([each.task for each in first])
+        begins.append((len(first), len(out)))
+    assert begins == [(1, 1), (1, 1), (1, 0)]
+
+
 @pytest.mark.parametrize("later", [0.0, 0.2])
 def test_two_runs_at_once_hold_no_more_of_a_worker_than_it_has(
     store: Store, tmp_path: Path, later: float, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(rooms, "SETTLING", 0.6)  # it may come while the other still goes on
+    until_all_have_seen_it(monkeypatch)
     reports = two_at_once(store, tmp_path, later=later)
     assert [each.state for each in reports] == ["succeeded", "succeeded"]
     cores, memory = most_at_once(store)
@@ -243,7 +298,7 @@ def test_without_a_look_at_others_they_would_hold_more(
     store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(Rooms, "crowded_out", lambda *_: frozenset())
-    two_at_once(store, tmp_path)
+    two_at_once(store, tmp_path, meet=True)
     assert most_at_once(store)[0] > 2.0
 
 
