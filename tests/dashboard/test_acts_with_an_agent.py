@@ -3,7 +3,6 @@
 import json
 import threading
 import time
-from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
 from uuid import uuid4
@@ -23,10 +22,10 @@ from scheduler.predictors.history import HistoryPredictor
 from scheduler.service import Service
 from scheduler.store import Store
 from scheduler.workloads.synthetic import random_world
+from tests.dashboard.serving import PATIENCE, until
 from tests.dashboard.test_screens import opened, said
 
 WORLD = random_world(np.random.default_rng(3), 8, 2)
-PATIENCE = 30.0  # seconds
 
 
 def now() -> datetime:
@@ -43,11 +42,8 @@ def serving(store: Store, stop: threading.Event) -> Service:
     return Service(store, lambda _: made, now, time.monotonic, stop)
 
 
-def until(true: Callable[[], object]) -> None:
-    limit = time.monotonic() + PATIENCE
-    while not true():
-        assert time.monotonic() < limit
-        time.sleep(0.05)
+def agent_in(app: AppTest) -> str:
+    return str({each.label: each.value for each in app.metric}["Agent"])
 
 
 def send(app: AppTest, key: str, why: str) -> AppTest:
@@ -72,14 +68,14 @@ def test_a_task_is_cancelled_and_the_plan_approved_and_the_agent_does_both(
         agent = threading.Thread(target=lambda: serving(store, stop).serve(until_idle=True))
         agent.start()
         try:
-            until(lambda: store.questions(state="open"))
+            until(lambda: store.questions(state="open"), "the agent asks people about the run")
             app = opened(monkeypatch, url, "task", run="1", task=last)
             send(app, "task-cancel", "not needed")
-            until(lambda: not store.waiting_requests("control"))
+            until(lambda: not store.waiting_requests("control"), "the agent answers")
             app.run()
             assert f"cancel {last}, run 1: cancelled: 1 task ({last})" in said(app)
             app.switch_page("screens/overview.py").run()
-            assert {each.label: each.value for each in app.metric}["Agent"] == "lives"
+            until(lambda: agent_in(app.run()) == "lives", "the agent gives a sign of life")
             send(app, "overview-1-approve", "go on")
             agent.join(PATIENCE)
         finally:
