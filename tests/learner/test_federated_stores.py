@@ -76,6 +76,7 @@ def running() -> Iterator[None]:
 @quiet
 @patient
 @pytest.mark.ray
+@pytest.mark.timeout(600)
 @pytest.mark.usefixtures("running")
 def test_actors_of_ray_learn_what_one_process_learns(urls: list[str]) -> None:
     def weights(found: Federated) -> np.ndarray:
@@ -91,6 +92,7 @@ def test_actors_of_ray_learn_what_one_process_learns(urls: list[str]) -> None:
 @quiet
 @patient
 @pytest.mark.ray
+@pytest.mark.timeout(600)
 @pytest.mark.usefixtures("running")
 def test_what_a_site_far_away_refuses_is_told_here(urls: list[str], empty: str) -> None:
     with pytest.raises(AllotError, match=r"A site failed: .*no records at this site"):

@@ -82,7 +82,7 @@ def cluster() -> Iterator[tuple[str, dict[str, str]]]:
 
 
 @pytest.mark.ray
-@pytest.mark.timeout(400)
+@pytest.mark.timeout(600)
 def test_a_cluster_trains_for_somebody_outside_of_it(cluster, tmp_path: Path) -> None:
     address, around = cluster
     url = f"sqlite:///{tmp_path}/allot.db"
@@ -91,7 +91,7 @@ def test_a_cluster_trains_for_somebody_outside_of_it(cluster, tmp_path: Path) ->
     script.write_text(textwrap.dedent(SCRIPT))
     done = subprocess.run(
         [sys.executable, str(script), url, address],
-        env=around, capture_output=True, text=True, check=False, timeout=220,
+        env=around, capture_output=True, text=True, check=False, timeout=400,
     )  # fmt: skip
     assert done.returncode == 0, done.stderr[-3000:]
     with Store.open(url) as store:

@@ -167,7 +167,7 @@ def test_a_training_that_judges_for_long_still_gives_signs_of_life(store, monkey
 
     def slow(*_) -> None:
         later[0] += timedelta(hours=1)
-        for _ in range(200):
+        for _ in range(1200):
             if store.training(1, now=later[0]).state == "running":
                 return
             time.sleep(0.05)

@@ -90,7 +90,7 @@ def test_what_is_learned_from_files_is_what_is_learned_in_memory(tmp_path: Path,
 @pytest.mark.ray
 @quiet
 @pytest.mark.filterwarnings("ignore::ResourceWarning")
-@pytest.mark.timeout(280)
+@pytest.mark.timeout(600)
 def test_ray_data_encodes_what_one_process_encodes(tmp_path: Path, small: None) -> None:
     records = world()
     lessons = []

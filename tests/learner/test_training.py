@@ -210,7 +210,7 @@ def test_the_commands_train_judge_list_promote_and_roll_back(store: Store, url: 
     assert {each["version"] for each in listed["versions"]} == {first["version"], second["version"]}
 
 
-@pytest.mark.timeout(280)
+@pytest.mark.timeout(600)
 @pytest.mark.parametrize(
     ("blow", "state"), [(signal.SIGINT, "interrupted"), (signal.SIGKILL, "lost")]
 )
@@ -226,13 +226,13 @@ def test_a_stopped_training_is_seen_for_what_it_was(store: Store, blow: int, sta
     command = [sys.executable, "-c", textwrap.dedent(script)]
     child = subprocess.Popen(command, stderr=subprocess.DEVNULL, env=dict(os.environ))
     try:
-        until = time.monotonic() + 120
+        until = time.monotonic() + 240
         while not store.trainings(now=now()) or not losses(store, 1):
             assert child.poll() is None
             assert time.monotonic() < until
             time.sleep(0.2)
         child.send_signal(blow)
-        child.wait(timeout=60)
+        child.wait(timeout=240)
     finally:
         child.kill()
         child.wait()
@@ -242,7 +242,7 @@ def test_a_stopped_training_is_seen_for_what_it_was(store: Store, blow: int, sta
 @pytest.mark.ray
 @quiet
 @patient
-@pytest.mark.timeout(280)
+@pytest.mark.timeout(600)
 @pytest.mark.parametrize("weighting", ["static", "pcgrad"])
 def test_two_workers_on_ray_learn_what_one_process_learns(store: Store, weighting: str) -> None:
     if weighting != "static":

@@ -141,7 +141,7 @@ def test_searches_that_cannot_be_are_refused(store: Store) -> None:
 @pytest.mark.ray
 @quiet
 @patient
-@pytest.mark.timeout(280)
+@pytest.mark.timeout(600)
 def test_a_search_on_ray_is_kept_trial_by_trial_and_goes_on_after_a_break(store: Store) -> None:
     searched = search(store, SMALL, trials=2)
     assert [each.state for each in searched.trials] == ["succeeded", "succeeded"]
