@@ -17,13 +17,13 @@ from scheduler.store.watching import AuditsWanted
 from tests.dashboard.browsing import go, page_of, said, settled
 from tests.dashboard.filler import START
 from tests.dashboard.operated import operate
-from tests.dashboard.serving import served
+from tests.dashboard.serving import served, until
 
 DAY = f"{START:%Y-%m-%dT%H:%M:%S}Z..{START + timedelta(hours=8):%Y-%m-%dT%H:%M:%S}Z"
 ALL = f"of=all&span=own&between={DAY}"
 SVG = "{http://www.w3.org/2000/svg}"
 
-pytestmark = [pytest.mark.browser, pytest.mark.timeout(240)]
+pytestmark = [pytest.mark.browser, pytest.mark.timeout(300)]
 
 
 @pytest.fixture(scope="module")
@@ -130,9 +130,7 @@ def test_what_runs_now_is_drawn_anew_when_it_ends(visit: Any, url: str) -> None:
         seen = Observation(Outcome.SUCCEEDED, duration=at - open_.start)
         where = (open_.task, open_.attempt, open_.worker, at, datetime.now(UTC))
         store.append_events(run.id, [AttemptEnded(*where, seen)], at=datetime.now(UTC))
-        page.wait_for_function(
-            "([tile, old]) => tile.innerText !== old", arg=[tile.element_handle(), before]
-        )
+        until(lambda: tile.inner_text() != before, "the end is drawn")
 
 
 def test_what_somebody_does_shows_in_the_audit_by_itself(visit: Any, url: str) -> None:

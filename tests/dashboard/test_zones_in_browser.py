@@ -27,7 +27,7 @@ CHANGES = {
     KATHMANDU: BEGAN,
 }
 
-pytestmark = [pytest.mark.browser, pytest.mark.timeout(180)]
+pytestmark = [pytest.mark.browser, pytest.mark.timeout(300)]
 
 
 @pytest.fixture(scope="module")
