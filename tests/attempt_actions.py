@@ -12,6 +12,13 @@ def rest(place: Place, *, seconds: float) -> None:
     time.sleep(seconds)
 
 
+def rest_until(place: Place, *, notes: list[str], seconds: float) -> None:
+    """Rests until all these files are there, or for so long."""
+    until = time.monotonic() + seconds
+    while not all(os.path.exists(each) for each in notes) and time.monotonic() < until:
+        time.sleep(0.02)
+
+
 def spin(place: Place, *, seconds: float) -> None:
     until = time.process_time() + seconds
     while time.process_time() < until:
@@ -56,10 +63,16 @@ def note_and_rest(place: Place, *, seconds: float, note: str) -> None:
 
 
 def fill_a_child(place: Place, *, size: int, seconds: float) -> None:
+    """Rests when the child has filled its memory, and has not gone yet."""
+    reader, writer = os.pipe()
     child = os.fork()
     if child == 0:
-        fill_and_rest(place, size=size, seconds=seconds)
+        data = bytearray(os.urandom(4096)) * (size // 4096)
+        os.write(writer, b".")
+        time.sleep(10 * seconds)
+        data[-1] = 1
         os._exit(0)
+    os.read(reader, 1)
     time.sleep(seconds)
 
 

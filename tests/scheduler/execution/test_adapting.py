@@ -350,16 +350,19 @@ def test_what_changed_and_why_is_kept_in_the_store(store: Store) -> None:
 
 @pytest.mark.ray
 def test_a_real_run_moves_what_waits_behind_a_late_attempt(
-    monkeypatch: pytest.MonkeyPatch,
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     monkeypatch.setenv("PYTHONPATH", str(Path(attempt_actions.__file__).parent))
     cluster = Cluster("two", [Worker(name=name, cores=1, memory=10**9) for name in ("w1", "w2")])
+    notes = {f"t{i}": str(tmp_path / f"t{i}") for i in (2, 3, 4)}
+    asked = {"t1": {"notes": list(notes.values()), "seconds": 100.0}}  # it ends after all others
+    asked |= {task: {"note": note, "seconds": 0.2} for task, note in notes.items()}
     tasks = [
         Task(
-            id=f"t{i + 1}", kind="rest", memory=2 * 10**8, action="attempt_actions:rest",
-            arguments={"seconds": 6.0 if i == 0 else 0.2},
+            id=task, kind="rest", memory=2 * 10**8, arguments=arguments,
+            action=f"attempt_actions:{'note_and_rest' if 'note' in arguments else 'rest_until'}",
         )
-        for i in range(4)
+        for task, arguments in asked.items()
     ]  # fmt: skip
     believed, _ = four_on_two()
     forecast = replace(

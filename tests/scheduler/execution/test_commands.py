@@ -44,10 +44,14 @@ def nursery() -> Iterator[Nursery]:
             yield running
 
 
-def tried(nursery: Nursery, *command: str, **fields: Any) -> Observation:
+def order_of(*command: str, **fields: Any) -> dict[str, Any]:
     place = {"worker": "w", "cores": 2.0, "memory": fields.pop("memory", 500 * MB), "labels": {}}
     order = {"command": list(command), "place": place, "timeout": None, "hold": True}
-    return nursery.carry_out(order | fields)
+    return order | fields
+
+
+def tried(nursery: Nursery, *command: str, **fields: Any) -> Observation:
+    return nursery.carry_out(order_of(*command, **fields))
 
 
 def python(nursery: Nursery, program: str, *arguments: str, **fields: Any) -> Observation:
@@ -178,10 +182,14 @@ def test_one_that_is_asked_to_end_may_tidy_up(nursery: Nursery, tmp_path: Path) 
     program = (
         "import signal, sys, time\n"
         "def tidy(*_): open('tidied', 'w').close(); sys.exit(0)\n"
-        "signal.signal(15, tidy); time.sleep(60)"
+        "signal.signal(15, tidy); open('ready', 'w').close(); time.sleep(200)"
     )
-    seen = python(nursery, program, timeout=1.5, folder=str(tmp_path))
-    assert seen.outcome is Outcome.TIMED_OUT
+    nursery.begin(order_of(sys.executable, "-c", program, folder=str(tmp_path)))
+    until = time.monotonic() + 100
+    while not (tmp_path / "ready").exists() and time.monotonic() < until:
+        time.sleep(0.01)
+    nursery.stop()
+    assert nursery.answer().outcome is Outcome.CANCELLED
     assert (tmp_path / "tidied").exists()
 
 

@@ -1,6 +1,7 @@
 """The process that runs attempts: what it measures, and what it holds them to."""
 
-import threading
+import json
+import os
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -9,6 +10,7 @@ from typing import Any
 import psutil
 import pytest
 
+from scheduler.execution import measured
 from scheduler.execution.events import Observation
 from scheduler.execution.measured import Nursery
 from scheduler.execution.place import Place
@@ -27,19 +29,21 @@ def nursery() -> Iterator[Nursery]:
             yield running
 
 
-def tried(
-    nursery: Nursery,
+def order_of(
     action: str,
     *,
     memory: int = 500 * MB,
     timeout: float | None = None,
     hold: bool = True,
     **arguments: Any,
-) -> Observation:
+) -> dict[str, Any]:
     place = {"worker": "w", "cores": 1.0, "memory": memory, "labels": {"library": "stdlib"}}
-    return nursery.carry_out(
-        {"action": action, "arguments": arguments, "place": place, "timeout": timeout, "hold": hold}
-    )
+    what = {"action": action, "arguments": arguments, "place": place}
+    return what | {"timeout": timeout, "hold": hold}
+
+
+def tried(nursery: Nursery, action: str, **fields: Any) -> Observation:
+    return nursery.carry_out(order_of(action, **fields))
 
 
 def test_duration_is_the_time_that_the_action_took(nursery: Nursery) -> None:
@@ -112,19 +116,17 @@ def test_closing_a_nursery_ends_the_attempt_that_runs(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("PYTHONPATH", "tests")
+    monkeypatch.setattr(measured, "SECONDS_TO_LEAVE", LONG)
     note = tmp_path / "child"
-    lost: list[Observation] = []
-    with Nursery(1) as running:
-
-        def attempt() -> None:
-            lost.append(tried(running, f"{HERE}:note_and_rest", seconds=LONG, note=str(note)))
-
-        thread = threading.Thread(target=attempt)
-        thread.start()
-        assert within(LONG / 2, lambda: note.exists() and note.read_text() != "")
-    thread.join(LONG / 2)
+    running = Nursery(1)
+    with os.fdopen(os.dup(running.fileno())) as answers:
+        try:
+            running.begin(order_of(f"{HERE}:note_and_rest", seconds=2 * LONG, note=str(note)))
+            assert within(LONG / 2, lambda: note.exists() and note.read_text() != "")
+        finally:
+            running.close()
+        assert json.loads(answers.readline())["outcome"] == "cancelled"
     assert within(LONG / 4, lambda: not _runs(int(note.read_text())))
-    assert [each.outcome for each in lost] == [Outcome.CANCELLED]
 
 
 def within(seconds: float, holds: Callable[[], bool]) -> bool:
