@@ -15,6 +15,7 @@ import pytest
 from begin_and_stay import TOKEN, executor_of, problem_of, starts_of
 
 from scheduler.documents import workflow_document
+from scheduler.execution import measured
 from scheduler.execution.charge import Charge
 from scheduler.execution.claims import Claims, Found, marks
 from scheduler.execution.events import AttemptEnded, AttemptUnknown, Stop
@@ -90,10 +91,14 @@ def killed(process: "subprocess.Popen[str]") -> None:
     process.wait()
 
 
-def watcher_of(problem: Problem, runs: Path) -> psutil.Process:
+def claim_of(problem: Problem, runs: Path) -> Path:
     (start,) = starts_of(problem, epoch=1)
-    file = Claims(runs, TOKEN).folder / f"{name_of(start).stem}.claim"
-    return psutil.Process(json.loads(file.read_text())["pid"])
+    return Claims(runs, TOKEN).folder / f"{name_of(start).stem}.claim"
+
+
+def watcher_of(problem: Problem, runs: Path) -> psutil.Process:
+    """Who watches the attempt, and must not be gone yet."""
+    return psutil.Process(json.loads(claim_of(problem, runs).read_text())["pid"])
 
 
 @contextmanager
@@ -139,8 +144,8 @@ def test_what_ends_while_nobody_is_in_charge_is_taken_in(executor: str, tmp_path
     with begun(executor, problem, tmp_path / "runs") as agent:
         assert within(100, lambda: noted(tmp_path, "t") == ["begun"])
         killed(agent)
-    (tmp_path / "go").touch()
     watcher = watcher_of(problem, tmp_path / "runs")
+    (tmp_path / "go").touch()
     psutil.wait_procs([watcher], timeout=100)
     with taken_over(executor, problem, tmp_path / "runs") as (_, fate):
         assert isinstance(fate, Ended)
@@ -151,9 +156,10 @@ def test_what_ends_while_nobody_is_in_charge_is_taken_in(executor: str, tmp_path
 def test_limits_are_kept_while_nobody_is_in_charge(tmp_path: Path) -> None:
     problem = one(tmp_path, timeout=1.5)
     with begun("local", problem, tmp_path / "runs") as agent:
-        assert within(100, lambda: noted(tmp_path, "t") == ["begun"])
+        assert within(100, claim_of(problem, tmp_path / "runs").exists)  # its time has begun
         killed(agent)
-    psutil.wait_procs([watcher_of(problem, tmp_path / "runs")], timeout=100)
+    watcher = Identity.read(json.loads(claim_of(problem, tmp_path / "runs").read_text()))
+    assert within(100, lambda: not watcher.lives)
     with taken_over("local", problem, tmp_path / "runs") as (_, fate):
         assert isinstance(fate, Ended)
         assert fate.observation.outcome is Outcome.TIMED_OUT
@@ -242,7 +248,10 @@ def test_an_adopted_attempt_is_stopped_when_asked(tmp_path: Path) -> None:
     assert noted(tmp_path, "t") == ["begun"]
 
 
-def test_a_session_that_ends_well_stops_what_it_began(tmp_path: Path) -> None:
+def test_a_session_that_ends_well_stops_what_it_began(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(measured, "SECONDS_TO_LEAVE", 100.0)  # it has an end to keep
     problem = one(tmp_path)
     with executor_of("local", tmp_path / "runs").open(problem, Charge(TOKEN, epoch=1)) as session:
         (start,) = starts_of(problem, epoch=1)

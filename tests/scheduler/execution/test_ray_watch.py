@@ -37,7 +37,11 @@ def test_a_program_that_runs_answers_one_that_is_frozen_or_gone_does_not() -> No
         both = {"one": address, "other": other}
         assert answering(both, 20.0) == {"one", "other"}
         program.send_signal(signal.SIGSTOP)
-        assert answering(both, 0.5) == {"other"}
+        rounds = [answering(both, 0.5)]
+        while rounds[-1] != {"other"} and len(rounds) < 100:  # on a busy machine it may be late
+            rounds.append(answering(both, 0.5))
+        assert rounds[-1] == {"other"}
+        assert set(rounds) <= {frozenset(), frozenset({"other"})}
         program.send_signal(signal.SIGCONT)
         assert answering(both, 20.0) == {"one", "other"}
         program.kill()
@@ -46,10 +50,11 @@ def test_a_program_that_runs_answers_one_that_is_frozen_or_gone_does_not() -> No
 
 
 def test_an_address_that_is_none_does_not_answer() -> None:
-    with socket.create_server(("127.0.0.1", 0)) as closed:
-        port = closed.getsockname()[1]
-    odd = {"closed": ("127.0.0.1", port), "name": ("no host", 1), "port": ("127.0.0.1", 10**6)}
-    assert answering(odd, 2.0) == frozenset()
+    with socket.socket() as closed:  # nobody else gets its port, and nobody listens there
+        closed.bind(("127.0.0.1", 0))
+        here = closed.getsockname()
+        odd = {"closed": here, "name": ("no host", 1), "port": ("127.0.0.1", 10**6)}
+        assert answering(odd, 2.0) == frozenset()
     assert answering({}, 2.0) == frozenset()
 
 
