@@ -3,7 +3,7 @@
 import json
 import shutil
 from collections.abc import Iterator
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -33,11 +33,13 @@ def filled(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture
 def url(filled: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
-    """A copy of that store whose run has just been heard of."""
+    """A copy of that store whose run is not found silent; it is looked at far from midnight."""
     shutil.copy(filled, tmp_path / "allot.db")
     found = f"sqlite:///{tmp_path / 'allot.db'}"
     with Store.open(found) as store:
-        store.append_events(LIVE, [], at=datetime.now(UTC))
+        store.append_events(LIVE, [], at=datetime.now(UTC) + timedelta(hours=1))
+    by_day = 3 <= datetime.now(UTC).hour < 21
+    monkeypatch.setenv("ALLOT_TIMEZONE", "UTC" if by_day else "Asia/Tokyo")
     monkeypatch.setenv("ALLOT_DASHBOARD", ADMIN)
     return found
 
