@@ -1,5 +1,6 @@
 """What holds for every executor: order, capacity, one success a task, failures as events."""
 
+import sys
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
@@ -38,7 +39,7 @@ class Scripted(Truth):
 
     def draw(self, problem: Problem, start: Start, rng: np.random.Generator) -> Draw:  # noqa: ARG002
         task = problem.workflow.task(start.task)
-        memory = 300.0 * MB if task.arguments.get("rows", 0) > 10**6 else 50.0 * MB
+        memory = 300.0 * MB if task.id == "big" else 50.0 * MB
         return Draw(
             0.2,
             memory,
@@ -163,7 +164,10 @@ def test_what_runs_at_one_time_never_exceeds_a_workers_cores_and_memory(executor
 
 
 def test_an_attempt_over_its_memory_is_an_event_and_succeeds_with_more(executor: Executor) -> None:
-    workflow = Workflow("big", [task("big", rows=6_000_000, memory=80 * MB)])
+    rests = f"time.sleep(60 * (int(os.environ['ALLOT_MEMORY_BYTES']) < {150 * MB}))"
+    program = f"import os, time; data = b'x' * {150 * MB}; {rests}"  # till its memory is seen
+    command = (sys.executable, "-c", program)
+    workflow = Workflow("big", [Task(id="big", kind="k", memory=80 * MB, command=command)])
     attempts = ends(outcome_of(executor, workflow))["big"]
     assert [each.observation.outcome for each in attempts[:-1]] == [Outcome.OUT_OF_MEMORY] * (
         len(attempts) - 1
@@ -217,7 +221,7 @@ def test_when_one_of_a_gang_fails_the_others_are_stopped_and_given_up_with_it(
         action=f"{WORK}:multiply",
         arguments={"side": -1, "seed": 1},
     )
-    long = replace(task("long", rows=12_000_000, memory=900 * MB), gang="pair")
+    long = Task(id="long", kind="k", memory=120 * MB, command=("sleep", "200"), gang="pair")
     events = outcome_of(executor, Workflow("broken", [doomed, long]))
     assert {each.task for each in events if isinstance(each, TaskGivenUp)} == {"doomed", "long"}
     (ended,) = ends(events)["long"]
