@@ -1,7 +1,6 @@
 import socket
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import pytest
@@ -22,14 +21,20 @@ def test_an_address_that_is_none_is_refused_at_once(address: str) -> None:
         pass
 
 
-def test_an_address_at_which_nobody_is_is_refused_within_seconds() -> None:
-    with socket.socket() as closed:
-        closed.bind(("127.0.0.1", 0))
-        address = f"127.0.0.1:{closed.getsockname()[1]}"
-    began = time.monotonic()
-    with pytest.raises(AllotError, match="Nobody answers"), ray_running(address=address):
-        pass
-    assert time.monotonic() - began < 10
+def never(*_: object, **__: object) -> None:
+    """In the place of Ray's own start, which would try for minutes."""
+    raise AssertionError("Ray is asked to find what is not there")
+
+
+def test_an_address_at_which_nobody_is_is_refused_before_ray_looks_for_it(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(ray, "init", never)
+    with socket.socket() as nobody:
+        nobody.bind(("127.0.0.1", 0))
+        address = f"127.0.0.1:{nobody.getsockname()[1]}"
+        with pytest.raises(AllotError, match="Nobody answers"), ray_running(address=address):
+            pass
 
 
 def test_auto_without_a_ray_says_how_to_start_one(
@@ -75,7 +80,7 @@ def test_a_ray_that_does_not_come_up_in_time_is_started_again_and_leaves_nothing
             monkeypatch.setattr(ray, "init", too_slow_once)
             with ray_running():
                 pass
-            assert left[0].poll() is not None
+            left[0].wait(100)
             assert other.poll() is None
         finally:
             other.kill()
@@ -127,9 +132,8 @@ def test_auto_does_not_take_the_ray_that_another_program_keeps_for_itself(
             assert other.stdout is not None
             assert other.stdout.readline() == "running\n"
             monkeypatch.setenv("RAY_TMPDIR", str(tmp_path))
-            began = time.monotonic()
+            monkeypatch.setattr(ray, "init", never)
             with pytest.raises(AllotError, match="ray start --head"), ray_running(address="auto"):
                 pass
-            assert time.monotonic() - began < 10
         finally:
-            other.communicate("\n", timeout=60)  # it ends its Ray itself
+            other.communicate("\n", timeout=100)  # it ends its Ray itself
