@@ -354,6 +354,27 @@ def test_a_plan_that_was_tried_is_kept(desk: Desk, tmp_path: Path) -> None:
     assert [(each.name, each.by) for each in desk.store.drafts(run=2)] == [("without w2", "ann")]
 
 
+def test_a_cheaper_plan_is_chosen_by_a_click_on_what_speed_costs(
+    desk: Desk, tmp_path: Path
+) -> None:
+    page = desk.visit("ann", "what_if?run=2")
+    draw = page.locator('[data-testid="stCheckbox"]', has_text="none is both shorter and cheaper")
+    draw.locator("label").click()
+    cheapest = page.locator(".scatterlayer .trace").first.locator(".point").last
+    cheapest.wait_for()
+    settled(page)
+    cheapest.hover(force=True)
+    told = page.locator(".hoverlayer .hovertext").first.text_content()
+    cheapest.click(force=True)
+    page.wait_for_url(re.compile("change=.*cost"))
+    page.wait_for_selector("text=/^If: .*cost/")
+    settled(page)
+    keep(page, "journey-trade", tmp_path)
+    cost = tile(page, "Cost").get_by_test_id("stMetricValue").inner_text()
+    assert cost.split()[0] in told
+    assert "-" in tile(page, "Cost").get_by_test_id("stMetricDelta").inner_text()
+
+
 def test_a_link_shows_somebody_else_the_same(desk: Desk, tmp_path: Path) -> None:
     page = desk.visit("ann", "schedule?run=2&lanes=kind&late=yes")
     canvas = page.locator("canvas.sheet")
