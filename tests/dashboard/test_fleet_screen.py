@@ -100,7 +100,8 @@ def test_what_goes_on_now_is_on_its_workers_and_what_is_to_come_is_counted(
     file = shutil.copy(full_url.removeprefix("sqlite:///"), tmp_path / "allot.db")
     url = f"sqlite:///{file}"
     with Store.open(url) as store:
-        operate(store, datetime.now(UTC), hostile=" **b**")
+        live = operate(store, datetime.now(UTC), hostile=" **b**")
+        store.append_events(live, [], at=datetime.now(UTC) + timedelta(hours=1))  # it is not silent
     app = shown(monkeypatch, url)
     assert app.query_params["span"] == "now"
     assert int(tiles(app)["To come"]) > 0
