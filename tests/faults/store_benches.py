@@ -171,7 +171,7 @@ class Postgres(Bench):
                 each.kill()
         if self.began is not None:
             self.began.wait()
-        _, left = psutil.wait_procs(family, timeout=20)
+        _, left = psutil.wait_procs(family, timeout=120)
         assert not left, f"processes of the killed server go on: {left}"
 
     def _start_again(self) -> None:
@@ -186,18 +186,18 @@ class Postgres(Bench):
             start_new_session=True,
         )
         self.server = psutil.Process(self.began.pid)
-        for _ in range(600):
+        for _ in range(2400):
             with suppress(psycopg.OperationalError):
                 psycopg.connect(self.uri).close()
                 return
             time.sleep(0.05)
-        raise AssertionError("the killed server did not come back within 30 seconds")
+        raise AssertionError("the killed server did not come back within two minutes")
 
     def close(self) -> None:
         self.line.close()
         if self.began is not None and self.began.poll() is None:
             self.began.send_signal(signal.SIGINT)  # a fast end
-            self.began.wait(20)
+            self.began.wait(120)
         with suppress(psutil.NoSuchProcess):
             self.pg.cleanup()
 
