@@ -8,13 +8,14 @@ import io
 import json
 import os
 import tempfile
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from PIL import Image
 from playwright.sync_api import Page, sync_playwright
 
 from dashboard.navigation import screens
+from dashboard.periods import Period
 from scheduler.store import Store
 from tests.dashboard.browsing import CHROMIUM, FLAGS, go, settled
 from tests.dashboard.filler import fill
@@ -37,6 +38,7 @@ ASKED = {  # what is selected on a screen, where the first of everything says li
     "training": "?training=3",
     "logs": "?shown=quarantine",
 }
+AROUND = timedelta(seconds=80)
 
 
 def main() -> None:
@@ -46,13 +48,17 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as name, sync_playwright() as playwright:
         with Store.open(f"sqlite:///{name}/allot.db") as store:
             fill(store)
-            operate(store, datetime.now(UTC))
+            operate(store, began := datetime.now(UTC))
         browser = playwright.chromium.launch(executable_path=str(CHROMIUM), args=list(FLAGS))
         with served("sqlite:///allot.db", Path(name)) as address:
             page = browser.new_page(
                 viewport=SIZE, color_scheme="light", extra_http_headers={HEADER: "ada"}
             )
             page.set_default_timeout(60_000)
+            window = Period(began - AROUND, began + AROUND).written()  # what goes on is soon over
+            go(page, f"{address}/schedule?of=all&span=own&between={window}")
+            _drawn(page, "schedule")
+            _write(page.screenshot(), PICTURES / "schedule-all-runs.png")
             for each in screens():
                 stem = each.path.stem
                 go(page, f"{address}/{'' if stem == 'overview' else stem}{ASKED.get(stem, '')}")
