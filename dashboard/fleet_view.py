@@ -44,6 +44,7 @@ def draw(store: Store) -> None:
             "What runs, and what is planned, appears here as soon as there is a plan.",
             ("allot demo", "allot run WORKFLOW --cluster CLUSTER"),
         )
+        session.as_soon_as(lambda: store.runs(now=session.now(), limit=1))
         return
     name, fixed = period
     goes_on = fixed is None or fixed.until >= session.now() or _living(store, fixed)

@@ -168,6 +168,16 @@ def on_change(mark: Callable[[], object]) -> None:
     live(look, every=SOON)
 
 
+def as_soon_as(there: Callable[[], object]) -> None:
+    """Draws the whole screen anew once there is what an empty one waits for; looks at it alone."""
+
+    def look() -> None:
+        if there():
+            st.rerun()
+
+    live(look, every=SOON)
+
+
 def chosen(name: str) -> str | None:
     """What is selected under this name: as the address says, else as remembered."""
     if found := st.query_params.get(name):
@@ -228,6 +238,7 @@ def pick_run(opened: Store) -> RunView | None:
             "A run appears here as soon as it is planned, before its first task starts.",
             ("allot demo", "allot run WORKFLOW --cluster CLUSTER"),
         )
+        as_soon_as(lambda: opened.runs(now=now(), limit=1))
         return None
     moment = now()
     found = pick("Run", list(runs), "run", shown=lambda each: run_line(runs[each], moment))

@@ -40,6 +40,7 @@ OVER = "The run is over: nothing can be asked of it."
 def draw() -> None:
     """What people have to decide, then the decision about one task of one run."""
     store = session.store()
+    session.on_change(lambda: store.mark("questions"))
     _questions(store)
     found = session.pick_task(store)
     if found is None:

@@ -38,6 +38,7 @@ HELD = "runs.held"  # the runs of the page as long as some are chosen: rows must
 def draw() -> None:
     """Filters, then a page of runs that redraws itself while one of them goes on."""
     store = session.store()
+    session.on_change(lambda: store.mark("runs", "requests"))
     if not store.run_workflows(limit=1) and not store.submissions(limit=1):
         session.nothing_yet(
             "No workflow has been run yet.",

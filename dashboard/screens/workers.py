@@ -45,6 +45,7 @@ class Seen:
 def draw() -> None:
     """Every worker of the runs in a period; it redraws itself while one of them goes on."""
     store = session.store()
+    session.on_change(lambda: store.mark("runs"))
     if not store.run_workflows(limit=1):
         session.nothing_yet(
             "No worker is known yet.",

@@ -1,13 +1,17 @@
-"""Operators in a real Chromium: rows that stay while others come, and answers that come alone."""
+"""Operators in a real Chromium: rows that stay while others come, and what comes by itself."""
 
+from contextlib import ExitStack
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
+from scheduler.planning.planners.heft import Heft
 from scheduler.store import Store
 from tests.dashboard.browsing import choose_row, go, page_of, row_of
+from tests.dashboard.filler import a_problem, begin
 from tests.dashboard.operated import operate
 from tests.dashboard.serving import served
 
@@ -43,3 +47,24 @@ def test_the_run_that_is_chosen_is_the_one_acted_on_though_others_come_meanwhile
             store.answer(asked.id, state="done", answer="paused: nothing more begins", at=now())
             page.wait_for_selector(f"text=pause, run {live}: paused: nothing more begins")
             assert errors == []
+
+
+def test_screens_of_operators_show_a_first_run_and_what_is_asked_by_themselves(
+    chromium: Any, tmp_path: Path
+) -> None:
+    url = f"sqlite:///{tmp_path / 'allot.db'}"
+    with Store.open(url) as store, served(url, tmp_path) as address, ExitStack() as open_pages:
+        pages = {}
+        for screen in ("runs", "decisions"):
+            pages[screen], _ = open_pages.enter_context(page_of(chromium))
+            pages[screen].goto(f"{address}/{screen}")
+            pages[screen].wait_for_selector("text=No workflow has been run yet")
+        problem = a_problem(np.random.default_rng(1), 8)
+        run = begin(store, problem, Heft().plan(problem), label="", at=now())
+        for page in pages.values():
+            page.wait_for_selector("text=No workflow has been run yet", state="detached")
+        store.end_run(run, state="succeeded", makespan=1.0, message="", at=now())
+        pages["runs"].wait_for_selector("text=of 1 run,")
+        operate(store, now(), tasks=12)
+        pages["runs"].wait_for_selector("text=of 3 runs,")
+        pages["decisions"].wait_for_selector("text=People decide")
