@@ -45,6 +45,13 @@ class Sharing(nn.Module, ABC):
         Where nothing is chosen the only expert has the weight one.
         """
 
+    def lower_gates(self, rows: Tensor) -> dict[str, Tensor]:  # noqa: ARG002
+        """The same of the level below, where a sharing has one: experts of the same names.
+
+        By default no target has a gate there.
+        """
+        return {}
+
     def penalty(self, rows: Tensor) -> Tensor:
         """What the sharing itself adds to the loss, a mean over rows or free of them; by default 0.
 

@@ -17,7 +17,8 @@ class PLE(Sharing):
     On both levels each target has one private expert, and a gate over it and the shared experts; on
     the first, a gate of the shared experts weighs all experts, private ones too. Experts and gates
     of the second read what their gate of the first made. The levels divide the depth between them,
-    so that a row passes as many layers as in the other sharings. `gates` are those of the second.
+    so that a row passes as many layers as in the other sharings. `gates` are those of the second,
+    `lower_gates` those of the first.
     """
 
     def __init__(self, inputs: int, targets: Sequence[str], shape: Shape) -> None:
@@ -35,6 +36,11 @@ class PLE(Sharing):
     def gates(self, rows: Tensor) -> dict[str, Tensor]:
         own, _ = self._between(rows)
         return dict(zip(self.targets, self.second.gate(own), strict=True))
+
+    def lower_gates(self, rows: Tensor) -> dict[str, Tensor]:
+        """Those of the first level; there `own` is another expert than on the second."""
+        weights = self.first.gate(rows.expand(len(self.targets), *rows.shape))
+        return dict(zip(self.targets, weights, strict=True))
 
     def _between(self, rows: Tensor) -> tuple[Tensor, Tensor]:
         """What the second level reads: the state of each target, and that of the shared experts."""

@@ -112,7 +112,9 @@ class Course:
         self.network.eval()
         rows = lesson.shown(LOOKED)
         with torch.no_grad():
-            found = health.gates(self.network.gates(rows), self.network.sharing.experts)
+            sharing, read = self.network.sharing, self.network.embed(rows)
+            found = health.gates(sharing.gates(read), sharing.experts)
+            found |= health.loads(sharing.lower_gates(read), sharing.experts, name="lower_load")
             self.network(rows)
         found["all", "dead_units"] = self.meeting.dead_units()
         self.meeting.forget()

@@ -20,9 +20,19 @@ def gates(by_target: Mapping[str, Tensor], experts: Sequence[str]) -> dict[tuple
             entropy = -(weights * weights.clamp_min(1e-12).log()).sum(-1).mean()
             found[target, "gate_entropy"] = float(entropy) / math.log(len(experts))
             found[target, "dead_experts"] = float((weights.amax(0) < UNUSED).float().mean())
-            for expert, load in zip(experts, weights.mean(0), strict=True):
-                found[target, f"expert_load.{expert}"] = float(load)
-    return found
+    return found | loads(by_target, experts)
+
+
+def loads(
+    by_target: Mapping[str, Tensor], experts: Sequence[str], *, name: str = "expert_load"
+) -> dict[tuple[str, str], float]:
+    """The gate mix of each target: the mean weight that its gate gives each expert."""
+    return {
+        (target, f"{name}.{expert}"): load
+        for target, weights in by_target.items()
+        if len(experts) > 1 and len(weights)
+        for expert, load in zip(experts, weights.mean(0).tolist(), strict=True)
+    }
 
 
 def agreement(names: Sequence[str], cosine: Tensor) -> dict[tuple[str, str], float]:

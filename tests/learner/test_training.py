@@ -57,6 +57,16 @@ def losses(store: Store, training: int) -> list[float]:
     return [each.value for each in told if (each.target, each.name) == ("all", "loss")]
 
 
+def mixes(store: Store, training: int) -> dict[tuple[int, str, str], float]:
+    """What each gate gives each expert, epoch by epoch."""
+    told = store.training_metrics(training)
+    return {
+        (each.epoch, each.target, each.name): each.value
+        for each in told
+        if each.name.startswith("expert_load.")
+    }
+
+
 @quiet
 def test_a_training_ends_as_champion_and_forecasts(store: Store) -> None:
     version = train(store, SMALL, workers=0)
@@ -255,5 +265,6 @@ def test_two_workers_on_ray_learn_what_one_process_learns(store: Store, weightin
     assert losses(store, together.training) == pytest.approx(
         losses(store, alone.training), abs=1e-5
     )
+    assert mixes(store, together.training) == pytest.approx(mixes(store, alone.training), abs=1e-4)
     told, said = (v.metrics["targets"]["duration"]["error"] for v in (alone, together))
     assert told == pytest.approx(said, abs=1e-4)

@@ -22,13 +22,11 @@ def test_two_levels_of_linear_experts_are_the_formulas_written_out() -> None:
     """Row by row and expert by expert, as Tang et al. write them."""
     ple = sharing()
     first, second = ple.first, ple.second
-    said, gates = ple(ROWS), ple.gates(ROWS)
+    said, gates, lower = ple(ROWS), ple.gates(ROWS), ple.lower_gates(ROWS)
     for row, x in enumerate(ROWS):
         experts = [x @ matrix for matrix in first.pool.weights[0]]  # shared 1, shared 2, own, own
-        states = [
-            _mixed(x @ first.gate.weight[i] + first.gate.bias[i, 0], [*experts[:2], experts[2 + i]])
-            for i in range(2)
-        ]
+        choices = [x @ first.gate.weight[i] + first.gate.bias[i, 0] for i in range(2)]
+        states = [_mixed(choices[i], [*experts[:2], experts[2 + i]]) for i in range(2)]
         joint = ple.joint.linear
         common = _mixed(joint(x), experts)
         matrices = second.pool.weights[0]
@@ -38,6 +36,7 @@ def test_two_levels_of_linear_experts_are_the_formulas_written_out() -> None:
             wanted = _mixed(scores, [*shared, states[i] @ matrices[2 + i]])
             torch.testing.assert_close(said[target][row], wanted)
             torch.testing.assert_close(gates[target][row], scores.softmax(-1))
+            torch.testing.assert_close(lower[target][row], choices[i].softmax(-1))
 
 
 def _mixed(scores: Tensor, experts: list[Tensor]) -> Tensor:
