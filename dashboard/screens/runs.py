@@ -24,7 +24,10 @@ COLUMNS = (
     "run", "workflow", "label", "state", "done", "late", "took", "planned", "started", "questions",
     "owner", "tasks", "given up", "failed tries", "after deadline", "planner",
 )  # fmt: skip
-LENGTHS = ("late", "took", "planned", "after deadline")
+# From milliseconds to days in one column: no one unit fits.
+UNITS: dict[str, tables.Unit] = {
+    "done": "bar", **dict.fromkeys(("late", "took", "planned", "after deadline"), seconds)
+}  # fmt: skip
 OVER = "What is chosen is over: nothing can be asked of it."
 MORE = {
     "retry": " What was given up is tried again, and what waits for it.",
@@ -158,15 +161,7 @@ def _table(lines: Sequence[RunLine], moment: datetime, where: object) -> tuple[R
         rows = st.session_state["runs-table"]["selection"]["rows"]
         st.session_state[HELD] = (where, ids) if rows else None
 
-    for name in LENGTHS:  # from milliseconds to days in one column: no one unit fits
-        found[name] = [seconds(each) for each in found[name]]
-    values, config = tables.humanised(
-        found[list(COLUMNS)], dict.fromkeys(LENGTHS, "text"), zone=session.zone()
-    )
-    values["done"] = found["done"] * 100
-    config["done"] = st.column_config.ProgressColumn(
-        "Done", format="%.0f %%", min_value=0, max_value=100, width="small"
-    )
+    values, config = tables.prepared(found[list(COLUMNS)], UNITS)
     picked = st.dataframe(
         values, key="runs-table", hide_index=True, column_config=config, on_select=took,
         selection_mode="multi-row", placeholder="—", alt="Runs and how far they are",

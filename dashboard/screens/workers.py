@@ -27,6 +27,7 @@ TOLD = {
     "hour": "Last hour", "day": "Last 24 hours", "week": "Last 7 days", "month": "Last 30 days",
     "all": "All times",
 }  # fmt: skip
+UNITS = {"busy": "bar", "memory in use": "memory", "price an hour": "money"}
 CLOSED = {"closed from": "time", "to": "time"}
 NO_RUN = "No run goes on: workers are closed, opened, added and changed in runs."
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -112,7 +113,8 @@ def _frame(seen: Mapping[str, Seen], held: Held, since: float, until: float) -> 
                 "busy": spent / (worker.cores * (until - since)),
                 "attempts": len(mine.start), "failed": int(mine.failed.sum()),
                 "failure": float(mine.failed.mean()) if len(mine.start) else None,
-                "price": worker.price, "money": worker.price / 3600 / worker.cores * spent,
+                "price an hour": worker.price,
+                "money": worker.price / 3600 / worker.cores * spent,
                 "skills": ", ".join(sorted(worker.skills)),
                 "runs": ", ".join(f"#{run}" for run in each.runs),
             }
@@ -139,16 +141,7 @@ def _tiles(frame: pd.DataFrame) -> None:
 
 def _table(frame: pd.DataFrame) -> tuple[str, ...]:
     st.caption("Choose rows to close, open or remove workers.")
-    values, config = tables.humanised(
-        frame, {"memory in use": "memory", "cores in use": "number", "cores": "number"},
-        zone=session.zone(), currency=session.currency(),
-    )  # fmt: skip
-    values["busy"] = frame["busy"] * 100
-    config["busy"] = st.column_config.ProgressColumn(
-        "Busy", format="%.0f %%", min_value=0, max_value=100, width="small"
-    )
-    price = f"%.2f {session.currency()}".strip()
-    config["price"] = st.column_config.NumberColumn("Price an hour", format=price)
+    values, config = tables.prepared(frame, UNITS)
     picked = st.dataframe(
         values, key="workers-table", hide_index=True, column_config=config, on_select="rerun",
         selection_mode="multi-row", placeholder=NOTHING, alt="Each worker's load and failures",

@@ -137,7 +137,7 @@ def test_a_drift_is_shown_over_time_and_acknowledged(opened: Open, url: str) -> 
 def test_failures_of_a_drift_are_counted_by_stretches_of_time(opened: Open) -> None:
     app = opened("drift", drift="2")
     assert "the odds of failing of solve are 3.10 times" in texts(app)
-    frame = next(each.value for each in app.dataframe if "share" in each.value)
+    frame = next(each.value for each in app.dataframe if "share, %" in each.value)
     assert frame["attempts"].min() >= 10
 
 

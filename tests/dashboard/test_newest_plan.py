@@ -74,9 +74,9 @@ def test_the_schedule_shows_the_newest_plan_or_the_first_one(
     app = opened(monkeypatch, changed[0], "schedule")
     assert not app.exception
     assert "Planned again since it began" in said(app)
-    ends = app.dataframe[-1].value["planned end"].max()
+    ends = app.dataframe[-1].value["planned end, s"].max()
     app = opened(monkeypatch, changed[0], "schedule", plan="first")
-    assert app.dataframe[-1].value["planned end"].max() < ends
+    assert app.dataframe[-1].value["planned end, s"].max() < ends
 
 
 def test_each_plan_of_a_run_is_read_with_what_had_happened_by_then(

@@ -116,7 +116,7 @@ def test_a_plan_is_kept_compared_and_forgotten(url: str, monkeypatch: pytest.Mon
     assert (kept.change, kept.name) == (change, "1 more like w0")
     table = app.dataframe[-1].value
     assert table["plan"].tolist() == ["(this plan)", "1 more like w0"]
-    assert table["makespan"].iloc[0] == pytest.approx(table["makespan"].iloc[1])
+    assert table["makespan, s"].iloc[0] == pytest.approx(table["makespan, s"].iloc[1])
     act(app, "Forget it")
     with Store.open(url) as store:
         assert store.drafts() == ()
@@ -176,7 +176,7 @@ def test_without_prices_the_screen_says_what_is_missing_for_a_front(
     app.toggle(key="draw-front").set_value(True).run()
     assert not app.exception
     table = next(each.value for each in app.dataframe if "late tasks" in each.value
-                 and "makespan" in each.value)  # fmt: skip
+                 and "makespan, s" in each.value)  # fmt: skip
     assert table["cost"].is_monotonic_decreasing
 
 
