@@ -3,7 +3,7 @@
 import math
 import re
 import string
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from datetime import datetime
 from zoneinfo import ZoneInfo
 
@@ -15,6 +15,7 @@ _ADDRESS = re.compile(  # what Markdown makes links of by itself
     r"(?<=http:)(?=//)|(?<=https:)(?=//)|(?<=www)(?=\.)|(?<=[-.\w+]@)(?=[-\w]+\.[-\w])",
     re.IGNORECASE,
 )
+MICROSECOND = 1e-6
 _EXACT, _LEAST = 1e-6, 0.01  # percent: below it is rounding; too little to say how much it is
 # Marks that turn the direction of what follows them, in a name and behind it.
 _TURNING = dict.fromkeys((0x61C, 0x200E, 0x200F, *range(0x202A, 0x202F), *range(0x2066, 0x206A)),
@@ -41,6 +42,54 @@ def seconds(value: float | None) -> str:
     if whole < 86400:
         return f"{whole // 3600} h {whole % 3600 // 60:02d} min"
     return f"{whole // 86400} d {whole % 86400 // 3600} h"
+
+
+def exactly(step: float) -> Callable[[float], str]:
+    """Durations down to a step, a power of ten, so that what is told together can be compared.
+
+    With a step of 1: 2 d 4 h 12 min 07 s; of 0.1: 25 min 03.4 s; of 0.001: 1.204 s, 340 ms. What is
+    less than a second or a step is told more finely; less than a microsecond is nothing.
+    """
+    digits = max(0, round(-math.log10(step)))
+
+    def told(value: float) -> str:
+        ticks = round(abs(value) * 10**digits)
+        if abs(value) < MICROSECOND:
+            return "0 s"
+        if not ticks or (abs(value) < 1 and digits < 3):
+            return exactly(min(step_of([value]), 0.001))(value)
+        return f"{'-' if value < 0 else ''}{_clock(ticks, digits)}"
+
+    return told
+
+
+def step_of(values: Iterable[float]) -> float:
+    """A step for durations that are told together: to two digits of the least of them.
+
+    It is a second at most, and no finer than seven digits of the longest need.
+    """
+    found = [abs(each) for each in values if abs(each) >= MICROSECOND]
+    if not found:
+        return 1.0
+    least = math.floor(math.log10(min(found))) - 1
+    return float(10.0 ** min(0, max(least, math.floor(math.log10(max(found))) - 6)))
+
+
+def _clock(ticks: int, digits: int) -> str:
+    """So many parts of a second, of which a second has ten to the power of these digits."""
+    whole, part = divmod(ticks, 10**digits)
+    if not whole:
+        return f"{ticks / 10**digits * 1000:.{max(0, digits - 3)}f} ms"
+    passed, last = divmod(whole, 60)
+    fraction = f".{part:0{digits}d}" if digits else ""
+    if not passed:
+        return f"{last}{fraction} s"
+    hours, minutes = divmod(passed, 60)
+    end = f"{last:02d}{fraction} s"
+    if not hours:
+        return f"{minutes} min {end}"
+    days, hours = divmod(hours, 24)
+    return f"{f'{days} d ' if days else ''}{hours} h {minutes:02d} min {end}"
 
 
 def size(value: float | None) -> str:

@@ -14,7 +14,18 @@ from dashboard.bounds import bounds, nearest, records
 from dashboard.plan_choice import by_plan
 from dashboard.reading import RunView
 from dashboard.theme import Palette
-from dashboard.words import NOTHING, clipped, count, listed, plain, seconds, share, still
+from dashboard.words import (
+    NOTHING,
+    clipped,
+    count,
+    exactly,
+    listed,
+    plain,
+    seconds,
+    share,
+    step_of,
+    still,
+)
 from scheduler.asked import GOES_ON
 from scheduler.errors import AllotError
 from scheduler.forecast import QUANTITIES
@@ -134,14 +145,18 @@ def _why(view: RunView, task: str) -> None:
         st.info("The plan of this run cannot be explained.", icon=":material/info:")
         st.text(str(error))
         return
-    said = explained.sentences(seconds)
+    told = exactly(step_of(explained.amounts()))
+    said = explained.sentences(told)
     why = len(said) - len(explained.earlier)
     left, right = st.columns((3, 2), gap="medium")
     with left, st.container(border=True, gap="xxsmall"):
         for sentence in said[:why]:
             st.text(still(sentence))
     with right:
-        tables.show(_alternatives(explained), key="alternatives", alt="What each worker would mean")
+        tables.show(
+            _alternatives(explained), key="alternatives", alt="What each worker would mean",
+            units=dict.fromkeys(("start", "end", "ends later"), told),
+        )  # fmt: skip
     st.markdown("**What would make it start earlier**")
     with st.container(border=True, gap="xxsmall"):
         for sentence in said[why:] or (_nothing(explained),):

@@ -24,8 +24,8 @@ Seconds = Callable[[float], str]
 
 
 def exactly(seconds: float) -> str:
-    """As many digits as tell whether it is so: 51.3593 s."""
-    return f"{seconds:.6g} s"
+    """As many digits as tell whether it is so: 51.3593 s; whole seconds at least: 1209607 s."""
+    return f"{seconds:.6g} s" if abs(seconds) < 1e5 else f"{seconds:.0f} s"
 
 
 @dataclass(frozen=True)
@@ -62,6 +62,17 @@ class Explanation:
         wait = _wait_sentence(here, self.wait, seconds)
         first = (where, *together, wait, *others, _slack_sentence(self.slack, seconds))
         return (*first, *(_earlier_sentence(each, seconds) for each in self.earlier))
+
+    def amounts(self) -> tuple[float, ...]:
+        """The durations and moments that the sentences tell, in seconds."""
+        told: list[float] = []
+
+        def seconds(amount: float) -> str:
+            told.append(amount)
+            return ""
+
+        self.sentences(seconds)
+        return tuple(told)
 
 
 def reasons(problem: Problem, schedule: Schedule, task: str, *, replanned: int = 3) -> Explanation:
@@ -156,18 +167,28 @@ def _whole_sentence(longer: float | None, seconds: Seconds) -> str:
 
 
 def _earlier_sentence(each: Earlier, seconds: Seconds) -> str:
+    return f"It could start at {seconds(each.start)} if {_condition(each, seconds)}."
+
+
+def _condition(each: Earlier, seconds: Seconds) -> str:
     gigabytes = f"{each.amount / 1e9:.3g} GB"
-    told = {
-        Lever.ENDS: f"{each.of} ended {seconds(each.amount)} sooner",
-        Lever.RELEASED: f"it were released {seconds(each.amount)} sooner",
-        Lever.FEWER_CORES: f"it needed {each.amount:g} cores less",
-        Lever.LESS_MEMORY: f"it needed {gigabytes} less",
-        Lever.MORE_CORES: f"{each.of} had {each.amount:g} cores more",
-        Lever.MORE_MEMORY: f"{each.of} had {gigabytes} more",
-        Lever.MORE_POOL: f"there were {each.amount:g} more of {each.of}",
-        Lever.OPEN: f"{each.of} were never closed",
-    }
-    return f"It could start at {seconds(each.start)} if {told[each.lever]}."
+    match each.lever:
+        case Lever.ENDS:
+            return f"{each.of} ended {seconds(each.amount)} sooner"
+        case Lever.RELEASED:
+            return f"it were released {seconds(each.amount)} sooner"
+        case Lever.FEWER_CORES:
+            return f"it needed {each.amount:g} cores less"
+        case Lever.LESS_MEMORY:
+            return f"it needed {gigabytes} less"
+        case Lever.MORE_CORES:
+            return f"{each.of} had {each.amount:g} cores more"
+        case Lever.MORE_MEMORY:
+            return f"{each.of} had {gigabytes} more"
+        case Lever.MORE_POOL:
+            return f"there were {each.amount:g} more of {each.of}"
+        case Lever.OPEN:
+            return f"{each.of} were never closed"
 
 
 def _slack_sentence(slack: float, seconds: Seconds) -> str:

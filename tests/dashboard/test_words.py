@@ -1,5 +1,6 @@
 import re
 from datetime import UTC, datetime, timedelta
+from decimal import Decimal
 from zoneinfo import ZoneInfo
 
 import pytest
@@ -26,6 +27,56 @@ def test_seconds_are_said_in_the_unit_that_fits(value: float | None, text: str) 
 )
 def test_bytes_are_said_in_decimal_units(value: float | None, text: str) -> None:
     assert words.size(value) == text
+
+
+@pytest.mark.parametrize(
+    ("step", "value", "text"),
+    [(1, 187927, "2 d 4 h 12 min 07 s"), (1, 86400, "1 d 0 h 00 min 00 s"),
+     (1, 3900, "1 h 05 min 00 s"), (0.1, 0.375, "375 ms"),
+     (0.1, 1503.44, "25 min 03.4 s"), (0.001, 1.204, "1.204 s"), (0.001, 0.34, "340 ms"),
+     (1e-5, 0.00042, "0.42 ms"), (1, 59.6, "1 min 00 s"), (1, -61, "-1 min 01 s"), (1, 0, "0 s"),
+     (1, 0.012, "12 ms"), (0.1, -0.0, "0 s")],
+)  # fmt: skip
+def test_durations_are_told_down_to_a_step(step: float, value: float, text: str) -> None:
+    assert words.exactly(step)(value) == text
+
+
+LONG = st.floats(1e-5, 1e7)
+IN_SECONDS = {"d": 86400, "h": 3600, "min": 60, "s": 1, "ms": Decimal("0.001")}
+
+
+def read(told: str) -> tuple[Decimal, Decimal]:
+    """The seconds that a told duration means, and its smallest unit."""
+    parts = re.findall(r"(\d+(?:\.\d+)?) (d|h|min|s|ms)\b", told)
+    assert " ".join(f"{number} {unit}" for number, unit in parts) == told.removeprefix("-")
+    total = sum((Decimal(number) * IN_SECONDS[unit] for number, unit in parts), Decimal())
+    last, unit = parts[-1]
+    smallest = Decimal(10) ** -len(last.partition(".")[2]) * IN_SECONDS[unit]
+    return -total if told.startswith("-") else total, smallest
+
+
+@given(LONG, st.integers(0, 6))
+def test_what_is_told_of_a_duration_is_within_half_of_its_smallest_unit(
+    value: float, digits: int
+) -> None:
+    told, smallest = read(words.exactly(10.0**-digits)(value))
+    assert abs(told - Decimal(value)) <= smallest / 2 + Decimal(value) * Decimal("1e-15")
+    assert smallest <= 1
+
+
+@given(LONG, LONG, st.integers(0, 6))
+def test_a_longer_duration_is_never_told_as_a_shorter_one(a: float, b: float, digits: int) -> None:
+    told = words.exactly(10.0**-digits)
+    assert read(told(min(a, b)))[0] <= read(told(max(a, b)))[0]
+
+
+@given(st.floats(0, 1e7), LONG)
+def test_a_start_and_a_difference_that_are_told_together_add_up(start: float, later: float) -> None:
+    moments = [start, start + later, later]
+    step = words.step_of(moments)
+    first, second, between = (read(words.exactly(step)(each))[0] for each in moments)
+    assert abs(first + between - second) <= Decimal(step) * Decimal("1.51")
+    assert step <= max(later, 1e-6 * max(moments)), "the difference does not drown in the rounding"
 
 
 def test_a_share_is_said_as_a_percentage() -> None:

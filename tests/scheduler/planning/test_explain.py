@@ -95,6 +95,18 @@ def test_the_sentences_tell_times_as_they_are_asked_to() -> None:
     assert told[0] == "t2 runs on w1 from 6.7 min to 11.7 min."
 
 
+def test_a_run_of_weeks_is_told_to_the_second_and_without_powers_of_ten() -> None:
+    problem = problem_of([[1_234_561.0, 1_300_000.0], [3.0, 90_000.0]], {(1, 2): 1.0})
+    told = reasons(problem, Heft().plan(problem), "t2").sentences()
+    assert told[0] == "t2 runs on w1 from 1234561 s to 1234564 s."
+
+
+def test_the_amounts_are_those_that_the_sentences_tell() -> None:
+    problem = problem_of([[4.0, 6.0], [3.0, 9.0]], {(1, 2): 1.0})
+    found = reasons(problem, Heft().plan(problem), "t2")
+    assert found.amounts() == (4.0, 7.0, 14.0, 7.0, 7.0, 2.0, 2.0)
+
+
 def test_the_sentences_name_who_holds_the_worker() -> None:
     problem = problem_of([[4.0], [3.0]])
     schedule = schedule_of(problem, ("t1", "w1", 0.0), ("t2", "w1", 4.0))
