@@ -149,15 +149,16 @@ def stacked(frame: pd.DataFrame, prefix: str, colours: Palette) -> go.Figure:
         rows=down, cols=across, subplot_titles=spelt(targets) or None, horizontal_spacing=0.07,
         vertical_spacing=_SPACE / (_HEAD + _PANEL * down),
     )  # fmt: skip
-    experts = sorted(shown["name"].unique(), key=_by_number)
+    experts = sorted(shown["name"].unique(), key=expert_order)
     for place, target in enumerate(targets):
         for i, name in enumerate(experts):
             line = shown[(shown["target"] == target) & (shown["name"] == name)]
             colour = colours.kinds[i % len(colours.kinds)]
             figure.add_scatter(
                 row=place // across + 1, col=place % across + 1, x=line["epoch"], y=line["value"],
-                stackgroup=target, name=_expert(name.removeprefix(prefix + ".")),
-                legendgroup=name, showlegend=place == 0, mode="lines",
+                stackgroup=target, name=spelt([expert(name.removeprefix(prefix + "."))])[0],
+                legendgroup=name, showlegend=place == 0,
+                mode="lines" if len(line) > 1 else "markers",
                 line={"width": 0.8, "color": colour}, fillcolor=_faint(colour),
                 hovertemplate="%{y:.1%}",
             )  # fmt: skip
@@ -284,13 +285,17 @@ def target_order(target: str) -> tuple[int, str]:
     return known.index(target) if target in known else len(known), target
 
 
-def _expert(name: str) -> str:
+def expert(name: str) -> str:
+    """An expert's name as people read it; older networks numbered theirs."""
     return f"expert {name}" if name.isdecimal() else name
 
 
-def _by_number(name: str) -> tuple[int, str]:
-    last = name.rpartition(".")[2]
-    return int(last) if last.isdecimal() else 10**6, name
+def expert_order(name: str) -> tuple[bool, str, int]:
+    """A key that brings experts into the order of their network: by number, a target's own last."""
+    words, _, number = name.rpartition(".")[2].rpartition(" ")
+    if not number.isdecimal():
+        return True, name, 0
+    return False, words, int(number)
 
 
 def _marked(colours: Palette, chosen: bool) -> str:

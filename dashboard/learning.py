@@ -6,7 +6,7 @@ from typing import Any
 
 import pandas as pd
 
-from dashboard.charts import target_order
+from dashboard.charts import expert, expert_order, target_order
 from dashboard.words import NOTHING
 from scheduler.store.trainings import differing
 from scheduler.store.values import ModelVersion, Training
@@ -34,6 +34,24 @@ def progress(
         return 0.0, None
     took = max((now - training.started).total_seconds(), 0.0)
     return min(done / planned, 1.0), took / done * max(planned - done, 0)
+
+
+def gate_mix(metrics: pd.DataFrame, family: str) -> pd.DataFrame:
+    """The mean weight of each expert (columns) in each target (rows), of the last epoch told."""
+    last = _family(metrics, family)
+    last = last[last["epoch"] == last["epoch"].max()]
+    table = last.pivot_table(index="target", columns="name", values="value", sort=False)
+    rows = sorted(table.index, key=target_order)
+    names = sorted(table.columns, key=expert_order)
+    said = [expert(each.removeprefix(f"{family}.")) for each in names]
+    mix: pd.DataFrame = table.loc[rows, names]
+    mix.columns = pd.Index(said)
+    return mix
+
+
+def last_epoch(metrics: pd.DataFrame, family: str) -> int:
+    """The last epoch in which any number of the family was told; there must be one."""
+    return int(_family(metrics, family)["epoch"].max())
 
 
 def scores(version: ModelVersion) -> pd.DataFrame:
@@ -126,6 +144,10 @@ def arrived(found: Sequence[Arrived]) -> pd.DataFrame:
             for each in found
         ]
     )  # fmt: skip
+
+
+def _family(metrics: pd.DataFrame, family: str) -> pd.DataFrame:
+    return metrics[metrics["name"].str.startswith(f"{family}.")]
 
 
 def _targets(version: ModelVersion) -> dict[str, Mapping[str, Any]]:

@@ -2,7 +2,6 @@
 
 from collections.abc import Mapping, Sequence
 
-import pandas as pd
 import plotly.graph_objects as go
 import streamlit as st
 
@@ -17,6 +16,7 @@ from dashboard import (
     pictures,
     session,
     tables,
+    training_curves,
 )
 from dashboard.acts import agent_care
 from dashboard.people import ADMIN
@@ -27,27 +27,6 @@ from scheduler.store.values import ModelVersion, Training
 from scheduler.store.watching import NEWEST, Arrived
 
 TITLE, ICON, SECTION, PLACE = "Training", ":material/model_training:", "Learn", 1
-
-LOAD, COSINE = "expert_load", "cosine"
-CHARTS = {  # by group: the metrics that share a chart
-    "loss": (("loss", "validation_loss"),),
-    "error": (("error", "baseline_error"),),
-    "coverage": (("coverage",),),
-    "gates": (("gate_entropy",), (LOAD,), ("dead_experts",), ("dead_units",)),
-    "balance": ((COSINE,), ("weight",)),
-}
-HEADS = {
-    LOAD: "Load of the experts", COSINE: "Cosine between the gradients of targets, last epoch",
-    "dead_experts": "Experts that no row uses", "dead_units": "Experts' outputs that stay at zero",
-    "weight": "Weight in the loss",
-}  # fmt: skip
-FAMILIES = (f"{LOAD}.", f"{COSINE}.")  # metrics of which each has many, told by what follows
-PERCENT = frozenset({"coverage", "dead_experts", "dead_units"})
-TITLES = {
-    "loss": "Loss", "error": "Error and baseline", "coverage": "Coverage",
-    "gates": "Gates and experts", "balance": "Balance of targets", "other": "Other numbers",
-}  # fmt: skip
-
 
 SECONDS = {"duration before": "duration"}
 PARTS = {"one": "One training", "compare": "Compare", "new": "What the newest logs changed"}
@@ -154,42 +133,12 @@ def _details(store: Store, training: Training) -> None:
     if metrics.empty:
         st.info("No epoch has been reported yet.", icon=":material/hourglass_empty:")
         return
-    _curves(metrics)
+    training_curves.show(metrics)
     with st.expander("Settings and every number"):
         left, right = st.columns((1, 2))
         left.json(dict(training.settings))
         with right:
             tables.show(metrics, key="metrics", height=360, alt="Every number of the training")
-
-
-def _curves(metrics: pd.DataFrame) -> None:
-    colours, groups = session.colours(), _groups(set(metrics["name"]))
-    wanted = session.choose_one("Curves", list(groups), "curves", shown=lambda each: TITLES[each])
-    for names in groups[wanted]:
-        if len(groups[wanted]) > 1:
-            st.markdown(f"**{HEADS.get(names[0], plain(charts.label(names[0]).capitalize()))}**")
-        if names == (LOAD,):
-            _chart(charts.stacked(metrics, LOAD, colours), LOAD)
-            continue
-        if names == (COSINE,):
-            _chart(charts.agreement(metrics, COSINE, colours), COSINE)
-            continue
-        percent = PERCENT.issuperset(names)
-        _chart(charts.curves(metrics, names, colours, percent=percent), "-".join(names))
-
-
-def _groups(names: set[str]) -> dict[str, list[tuple[str, ...]]]:
-    """What there is to draw, by group; each tuple is one chart. Unknown metrics are `other`."""
-    known = {each.split(".")[0] if each.startswith(FAMILIES) else each for each in names}
-    there = {
-        group: [tuple(each for each in chart if each in known) for chart in wanted]
-        for group, wanted in CHARTS.items()
-    }
-    drawn = {name for wanted in CHARTS.values() for chart in wanted for name in chart}
-    there["other"] = [(each,) for each in sorted(known - drawn)]
-    return {
-        group: found for group, each in there.items() if (found := [one for one in each if one])
-    }
 
 
 def _chart(figure: go.Figure, key: str) -> None:

@@ -25,6 +25,11 @@ from scheduler.workloads import synthetic
 START = datetime(2026, 5, 4, 9, 0, tzinfo=UTC)
 TARGETS = ("duration", "memory", "cpu", "failure", "assignment")
 EXPERTS = 4
+EXPERT_NAMES = (  # of the sharings in turn; the oldest network numbered its experts
+    ("0", "1", "2", "3"),
+    ("shared 1", "shared 2", "shared 3", "shared 4"),
+    ("shared 1", "shared 2", "shared 3", "own"),
+)
 EPOCHS = 30
 FAILING = 17  # the place, in order of the plan, of the task whose first attempt fails
 LOST = 55  # and of the one that is given up
@@ -254,9 +259,9 @@ def _metrics(rng: Generator, epoch: int, number: int) -> Iterator[Metric]:
             noise = 0.0 if name == "baseline_error" else float(rng.normal(0, 0.008))
             yield Metric(epoch, target, name, float(value) + noise)
         load = rng.dirichlet(np.array([4, 3, 2, 1 + place]) * 30 / (1 + epoch / 20))
-        yield from (
-            Metric(epoch, target, f"expert_load.{i}", float(each)) for i, each in enumerate(load)
-        )
+        names = EXPERT_NAMES[number]
+        for name, weight in zip(names, load, strict=True):
+            yield Metric(epoch, target, f"expert_load.{name}", float(weight))
         yield Metric(epoch, target, "dead_experts", 0.0)
         yield Metric(epoch, target, "weight", 1.0)
         for other in TARGETS[place + 1 :]:
