@@ -146,12 +146,16 @@ class SummaryRows(Part):
         with self._reading() as connection:
             return {row.id: row.owner for row in connection.execute(query)}
 
-    def mark_of(self, run: int) -> Mark:
+    def mark_of(self, run: int, task: str | None = None) -> Mark:
         """How far what is kept of a run is, cheaply enough to be asked for every moment.
 
-        Raises NotFound where there is no such run.
+        With a task, only what concerns it counts: its own events, and changes of the plan. Raises
+        NotFound where there is no such run.
         """
-        event = sa.select(sa.func.max(EVENT.c.id)).where(EVENT.c.run_id == run).scalar_subquery()
+        mine = EVENT.c.run_id == run
+        if task is not None:
+            mine &= sa.or_(EVENT.c.task == task, EVENT.c.type == "plan_changed")
+        event = sa.select(sa.func.max(EVENT.c.id)).where(mine).scalar_subquery()
         query = sa.select(RUN.c.state, event.label("event"))
         with self._reading() as connection:
             found = connection.execute(query.where(RUN.c.id == run)).one_or_none()

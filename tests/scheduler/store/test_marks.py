@@ -34,13 +34,20 @@ def began(store: Store) -> None:
     store.append_events(1, [started], at=START)
 
 
+def a_draft(store: Store) -> None:
+    store.keep_draft("fewer", run=1, change={}, planner="heft", figures={}, by="ada", at=START)
+
+
 def a_version(store: Store) -> None:
     store.add_version(ModelVersion("mmoe-1", "mmoe", START, "00"))
 
 
-def a_judgement(store: Store) -> None:
+def a_record(store: Store) -> None:
     record = TaskRecord(run="r", task="a", kind="sort", outcome=Outcome.SUCCEEDED, duration=1.0)
     store.add_records([("0" * 64, record)], "a.csv")
+
+
+def a_judgement(store: Store) -> None:
     store.judge_source("a.csv", state="on hold", reason="odd", by="ada", at=START)
 
 
@@ -49,6 +56,8 @@ STEPS: tuple[tuple[str, Callable[[Store], object]], ...] = (
     ("events", began),
     ("runs", lambda s: s.end_run(1, state="waiting", makespan=None, message="", at=LATER)),
     ("runs", lambda s: s.end_run(1, state="failed", makespan=1.0, message="", at=LATER)),
+    ("drafts", a_draft),
+    ("drafts", lambda s: s.drop_draft(1)),
     ("drifts", drift),
     ("drifts", lambda s: s.settle_drifts([1], state="acknowledged")),
     ("networks", a_version),
@@ -65,6 +74,7 @@ STEPS: tuple[tuple[str, Callable[[Store], object]], ...] = (
     ("ingests", lambda s: s.note_ingest(file="a.csv", format="csv", read=1, accepted=0,
                                         duplicates=0, quarantined=1, at=START)),
     ("audits", lambda s: s.audit("promote", "mmoe-1", by="ada", at=START)),
+    ("records", a_record),
     ("sources", a_judgement),
     ("sources", lambda s: s.judge_source("a.csv", state="trusted", reason="", by="ada",
                                          at=LATER)),

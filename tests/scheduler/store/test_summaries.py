@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from scheduler.errors import NotFound
-from scheduler.execution.events import Action, AttemptStarted, Controlled, Event
+from scheduler.execution.events import Action, AttemptStarted, Controlled, Event, PlanChanged
 from scheduler.planning.planners.heft import Heft
 from scheduler.store import Store
 from scheduler.store.summaries import Progress, RunsWanted
@@ -113,6 +113,23 @@ def test_runs_that_were_heard_of_since_are_told_apart_from_those_that_are_over(
 ) -> None:
     assert filled.runs_since(NOW - timedelta(minutes=1)) == ((3, False),)
     assert dict(filled.runs_since(START)) == {1: True, 2: True, 3: False, 4: False}
+
+
+def test_the_mark_of_a_task_changes_with_its_own_attempts_and_the_plan_alone(
+    filled: Store,
+) -> None:
+    first, other = filled.run_schedule(3).placements[:2]
+    marks = [filled.mark_of(3, first.task)]
+    started = [AttemptStarted(each.task, 9, each.worker, 8.0, NOW, each.allocation)
+               for each in (other, first)]  # fmt: skip
+    filled.append_events(3, started[:1], at=NOW)
+    assert filled.mark_of(3, first.task) == marks[0] != filled.mark_of(3, other.task)
+    filled.append_events(3, started[1:], at=NOW)
+    marks.append(filled.mark_of(3, first.task))
+    changed = PlanChanged(9.0, NOW, ("it failed",), 0, (), 10.0, 12.0)
+    filled.append_events(3, [changed], at=NOW)
+    marks.append(filled.mark_of(3, first.task))
+    assert len(set(marks)) == 3
 
 
 def test_the_mark_of_a_run_changes_with_whatever_is_kept_of_it(filled: Store) -> None:
