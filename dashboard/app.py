@@ -77,7 +77,7 @@ def _screen(person: Person) -> None:
     page = st.navigation(shown, expanded=True)
     _who(person)
     st.title(page.title, anchor=False)
-    with session.told():
+    with session.watched(), session.told():
         session.store()
         asking.told_back()
         page.run()

@@ -37,6 +37,7 @@ MANY = "bars of all runs"
 
 def draw(store: Store) -> None:
     """What the runs of the window have on the workers; anew as soon as anything happens."""
+    session.on_change(lambda: store.mark("runs"))
     period = _period(store)
     if period is None:
         session.nothing_yet(
@@ -44,7 +45,6 @@ def draw(store: Store) -> None:
             "What runs, and what is planned, appears here as soon as there is a plan.",
             ("allot demo", "allot run WORKFLOW --cluster CLUSTER"),
         )
-        session.as_soon_as(lambda: store.runs(now=session.now(), limit=1))
         return
     name, fixed = period
     goes_on = fixed is None or fixed.until >= session.now() or _living(store, fixed)
@@ -54,7 +54,7 @@ def draw(store: Store) -> None:
 
     every = LARGE if st.session_state.get(MANY, 0) > FEW else session.SLOWLY
     session.live_while(
-        part, (lambda: store.mark("events", "runs")) if goes_on else None, every=every
+        part, (lambda: store.mark("events", "requests")) if goes_on else None, every=every
     )
 
 

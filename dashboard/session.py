@@ -4,6 +4,7 @@ The selection (`run`, `task`, `training`, ...) lives in the address, so that a l
 the session remembers it from screen to screen.
 """
 
+import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
@@ -12,6 +13,7 @@ from typing import cast
 from zoneinfo import ZoneInfo
 
 import streamlit as st
+from streamlit.runtime.scriptrunner import get_script_run_ctx
 
 from dashboard import people, words, zones
 from dashboard.people import NotSignedIn, Person
@@ -27,8 +29,10 @@ from scheduler.store.summaries import Mark
 from scheduler.store.values import RunSummary
 
 SOON, SLOWLY = 0.3, 5.0  # seconds until a run is looked at, and is drawn although nothing is new
-A_DAY = 86_400.0
-MARK = "mark of what is shown"
+A_DAY, A_WHILE = 86_400.0, 600.0
+FEW = 8  # viewers who cost the server little, however often they look
+RESTING = 1.5  # how long a screen that goes on changing rests, in times of what its drawing took
+CHANGED, MARKS = "drawn because something changed", "marks of the screen"
 ZONE = "zone"
 
 
@@ -135,13 +139,19 @@ def told() -> Iterator[None]:
 
 
 def live(draw: Callable[[], None], *, every: float | None) -> None:
-    """Draws a part that redraws itself every so many seconds, alone; None draws it once."""
+    """Draws a part that redraws itself every so many seconds, alone; None draws it once.
+
+    It has a place of its own on the page. What a screen has drawn of a part and a busy server has
+    not sent yet is thrown away when that part runs again; without the place, all that comes after
+    would move up until then, and the browser would find no end of its page to go on from.
+    """
 
     def part() -> None:
         with told():
             draw()
 
-    st.fragment(part, run_every=every)()
+    with st.container():
+        st.fragment(part, run_every=every)()
 
 
 def come_back() -> None:
@@ -155,27 +165,60 @@ def come_back() -> None:
 
 
 def on_change(mark: Callable[[], object]) -> None:
-    """Draws the whole screen anew as soon as the mark is another than now; looks at it alone.
+    """Draws the whole screen anew as soon as the mark is another than now.
 
-    To be called before anything is read that the mark is of, so that nothing is missed.
+    To be called by the screen before it reads anything that the mark is of, so that nothing is
+    missed.
     """
-    before = mark()
+    if MARKS in st.session_state:
+        st.session_state[MARKS].append((mark, mark()))
+
+
+@contextmanager
+def watched() -> Iterator[None]:
+    """Draws a whole screen, then looks whether anything of it has changed.
+
+    One part at its end looks at all marks alone: while a screen is drawn, no part that comes before
+    others may run again, or what is drawn and not yet sent of it is lost. A screen on which change
+    follows change rests meanwhile, the longer the busier its server is.
+    """
+    began, again = time.monotonic(), st.session_state.pop(CHANGED, False)
+    marks: list[tuple[Callable[[], object], object]] = []
+    st.session_state[MARKS] = marks
+    yield
+    ended = time.monotonic()
+    rests = ended + rest(ended - began) if again else ended
 
     def look() -> None:
-        if mark() != before:
+        if time.monotonic() >= rests and any(mark() != before for mark, before in marks):
+            st.session_state[CHANGED] = True
             st.rerun()
 
-    live(look, every=SOON)
+    if marks:
+        live(look, every=soon(_viewers(ended)))
 
 
-def as_soon_as(there: Callable[[], object]) -> None:
-    """Draws the whole screen anew once there is what an empty one waits for; looks at it alone."""
+def _viewers(moment: float) -> int:
+    """How many had a screen drawn not long ago."""
+    seen, context = _seen(), get_script_run_ctx()
+    seen[context.session_id if context else ""] = moment
+    return sum(moment - each < A_WHILE for each in list(seen.values()))
 
-    def look() -> None:
-        if there():
-            st.rerun()
 
-    live(look, every=SOON)
+@st.cache_resource(show_spinner=False)
+def _seen() -> dict[str, float]:
+    """When each session had its last screen drawn."""
+    return {}
+
+
+def soon(viewers: int) -> float:
+    """Seconds from one look to the next: all viewers together look equally often above FEW."""
+    return SOON * max(1.0, viewers / FEW)
+
+
+def rest(took: float) -> float:
+    """How long a screen rests that took so long to draw, in seconds."""
+    return min(RESTING * took, SLOWLY)
 
 
 def chosen(name: str) -> str | None:
@@ -230,7 +273,11 @@ def choose_one(
 
 
 def pick_run(opened: Store) -> RunView | None:
-    """A select box of the runs, and the chosen one read; None, with advice, when there is none."""
+    """A select box of the runs, and the chosen one read; None, with advice, when there is none.
+
+    Runs that begin or end are seen at once.
+    """
+    on_change(lambda: opened.mark("runs"))
     runs = {str(each.id): each for each in opened.runs(now=now())}
     if not runs:
         nothing_yet(
@@ -238,7 +285,6 @@ def pick_run(opened: Store) -> RunView | None:
             "A run appears here as soon as it is planned, before its first task starts.",
             ("allot demo", "allot run WORKFLOW --cluster CLUSTER"),
         )
-        as_soon_as(lambda: opened.runs(now=now(), limit=1))
         return None
     moment = now()
     found = pick("Run", list(runs), "run", shown=lambda each: run_line(runs[each], moment))
@@ -275,21 +321,9 @@ def live_while(
 
     Without a mark nothing of it can change any more: it is drawn once.
     """
-    if mark is None:
-        live(draw, every=None)
-        return
-    st.session_state[MARK] = mark()  # before it is drawn, so that nothing is missed
-    live(draw, every=every)
-    st.fragment(_look, run_every=SOON)(mark)
-
-
-def _look(mark: Callable[[], object]) -> None:
-    """Draws the screen anew where what is shown has gone on since it was looked at."""
-    with told():
-        found = mark()
-        if found != st.session_state.get(MARK):
-            st.session_state[MARK] = found
-            st.rerun()
+    if mark is not None:
+        on_change(mark)
+    live(draw, every=every if mark is not None else None)
 
 
 def view(opened: Store, run: RunSummary) -> RunView:

@@ -57,6 +57,9 @@ def draw() -> None:
     if found is None:
         return
     first, task = found
+    run = first.summary
+    if run.ended is None:
+        session.on_change(lambda: store.mark_of(run.id, task))
     view = by_plan(store, first, task)
     placed = view.plan.schedule.by_task.get(task)
     _headline(view, task, placed)

@@ -19,7 +19,7 @@ from dashboard import (
 )  # fmt: skip
 from dashboard.acts import Acting, Care, Deed, agent_care, decides
 from dashboard.navigation import FOLDER
-from dashboard.words import ago, clipped, count, plain
+from dashboard.words import ago, clipped, count, plain, seconds
 from dashboard.zones import midnight
 from scheduler.store import Store
 from scheduler.store.questions import Question
@@ -37,6 +37,10 @@ ENDINGS = {
     "failed": "failed",
     "interrupted": "was interrupted",
 }
+CHANGES = (
+    "aliases", "drifts", "events", "questions", "records", "refused", "requests", "runs", "sources",
+    "trainings",
+)  # fmt: skip
 TRAIN = "Train one with `allot train`."
 WARNING = ":orange[:material/warning:]"
 # An icon, what it is, the screen that shows it (with a state of runs: runs?lost), its name.
@@ -44,8 +48,13 @@ Need = tuple[str, str, str, str]
 
 
 def draw() -> None:
-    """The whole screen; it redraws itself."""
-    store, moment = session.store(), session.now()
+    """The whole screen; it redraws itself, at once where something has changed."""
+    store = session.store()
+    session.live_while(lambda: _all(store), lambda: store.mark(*CHANGES))
+
+
+def _all(store: Store) -> None:
+    moment = session.now()
     runs = store.find_runs(RunsWanted(), now=moment, limit=RECENT)
     trainings = store.trainings(now=moment, limit=1)
     st.caption(f"{plain(session.address())} · {session.when(moment)}")
@@ -278,7 +287,7 @@ def _runs(runs: Sequence[RunSummary], total: int) -> None:
     st.caption("Select a row to open the run.")
     tables.show(
         frames.runs(runs), key="recent-runs", alt="Recent runs",
-        on_row=lambda row: _open(runs[row]),
+        on_row=lambda row: _open(runs[row]), units=dict.fromkeys(("planned", "realised"), seconds),
         columns=("run", "workflow", "label", "state", "planner", "tasks", "planned", "realised",
                  "over plan", "started"),
     )  # fmt: skip
@@ -310,4 +319,4 @@ def _kinds(store: Store, runs: Sequence[RunSummary]) -> None:
             )  # fmt: skip
 
 
-session.live(draw, every=5.0)
+draw()

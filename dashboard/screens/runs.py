@@ -1,7 +1,8 @@
 """Runs: every run, found by what it is and how it stands, and steered many at a time."""
 
 from collections.abc import Callable, Sequence
-from datetime import datetime
+from dataclasses import replace
+from datetime import datetime, timedelta
 
 import streamlit as st
 
@@ -39,9 +40,9 @@ HELD = "runs.held"  # the runs of the page as long as some are chosen: rows must
 
 
 def draw() -> None:
-    """Filters, then a page of runs that redraws itself while one of them goes on."""
+    """Filters, then a page of runs that redraws itself as they go on."""
     store = session.store()
-    session.on_change(lambda: store.mark("runs", "requests"))
+    session.on_change(lambda: store.mark("events", "questions", "requests", "runs"))
     if not store.run_workflows(limit=1) and not store.submissions(limit=1):
         session.nothing_yet(
             "No workflow has been run yet.",
@@ -50,13 +51,15 @@ def draw() -> None:
         )
         return
     _queue(store)
-    wanted = _wanted(store)
-    session.live(lambda: _page(store, wanted), every=_every(store))
+    wanted, long = _wanted(store)
+    session.live(lambda: _page(store, wanted, long), every=_every(store, long))
 
 
-def _every(store: Store) -> float | None:
+def _every(store: Store, long: timedelta | None) -> float | None:
+    """Seconds until what only time changes is drawn: what goes on, and what becomes too old."""
     states = store.run_states(now=session.now())
-    return 3.0 if states.get("running", 0) + states.get("waiting", 0) else None
+    going = states.get("running", 0) + states.get("waiting", 0)
+    return session.SLOWLY if going or long is not None else None
 
 
 def _queue(store: Store) -> None:
@@ -83,7 +86,7 @@ def _withdrawn(request: int) -> Callable[[Acting, str, object], Deed]:
     return lambda who, reason, _: who.withdraw(request, reason=reason)
 
 
-def _wanted(store: Store) -> RunsWanted:
+def _wanted(store: Store) -> tuple[RunsWanted, timedelta | None]:
     first, second, third, fourth, fifth = st.columns((3, 3, 3, 2, 2), vertical_alignment="bottom")
     with first:
         text = _text("Find", "find", "Name or label")
@@ -95,9 +98,7 @@ def _wanted(store: Store) -> RunsWanted:
         owners = filters.several("Owners", store.run_owners(), "owners")
     with fifth:
         period = session.pick("Started", list(PERIODS), "period", shown=TOLD.__getitem__)
-    long = PERIODS[period]
-    since = None if long is None else session.now() - long
-    return RunsWanted(states, workflows, owners, text=text, since=since)
+    return RunsWanted(states, workflows, owners, text=text), PERIODS[period]
 
 
 def _text(label: str, name: str, hint: str) -> str:
@@ -112,14 +113,15 @@ def _text(label: str, name: str, hint: str) -> str:
     return str(found).strip()
 
 
-def _page(store: Store, wanted: RunsWanted) -> None:
+def _page(store: Store, asked: RunsWanted, long: timedelta | None) -> None:
     moment = session.now()
+    wanted = asked if long is None else replace(asked, since=moment - long)
     total = store.count_runs(wanted, now=moment)
     if not total:
         st.info("No run is as asked for; take a filter away.", icon=":material/filter_alt_off:")
         return
     number = _number(total)
-    where = (_asked(wanted), number)
+    where = (asked, long, number)
     held = st.session_state.get(HELD)
     if held is not None and held[0] == where:
         runs = store.runs_of(held[1], now=moment)
@@ -129,12 +131,6 @@ def _page(store: Store, wanted: RunsWanted) -> None:
     chosen = _table(lines, moment, where)
     _said(total, number, lines)
     _acts(chosen)
-
-
-def _asked(wanted: RunsWanted) -> str:
-    """What tells one choice of filters from another; the moment from which on does not."""
-    return repr((sorted(wanted.states), sorted(wanted.workflows), sorted(wanted.owners),
-                 wanted.text))  # fmt: skip
 
 
 def _number(total: int) -> int:

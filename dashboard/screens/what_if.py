@@ -23,6 +23,7 @@ TITLE, ICON, SECTION, PLACE = "What-if", ":material/rule_settings:", "Operate", 
 def draw() -> None:
     """What to change, what would come of it, what speed costs, and the plans that were kept."""
     store = session.store()
+    session.on_change(lambda: store.mark("drafts"))
     view = session.pick_run(store)
     if view is None:
         return

@@ -46,7 +46,7 @@ class Seen:
 def draw() -> None:
     """Every worker of the runs in a period; it redraws itself while one of them goes on."""
     store = session.store()
-    session.on_change(lambda: store.mark("runs"))
+    session.on_change(lambda: store.mark("events", "runs"))
     if not store.run_workflows(limit=1):
         session.nothing_yet(
             "No worker is known yet.",
@@ -60,7 +60,7 @@ def draw() -> None:
     with left:
         period = _period(options, usual)
     going = any(not over for _, over in _runs(store, period))
-    session.live(lambda: _workers(store, period), every=3.0 if going else None)
+    session.live(lambda: _workers(store, period), every=session.SLOWLY if going else None)
 
 
 def _period(options: Sequence[str], usual: str) -> str:

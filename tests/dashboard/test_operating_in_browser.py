@@ -8,7 +8,10 @@ from typing import Any
 import numpy as np
 import pytest
 
+from scheduler.execution.events import AttemptEnded, AttemptStarted, Observation
 from scheduler.planning.planners.heft import Heft
+from scheduler.planning.schedule import Placement
+from scheduler.records import Outcome
 from scheduler.store import Store
 from tests.dashboard.browsing import choose_row, go, page_of, row_of
 from tests.dashboard.filler import a_problem, begin
@@ -16,6 +19,10 @@ from tests.dashboard.operated import operate
 from tests.dashboard.serving import served
 
 pytestmark = [pytest.mark.browser, pytest.mark.timeout(300)]
+
+
+CHOSEN = """words => [...document.querySelectorAll('[data-testid=stSelectbox]')].some(
+  each => each.innerText.includes(words) || each.querySelector('input').value.includes(words))"""
 
 
 def now() -> datetime:
@@ -68,3 +75,41 @@ def test_screens_of_operators_show_a_first_run_and_what_is_asked_by_themselves(
         operate(store, now(), tasks=12)
         pages["runs"].wait_for_selector("text=of 3 runs,")
         pages["decisions"].wait_for_selector("text=People decide")
+
+
+def carried_out(store: Store, run: int, each: Placement) -> None:
+    """One attempt of a run, which took 41 s."""
+    at, where = now(), (each.task, 1, each.worker)
+    seen = Observation(Outcome.SUCCEEDED, duration=41.0)
+    events = [
+        AttemptStarted(*where, 1.0, at, each.allocation),
+        AttemptEnded(*where, 42.0, at, seen),
+    ]
+    store.append_events(run, events, at=at)
+
+
+def test_what_is_seen_of_a_task_a_new_run_and_a_plan_that_is_kept_come_without_a_reload(
+    chromium: Any, tmp_path: Path
+) -> None:
+    url = f"sqlite:///{tmp_path / 'allot.db'}"
+    with Store.open(url) as store, served(url, tmp_path) as address, ExitStack() as open_pages:
+        problem = a_problem(np.random.default_rng(1), 8)
+        plan = Heft().plan(problem)
+        first = begin(store, problem, plan, label="", at=now())
+        ahead = now() + timedelta(hours=1)  # the run is not found silent
+        store.append_events(first, [], at=ahead)
+        pages = {}
+        for screen in ("decisions", "what_if", "schedule"):
+            pages[screen], _ = open_pages.enter_context(page_of(chromium))
+            go(pages[screen], f"{address}/{screen}?run={first}&task={plan.placements[0].task}")
+        observed = pages["decisions"].get_by_test_id("stMetric").filter(has_text="Observed")
+        observed.filter(has_text="—").wait_for()
+        carried_out(store, first, plan.placements[0])
+        observed.filter(has_text="41 s").wait_for()
+        store.end_run(first, state="succeeded", makespan=42.0, message="", at=now())
+        for page in pages.values():
+            page.wait_for_function(CHOSEN, arg="succeeded")
+        store.keep_draft(
+            "with fewer", run=first, change={}, planner="heft", figures={}, by="ann", at=now()
+        )
+        pages["what_if"].get_by_text("with fewer").first.wait_for(state="attached")
