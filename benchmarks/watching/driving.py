@@ -44,6 +44,11 @@ class Served:
         """Bytes that the server holds."""
         return int(self.process.memory_info().rss)
 
+    def busy(self) -> float:
+        """Seconds of processors that the server has used."""
+        used = self.process.cpu_times()
+        return float(used.user + used.system)
+
 
 @contextmanager
 def served(store: str, folder: Path) -> Iterator[Served]:

@@ -1,6 +1,6 @@
 """A store as large as a company's after a year: records, runs, very large ones, a living one."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime, timedelta
 from itertools import islice
@@ -119,9 +119,3 @@ def ended(each: Placement, end: float, at: datetime) -> AttemptEnded:
         peak_memory=float(round(each.allocation.memory * 0.7)), cpu=each.allocation.cores * 0.8,
     )  # fmt: skip
     return AttemptEnded(each.task, 1, each.worker, end, at + timedelta(seconds=end), seen)
-
-
-def open_attempts(store: Store, run: int) -> Sequence[Placement]:
-    """What was planned of the attempts of a run that have not ended."""
-    placed = store.run_schedule(run).by_task
-    return [placed[each.task] for each in store.run_attempts(run) if each.end is None]

@@ -1,4 +1,4 @@
-"""Screens that go on by themselves: what they wait for, and that what is not sent breaks nothing."""
+"""Screens that go on by themselves: how often they look, and what is lost on the way."""
 
 from collections import Counter
 from collections.abc import Iterable, Iterator
