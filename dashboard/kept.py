@@ -14,7 +14,6 @@ from scheduler.cluster import Worker
 from scheduler.documents import cluster_from
 from scheduler.planning.schedule import Placement
 from scheduler.store import Store
-from scheduler.store.summaries import Use
 from scheduler.store.values import KindSummary, RunSummary
 
 A_WHILE = 600.0  # seconds for which sums over all records are kept
@@ -24,8 +23,10 @@ FEW = 1000  # records of which each new one is seen at once; of more, each new h
 
 def held(store: Store, run: RunSummary, moment: datetime) -> Held:
     """What the attempts of a run held; of one that is over it is read once."""
-    uses = store.uses_of(run.id) if run.ended is None else _uses(store, run.id, run.ended)
-    return operating.held(uses, run.started, now=moment, goes_on=run.state == "running")
+    if run.ended is not None:
+        return _held(store, run.id, run.started, run.ended)
+    goes_on = run.state == "running"
+    return operating.held(store.uses_of(run.id), run.started, now=moment, goes_on=goes_on)
 
 
 def workers(store: Store, run: RunSummary) -> tuple[Worker, ...]:
@@ -75,8 +76,8 @@ def _url(opened: Store) -> str:
 
 # Times are part of the keys: a store that was deleted and made anew has other runs.
 @st.cache_resource(show_spinner=False, max_entries=500, hash_funcs={Store: _url})
-def _uses(opened: Store, run: int, ended: datetime) -> tuple[Use, ...]:  # noqa: ARG001
-    return opened.uses_of(run)
+def _held(opened: Store, run: int, started: datetime, ended: datetime) -> Held:
+    return operating.held(opened.uses_of(run), started, now=ended, goes_on=False)
 
 
 @st.cache_resource(show_spinner=False, max_entries=500, hash_funcs={Store: _url})

@@ -7,6 +7,7 @@ the session remembers it from screen to screen.
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import cast
@@ -28,12 +29,22 @@ from scheduler.store.engine import shown
 from scheduler.store.summaries import Mark
 from scheduler.store.values import RunSummary
 
-SOON, SLOWLY = 0.3, 5.0  # seconds until a run is looked at, and is drawn although nothing is new
+SOON, RARELY = 0.3, 2.0  # seconds from one look at what may change to the next
+SLOWLY = 5.0  # seconds until what goes on is drawn although nothing is new
 A_DAY, A_WHILE = 86_400.0, 600.0
 FEW = 8  # viewers who cost the server little, however often they look
 RESTING = 1.5  # how long a screen that goes on changing rests, in times of what its drawing took
 CHANGED, MARKS = "drawn because something changed", "marks of the screen"
 ZONE = "zone"
+
+
+@dataclass(frozen=True)
+class Marked:
+    """What a screen was drawn from, told by a mark; whether somebody waits for it to change."""
+
+    mark: Callable[[], object]
+    before: object
+    waits: bool
 
 
 def now() -> datetime:
@@ -164,14 +175,14 @@ def come_back() -> None:
     live(lambda: None, every=A_DAY)
 
 
-def on_change(mark: Callable[[], object]) -> None:
+def on_change(mark: Callable[[], object], *, waits: bool = True) -> None:
     """Draws the whole screen anew as soon as the mark is another than now.
 
     To be called by the screen before it reads anything that the mark is of, so that nothing is
-    missed.
+    missed. Where nobody waits for it, and for nothing else on the screen, it is looked at rarely.
     """
     if MARKS in st.session_state:
-        st.session_state[MARKS].append((mark, mark()))
+        st.session_state[MARKS].append(Marked(mark, mark(), waits))
 
 
 @contextmanager
@@ -183,19 +194,20 @@ def watched() -> Iterator[None]:
     follows change rests meanwhile, the longer the busier its server is.
     """
     began, again = time.monotonic(), st.session_state.pop(CHANGED, False)
-    marks: list[tuple[Callable[[], object], object]] = []
+    marks: list[Marked] = []
     st.session_state[MARKS] = marks
     yield
     ended = time.monotonic()
     rests = ended + rest(ended - began) if again else ended
 
     def look() -> None:
-        if time.monotonic() >= rests and any(mark() != before for mark, before in marks):
+        if time.monotonic() >= rests and any(each.mark() != each.before for each in marks):
             st.session_state[CHANGED] = True
             st.rerun()
 
     if marks:
-        live(look, every=soon(_viewers(ended)))
+        every = soon(_viewers(ended))
+        live(look, every=every if any(each.waits for each in marks) else max(every, RARELY))
 
 
 def _viewers(moment: float) -> int:
@@ -275,9 +287,9 @@ def choose_one(
 def pick_run(opened: Store) -> RunView | None:
     """A select box of the runs, and the chosen one read; None, with advice, when there is none.
 
-    Runs that begin or end are seen at once.
+    Runs that begin or end come into it by themselves.
     """
-    on_change(lambda: opened.mark("runs"))
+    on_change(lambda: opened.mark("runs"), waits=False)
     runs = {str(each.id): each for each in opened.runs(now=now())}
     if not runs:
         nothing_yet(
@@ -285,6 +297,7 @@ def pick_run(opened: Store) -> RunView | None:
             "A run appears here as soon as it is planned, before its first task starts.",
             ("allot demo", "allot run WORKFLOW --cluster CLUSTER"),
         )
+        on_change(lambda: opened.mark("runs"))
         return None
     moment = now()
     found = pick("Run", list(runs), "run", shown=lambda each: run_line(runs[each], moment))
