@@ -32,6 +32,13 @@ def _all(table: str) -> Any:
     return sa.select(sa.func.count()).select_from(_TABLES[table]).scalar_subquery()
 
 
+def _epoch() -> Any:
+    """The newest epoch of the newest training."""
+    metric = _TABLES["metric"]
+    found = sa.select(sa.func.max(metric.c.epoch))
+    return found.where(metric.c.training_id == _last("training")).scalar_subquery()
+
+
 def _judged() -> Any:
     return sa.select(sa.func.max(_TABLES["source"].c.at)).scalar_subquery()
 
@@ -43,6 +50,7 @@ PARTS: Mapping[str, Callable[[], tuple[Any, ...]]] = {
     "drifts": lambda: (_last("drift"), _in("drift", "open"), _in("drift", "acknowledged")),
     "events": lambda: (_last("event"),),
     "ingests": lambda: (_last("ingest"),),
+    "metrics": lambda: (_epoch(),),
     "networks": lambda: (_all("version"),),
     "promotions": lambda: (_last("promotion"),),
     "questions": lambda: (_last("question"), _in("question", "open")),

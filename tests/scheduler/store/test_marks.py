@@ -12,7 +12,7 @@ from scheduler.planning.planners.fifo import Fifo
 from scheduler.records import Outcome, TaskRecord
 from scheduler.store import Store
 from scheduler.store.marks import PARTS
-from scheduler.store.values import Drift, ModelVersion
+from scheduler.store.values import Drift, Metric, ModelVersion
 from tests.dashboard.filler import START, a_problem, begin
 
 LATER = START + timedelta(hours=1)
@@ -68,6 +68,8 @@ STEPS: tuple[tuple[str, Callable[[Store], object]], ...] = (
     ("requests", lambda s: s.ask("retrain", {}, by="ada", at=START)),
     ("requests", lambda s: s.answer(1, state="done", answer="so", at=LATER)),
     ("trainings", lambda s: s.begin_training(sharing="cgc", workers=1, settings={}, at=START)),
+    ("metrics", lambda s: s.report_metrics(1, [Metric(1, "duration", "loss", 0.5)],
+                                           at=START)),
     ("trainings", lambda s: s.end_training(1, state="failed", at=LATER)),
     ("refused", lambda s: s.quarantine([Refused("a.csv", 1, "duration", "rule", "-1", "raw")],
                                        "a.csv", at=START)),
