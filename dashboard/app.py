@@ -2,7 +2,7 @@
 
 import streamlit as st
 
-from dashboard import asking, session
+from dashboard import asking, living, session
 from dashboard.navigation import SECTIONS, screens
 from dashboard.people import NotSignedIn, Person
 from dashboard.theme import DARK, LIGHT, LOGO, MARK
@@ -54,7 +54,7 @@ def main() -> None:
     st.html(OVER)
     st.html(NARROW)
     st.logo(LOGO, size="large", icon_image=MARK)
-    session.come_back()
+    living.come_back()
     with session.told():
         try:
             person = session.who()
@@ -77,7 +77,7 @@ def _screen(person: Person) -> None:
     page = st.navigation(shown, expanded=True)
     _who(person)
     st.title(page.title, anchor=False)
-    with session.watched(), session.told():
+    with living.watched(), session.told():
         session.store()
         asking.told_back()
         page.run()

@@ -8,7 +8,7 @@ from typing import Any
 
 import streamlit as st
 
-from dashboard import session
+from dashboard import living, session
 from dashboard.acts import DONE, OPEN, REFUSED, Acting, Deed, agent_care, come_of, run_care
 from dashboard.people import OPERATOR
 from dashboard.words import clipped, plain
@@ -122,7 +122,7 @@ def told_back() -> None:
     with st.container(key="acts-place"):
         if st.session_state.get(SAID):
             waits = any(one.state == OPEN for one in st.session_state[SAID])
-            session.live(_told, every=LOOK if waits else None)
+            living.live(_told, every=LOOK if waits else None)
 
 
 def _told() -> None:

@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 import streamlit as st
 
-from dashboard import filters, fleet, frames, periods, session, tables
+from dashboard import filters, fleet, frames, living, periods, run_choice, session, tables
 from dashboard.arrays import RUNNING, Floats
 from dashboard.components import fleet_packing, gantt
 from dashboard.components.fleet_packing import BOTH, COMING, DONE, FleetChart, FleetWanted
@@ -37,7 +37,7 @@ MANY = "bars of all runs"
 
 def draw(store: Store) -> None:
     """What the runs of the window have on the workers; anew as soon as anything happens."""
-    session.on_change(lambda: store.mark("runs"))
+    living.on_change(lambda: store.mark("runs"))
     period = _period(store)
     if period is None:
         session.nothing_yet(
@@ -52,8 +52,8 @@ def draw(store: Store) -> None:
     def part() -> None:
         _window(store, fixed or periods.around(name, session.now()))
 
-    every = LARGE if st.session_state.get(MANY, 0) > FEW else session.SLOWLY
-    session.live_while(
+    every = LARGE if st.session_state.get(MANY, 0) > FEW else living.SLOWLY
+    living.live_while(
         part, (lambda: store.mark("events", "requests")) if goes_on else None, every=every
     )
 
@@ -271,7 +271,7 @@ def _near(store: Store, found: Fleet, here: int | None) -> tuple[Sequence[int], 
     if here is None:
         return (), ()
     run, task = found.runs[int(found.run[here])], found.names[here]
-    workflow = session.view(store, run).plan.workflow
+    workflow = run_choice.view(store, run).plan.workflow
     if task not in workflow.index:
         return (), ()
     first, last = np.searchsorted(found.run, [found.run[here], found.run[here] + 1]).tolist()
@@ -303,7 +303,7 @@ def _selected(store: Store, found: Fleet) -> None:
     if shown is None:
         st.write("Click a bar, or select a row of the tables.")
         return
-    st.text(session.run_line(shown, session.now()))
+    st.text(run_choice.run_line(shown, session.now()))
     with st.container(horizontal=True):
         if st.button("The schedule of this run", key="fleet-one", icon=":material/view_timeline:"):
             session.choose("of", None)
@@ -311,7 +311,7 @@ def _selected(store: Store, found: Fleet) -> None:
         st.page_link("screens/graph.py", label="Its graph", icon=":material/account_tree:",
                      query_params={"run": str(shown.id)})  # fmt: skip
     if task is not None and _place(found) is not None:
-        task_card(session.view(store, shown), task)
+        task_card(run_choice.view(store, shown), task)
 
 
 def _lists(found: Fleet, drawn: FleetChart, asked: FleetWanted) -> None:

@@ -7,7 +7,7 @@ import pandas as pd
 import plotly.graph_objects as go
 import streamlit as st
 
-from dashboard import asking, charts, frames, kept, pictures, session, tables
+from dashboard import asking, charts, frames, kept, living, pictures, run_choice, session, tables
 from dashboard.acts import Acting, Deed, decides
 from dashboard.asking import NEEDED
 from dashboard.bounds import bounds, nearest, records
@@ -51,15 +51,15 @@ OVER = "The run is over: nothing can be asked of it."
 def draw() -> None:
     """What people have to decide, then the decision about one task of one run."""
     store = session.store()
-    session.on_change(lambda: store.mark("questions"))
+    living.on_change(lambda: store.mark("questions"))
     _questions(store)
-    found = session.pick_task(store)
+    found = run_choice.pick_task(store)
     if found is None:
         return
     first, task = found
     run = first.summary
     if run.ended is None:
-        session.on_change(lambda: store.mark_of(run.id, task))
+        living.on_change(lambda: store.mark_of(run.id, task))
     view = by_plan(store, first, task)
     placed = view.plan.schedule.by_task.get(task)
     _headline(view, task, placed)

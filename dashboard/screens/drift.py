@@ -8,7 +8,16 @@ import pandas as pd
 import streamlit as st
 
 from dashboard import acts_of_learning as acts
-from dashboard import asking, charts_learning, pictures, session, tables, watching
+from dashboard import (
+    asking,
+    charts_learning,
+    living,
+    pictures,
+    run_choice,
+    session,
+    tables,
+    watching,
+)
 from dashboard.acts import Acting, Deed
 from dashboard.people import ADMIN
 from dashboard.reading import RunView
@@ -28,7 +37,7 @@ OWN = "(runs of Allot)"
 def draw() -> None:
     """What drifted, one drift over time, and the sources of records."""
     store = session.store()
-    session.on_change(lambda: store.mark("drifts", "sources"))
+    living.on_change(lambda: store.mark("drifts", "sources"))
     found, sources = store.drifts(limit=500), _sources(store)
     if not found and not sources:
         session.nothing_yet(
@@ -138,7 +147,7 @@ def _one(store: Store, drift: Drift) -> None:
 def _runs(store: Store) -> list[RunView]:
     """The newest runs, as far as they are small enough to be looked through."""
     newest = store.runs(now=session.now(), limit=RUNS)
-    return [session.view(store, each) for each in newest if each.tasks <= MOST_TASKS]
+    return [run_choice.view(store, each) for each in newest if each.tasks <= MOST_TASKS]
 
 
 def _url(store: Store) -> str:

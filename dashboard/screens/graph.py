@@ -4,7 +4,7 @@ import networkx as nx
 import pandas as pd
 import streamlit as st
 
-from dashboard import frames, graphing, session, tables
+from dashboard import frames, graphing, run_choice, session, tables
 from dashboard.components.dag import Box, counted, dag, packed
 from dashboard.components.layout import MOST_DRAWN, Layout, neighbourhood
 from dashboard.parts import task_card
@@ -24,9 +24,9 @@ REACH = ("1", "2", "3", "5")
 
 def draw() -> None:
     """The graph of the run that is selected; it redraws itself while the run goes on."""
-    view = session.pick_run(session.store())
+    view = run_choice.pick_run(session.store())
     if view is not None:
-        session.live_run(lambda _, found: _run(found), view)
+        run_choice.live_run(lambda _, found: _run(found), view)
 
 
 def _run(view: RunView) -> None:

@@ -8,7 +8,7 @@ import pandas as pd
 import streamlit as st
 
 from dashboard import acts_of_learning as acts
-from dashboard import asking, frames, kept, session, tables, zones
+from dashboard import asking, frames, kept, living, session, tables, zones
 from dashboard.acts import Acting, Deed
 from dashboard.uploads import Upload, take
 from dashboard.words import count, still
@@ -32,7 +32,7 @@ STATES = {"open": "Waiting", "mended": "Mended", "aside": "Put aside"}
 def draw() -> None:
     """Upload, history, quarantine and kinds."""
     store = session.store()
-    session.on_change(lambda: store.mark("ingests", "refused", "audits"))
+    living.on_change(lambda: store.mark("ingests", "refused", "audits"))
     _upload(store)
     names = {
         "history": f"History ({len(store.ingests()):,})",

@@ -9,7 +9,7 @@ import pandas as pd
 import streamlit as st
 
 from dashboard import acts_of_learning as acts
-from dashboard import asking, charts_learning, frames, pictures, session, tables
+from dashboard import asking, charts_learning, frames, living, pictures, session, tables
 from dashboard.acts import PROMOTION, Acting, Deed
 from dashboard.people import ADMIN
 from dashboard.words import NOTHING, ago, count, plain
@@ -28,7 +28,7 @@ TITLES = {"compare": "Compared", "saved": "Saved networks", "history": "History"
 def draw() -> None:
     """Networks in use, the challenger and the gate's words, what may be done, and the history."""
     store = session.store()
-    session.on_change(lambda: store.mark("networks", "aliases", "promotions", "questions"))
+    living.on_change(lambda: store.mark("networks", "aliases", "promotions", "questions"))
     versions = {each.id: each for each in store.versions()}
     if not versions:
         session.nothing_yet(

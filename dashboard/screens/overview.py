@@ -12,6 +12,7 @@ from dashboard import (
     charts_loads,
     frames,
     kept,
+    living,
     operating,
     pictures,
     session,
@@ -50,7 +51,7 @@ Need = tuple[str, str, str, str]
 def draw() -> None:
     """The whole screen; it redraws itself, at once where something has changed."""
     store = session.store()
-    session.live_while(lambda: _all(store), lambda: store.mark(*CHANGES))
+    living.live_while(lambda: _all(store), lambda: store.mark(*CHANGES))
 
 
 def _all(store: Store) -> None:

@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 
 import streamlit as st
 
-from dashboard import asking, filters, kept, session, tables
+from dashboard import asking, filters, kept, living, session, tables
 from dashboard.acts import Acting, Deed
 from dashboard.operating import PERIODS, RunLine, frame
 from dashboard.words import count, listed, seconds, still
@@ -42,7 +42,7 @@ HELD = "runs.held"  # the runs of the page as long as some are chosen: rows must
 def draw() -> None:
     """Filters, then a page of runs that redraws itself as they go on."""
     store = session.store()
-    session.on_change(lambda: store.mark("events", "questions", "requests", "runs"))
+    living.on_change(lambda: store.mark("events", "questions", "requests", "runs"))
     if not store.run_workflows(limit=1) and not store.submissions(limit=1):
         session.nothing_yet(
             "No workflow has been run yet.",
@@ -52,14 +52,14 @@ def draw() -> None:
         return
     _queue(store)
     wanted, long = _wanted(store)
-    session.live(lambda: _page(store, wanted, long), every=_every(store, long))
+    living.live(lambda: _page(store, wanted, long), every=_every(store, long))
 
 
 def _every(store: Store, long: timedelta | None) -> float | None:
     """Seconds until what only time changes is drawn: what goes on, and what becomes too old."""
     states = store.run_states(now=session.now())
     going = states.get("running", 0) + states.get("waiting", 0)
-    return session.SLOWLY if going or long is not None else None
+    return living.SLOWLY if going or long is not None else None
 
 
 def _queue(store: Store) -> None:

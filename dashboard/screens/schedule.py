@@ -5,7 +5,7 @@ from typing import Literal
 
 import streamlit as st
 
-from dashboard import filters, fleet_view, frames, session, tables, wanted
+from dashboard import filters, fleet_view, frames, run_choice, session, tables, wanted
 from dashboard.components.gantt import Window, gantt
 from dashboard.components.packing import ACTUAL, BOTH, LANES, PLANNED, Chart, chart
 from dashboard.parts import kept_or_broken, task_card
@@ -39,9 +39,9 @@ def draw() -> None:
         session.choose("of", "all")
         fleet_view.draw(store)
         return
-    view = session.pick_run(store)
+    view = run_choice.pick_run(store)
     if view is not None:
-        session.live_run(lambda _, found: _run(found), view)
+        run_choice.live_run(lambda _, found: _run(found), view)
 
 
 PLANS = {"newest": "Newest plan", "first": "First plan"}

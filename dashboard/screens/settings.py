@@ -9,7 +9,7 @@ from typing import Any
 import pandas as pd
 import streamlit as st
 
-from dashboard import filters, session, tables
+from dashboard import filters, living, session, tables
 from dashboard.people import MAY, ROLES
 from dashboard.words import count, plain, still
 from scheduler import settings as all_settings
@@ -36,7 +36,7 @@ def draw() -> None:
     """One of three parts, as the address says."""
     wanted = session.choose_one("Part", list(TITLES), "part", shown=TITLES.__getitem__)
     store = session.store()
-    session.on_change(lambda: store.mark("audits"))
+    living.on_change(lambda: store.mark("audits"))
     {"audit": _audit, "settings": _settings, "people": _people}[wanted](store)
 
 

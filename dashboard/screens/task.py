@@ -6,7 +6,7 @@ from dataclasses import replace
 import pandas as pd
 import streamlit as st
 
-from dashboard import asking, frames, lateness, session, tables
+from dashboard import asking, frames, lateness, run_choice, session, tables
 from dashboard.acts import Acting, Deed
 from dashboard.asking import NEEDED
 from dashboard.lateness import Lateness
@@ -37,12 +37,12 @@ OVER = "The run is over: nothing can be asked of it."
 def draw() -> None:
     """The task that is selected; it redraws itself while its run goes on."""
     store = session.store()
-    found = session.pick_task(store)
+    found = run_choice.pick_task(store)
     if found is None:
         return
     view, task = found
     _acts(view, task)
-    session.live_run(lambda opened, found: _task(opened, found, task), view)
+    run_choice.live_run(lambda opened, found: _task(opened, found, task), view)
     _output(store, view, task)
 
 

@@ -13,6 +13,7 @@ from dashboard import (
     filters,
     frames,
     learning,
+    living,
     pictures,
     session,
     tables,
@@ -35,7 +36,7 @@ PARTS = {"one": "One training", "compare": "Compare", "new": "What the newest lo
 def draw() -> None:
     """What can be asked, then one training, several side by side, or what new records say."""
     store = session.store()
-    session.on_change(lambda: store.mark("trainings", "requests"))
+    living.on_change(lambda: store.mark("trainings", "requests"))
     trainings = store.trainings(now=session.now())
     if not trainings:
         session.nothing_yet(
@@ -76,7 +77,8 @@ def _training(store: Store, trainings: Sequence[Training]) -> None:
             st.rerun()
         _details(store, newest)
 
-    session.live(details, every=1.0 if training.state == "running" else None)
+    running = training.state == "running"
+    living.live_while(details, (lambda: store.mark("metrics")) if running else None, every=1.0)
     _acts(store, training)
     _scores(store, training)
     with st.expander("All trainings"):

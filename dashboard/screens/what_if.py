@@ -6,7 +6,7 @@ from typing import Any
 import pandas as pd
 import streamlit as st
 
-from dashboard import session, tables, trying
+from dashboard import living, run_choice, session, tables, trying
 from dashboard.reading import RunView
 from dashboard.trying import Change, Tried
 from dashboard.trying_acts import acts
@@ -23,8 +23,8 @@ TITLE, ICON, SECTION, PLACE = "What-if", ":material/rule_settings:", "Operate", 
 def draw() -> None:
     """What to change, what would come of it, what speed costs, and the plans that were kept."""
     store = session.store()
-    session.on_change(lambda: store.mark("drafts"))
-    view = session.pick_run(store)
+    living.on_change(lambda: store.mark("drafts"))
+    view = run_choice.pick_run(store)
     if view is None:
         return
     st.caption(

@@ -4,14 +4,17 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import numpy as np
 import pandas as pd
+import plotly.graph_objects as go
 import streamlit as st
 
-from dashboard import asking, charts_loads, kept, operating, pictures, session, tables
+from dashboard import asking, charts_loads, kept, living, operating, pictures, session, tables
 from dashboard.acts import Acting, Deed
 from dashboard.operating import PERIODS, Held
+from dashboard.theme import Palette
 from dashboard.words import NOTHING, listed, unit_of
 from scheduler.cluster import Worker
 from scheduler.documents import cluster_document, cluster_from
@@ -46,7 +49,7 @@ class Seen:
 def draw() -> None:
     """Every worker of the runs in a period; it redraws itself while one of them goes on."""
     store = session.store()
-    session.on_change(lambda: store.mark("events", "runs"))
+    living.on_change(lambda: store.mark("events", "runs"))
     if not store.run_workflows(limit=1):
         session.nothing_yet(
             "No worker is known yet.",
@@ -60,7 +63,7 @@ def draw() -> None:
     with left:
         period = _period(options, usual)
     going = any(not over for _, over in _runs(store, period))
-    session.live(lambda: _workers(store, period), every=session.SLOWLY if going else None)
+    living.live(lambda: _workers(store, period), every=living.SLOWLY if going else None)
 
 
 def _period(options: Sequence[str], usual: str) -> str:
@@ -87,14 +90,15 @@ def _workers(store: Store, period: str) -> None:
     held = operating.together([kept.held(store, run, moment) for run in runs])
     seen = _seen(store, runs)
     since = max(_since(period).timestamp(), float(held.start.min(initial=moment.timestamp())))
-    until = moment.timestamp() if any(run.ended is None for run in runs) else held.end.max(
-        initial=since + 1.0
-    )  # fmt: skip
-    frame = _frame(seen, held, since, float(until))
+    going = any(run.ended is None for run in runs)
+    until = moment.timestamp() if going else float(held.end.max(initial=since + 1.0))
+    frame = _frame(seen, held, since, until)
     _tiles(frame)
     chosen = _table(frame)
     _acts(seen, chosen, [run.id for run in runs if run.state == "running"])
-    _history(seen, held, since, float(until))
+    as_of = (until // living.SLOWLY,) if going else (until, len(held.start))
+    cores = {name: each.worker.cores for name, each in seen.items()}
+    _history((store.url, period, *as_of), cores, held, (since, until))
     _calendar(seen)
 
 
@@ -228,23 +232,35 @@ def _sized(action: str, known: Worker | None) -> Callable[[Acting, str, Fields],
     return do
 
 
-def _history(seen: Mapping[str, Seen], held: Held, since: float, until: float) -> None:
+def _history(
+    shown: tuple[Any, ...], cores: Mapping[str, float], held: Held, span: tuple[float, float]
+) -> None:
     st.subheader("Load", anchor=False)
     if not len(held.start):
         st.write("No attempt began in this time.")
         return
-    edges = np.linspace(since, until, COLUMNS + 1)
-    frame = operating.load(held, {name: each.worker.cores for name, each in seen.items()}, edges)
-    order = frame.mean(axis=1).sort_values(ascending=False).index
-    if len(order) > DRAWN:
-        st.caption(f"The {DRAWN} busiest of {len(order):,} workers; the table above has all.")
-    shown = frame.loc[order[:DRAWN]].sort_index()
-    times = [datetime.fromtimestamp(each, UTC) for each in edges[:-1]]
+    if len(cores) > DRAWN:
+        st.caption(f"The {DRAWN} busiest of {len(cores):,} workers; the table above has all.")
     st.caption("Mean share of its cores that attempts held.")
-    pictures.show(
-        charts_loads.load_map(shown, times, session.colours(), session.zone()), key="load-map",
-        alt="Load of each worker; the table above has the mean.",
-    )  # fmt: skip
+    figure = _picture((*shown, *cores), session.colours(), session.zone().key, cores, held, span)
+    pictures.show(figure, key="load-map", alt="Load of each worker; the table above has the mean.")
+
+
+@st.cache_resource(show_spinner=False, max_entries=16, hash_funcs={Palette: repr})
+def _picture(
+    shown: tuple[Any, ...], colours: Palette, zone: str,  # noqa: ARG001  of the key
+    _cores: Mapping[str, float], _held: Held, _span: tuple[float, float],
+) -> go.Figure:  # fmt: skip
+    """The load over time, drawn once for all viewers, and a few seconds old at most.
+
+    All of it moves with the time, and browsers take longer to draw it than the rest of the screen.
+    """
+    edges = np.linspace(*_span, COLUMNS + 1)
+    frame = operating.load(_held, _cores, edges)
+    order = frame.mean(axis=1).sort_values(ascending=False).index
+    times = [datetime.fromtimestamp(each, UTC) for each in edges[:-1]]
+    busiest = frame.loc[order[:DRAWN]].sort_index()
+    return charts_loads.load_map(busiest, times, colours, ZoneInfo(zone))
 
 
 def _calendar(seen: Mapping[str, Seen]) -> None:

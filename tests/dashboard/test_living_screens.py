@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from streamlit.testing.v1.local_script_runner import LocalScriptRunner
 
-from dashboard import session
+from dashboard import living
 from scheduler.store import Store
 from tests.dashboard.filler import fill
 from tests.dashboard.operated import operate
@@ -71,12 +71,12 @@ def test_a_screen_keeps_its_places_where_a_part_that_runs_again_is_lost_on_the_w
 
 @given(st.integers(1, 200))
 def test_viewers_look_so_often_that_many_of_them_cost_no_more_than_a_few(viewers: int) -> None:
-    assert session.soon(viewers) >= session.soon(1)
-    assert viewers / session.soon(viewers) <= session.FEW / session.soon(1) + 1e-9
+    assert living.soon(viewers) >= living.soon(1)
+    assert viewers / living.soon(viewers) <= living.FEW / living.soon(1) + 1e-9
 
 
 @given(st.floats(0, 60))
 def test_a_screen_that_goes_on_changing_rests_longer_than_it_draws_but_never_for_long(
     took: float,
 ) -> None:
-    assert min(took, session.SLOWLY) <= session.rest(took) <= session.SLOWLY
+    assert min(took, living.SLOWLY) <= living.rest(took) <= living.SLOWLY
