@@ -10,7 +10,7 @@ from streamlit.runtime.scriptrunner import get_script_run_ctx
 
 from dashboard.session import told
 
-SOON, RARELY = 0.3, 2.0  # seconds from one look at what may change to the next
+SOON, RARELY = 0.3, 5.0  # seconds from one look at what may change to the next
 SLOWLY = 5.0  # seconds until what goes on is drawn although nothing is new
 A_DAY, A_WHILE = 86_400.0, 600.0
 FEW = 8  # viewers who cost the server little, however often they look
